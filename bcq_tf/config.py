@@ -1,0 +1,162 @@
+"""How a weight is quantized, and which weights: `BCQConfig` and rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Iterable, Mapping
+
+SOLVERS = ("alternating", "greedy", "uniform")
+SCALE_DTYPES = ("float16", "float32")
+GROUP_MULTIPLE = 32
+MAX_BITS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class BCQConfig:
+    """How one weight matrix [R, C] becomes binary codes.
+
+    Args:
+        bits: number of bit planes, 1 to 8.
+        group_size: columns that share one set of scales, a multiple of 32; None shares them along
+            the whole row.
+        offset: whether each group also has an additive offset (for skewed weights).
+        solver: "alternating" (least squares, the best), "greedy" (one plane after the other) or
+            "uniform" (equally spaced levels with the best clipping limit).
+        scale_dtype: "float16" or "float32", the dtype of scales and offsets.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule.
+    """
+
+    bits: int = 3
+    group_size: int | None = None
+    offset: bool = False
+    solver: str = "alternating"
+    scale_dtype: str = "float16"
+
+    def __post_init__(self):
+        check_bits(self.bits)
+        check_group_size(self.group_size)
+        if not isinstance(self.offset, bool):
+            raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
+        _check_choice("solver", self.solver, SOLVERS)
+        _check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
+
+    def to_dict(self) -> dict:
+        """Returns the fields as a JSON-able dict; `BCQConfig(**d)` makes the same value."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What happens to the weights whose path matches a pattern.
+
+    Args:
+        pattern: shell-style pattern on the weight's path, for example "*/embedding/*" or
+            "decoder*kernel" ("*" also crosses slashes; case matters).
+        config: the `BCQConfig` to use, or None to leave the weight float.
+        axes: for a weight that the library does not know by its layer's type: the reduction axes
+            (columns) of the weight as a tuple of ints; the other axes become rows.
+    """
+
+    pattern: str
+    config: BCQConfig | None
+    axes: tuple[int, ...] | None = None
+
+    def __post_init__(self):
+        if not isinstance(self.pattern, str) or not self.pattern:
+            raise TypeError(
+                f"`pattern` of a rule must be a non-empty string. Received: {self.pattern!r}"
+            )
+        if self.config is not None and not isinstance(self.config, BCQConfig):
+            raise TypeError(
+                f"`config` of a rule must be a BCQConfig or None. Received: config={self.config!r}"
+            )
+        if self.axes is not None:
+            object.__setattr__(self, "axes", _check_axes(self.axes))
+
+    def matches(self, path: str) -> bool:
+        """Whether this rule speaks of the weight at `path`."""
+        return fnmatch.fnmatchcase(path, self.pattern)
+
+
+def make_rules(rules, default: BCQConfig) -> tuple[Rule, ...]:
+    """Normalises what users write as rules.
+
+    Args:
+        rules: None; a mapping {pattern: value}; or an iterable of `Rule`s and (pattern, value)
+            pairs. A value is a `BCQConfig`, a number of bits, a dict of the fields that differ
+            from `default`, or None (stay float).
+        default: the `BCQConfig` that partial values are completed from.
+
+    Returns:
+        A tuple of `Rule`s in order; the first that matches a path wins.
+    """
+    if rules is None:
+        return ()
+    if isinstance(rules, str) or not isinstance(rules, Iterable):
+        raise TypeError(
+            f"`rules` must be a mapping or a list of (pattern, value) pairs. Received: {rules!r}"
+        )
+    items = rules.items() if isinstance(rules, Mapping) else rules
+    return tuple(_make_rule(item, default) for item in items)
+
+
+def check_bits(bits) -> None:
+    """Raises unless `bits` is an integer from 1 to 8."""
+    if isinstance(bits, bool) or not _is_int(bits) or not 1 <= bits <= MAX_BITS:
+        raise ValueError(f"`bits` must be an integer from 1 to {MAX_BITS}. Received: bits={bits!r}")
+
+
+def check_group_size(group_size) -> None:
+    """Raises unless `group_size` is None or a positive multiple of 32."""
+    if group_size is None:
+        return
+    is_int = _is_int(group_size) and not isinstance(group_size, bool)
+    if not is_int or group_size <= 0 or group_size % GROUP_MULTIPLE:
+        raise ValueError(
+            f"`group_size` must be None or a positive multiple of {GROUP_MULTIPLE}. "
+            f"Received: group_size={group_size!r}"
+        )
+
+
+def _make_rule(item, default: BCQConfig) -> Rule:
+    if isinstance(item, Rule):
+        return item
+    try:
+        pattern, value = item
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`rules` must hold Rule objects or (pattern, value) pairs. Received: {item!r}"
+        ) from None
+    return Rule(pattern, _make_config(value, default))
+
+
+def _make_config(value, default: BCQConfig) -> BCQConfig | None:
+    if value is None or isinstance(value, BCQConfig):
+        return value
+    if isinstance(value, Mapping):
+        known = [field.name for field in dataclasses.fields(BCQConfig)]
+        unknown = sorted(set(value) - set(known))
+        if unknown:
+            raise ValueError(f"`rules` may set {known}. Received: {unknown[0]!r}")
+        return dataclasses.replace(default, **value)
+    return dataclasses.replace(default, bits=value)
+
+
+def _check_axes(axes) -> tuple[int, ...]:
+    axes = tuple(axes)
+    if not axes or len(set(axes)) != len(axes) or not all(_is_int(axis) for axis in axes):
+        raise ValueError(f"`axes` of a rule must be distinct integers. Received: axes={axes!r}")
+    return axes
+
+
+def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
+
+
+def _is_int(value) -> bool:
+    # numpy integers have __index__ too, and are welcome wherever an int is.
+    return hasattr(value, "__index__")
