@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import numbers
 from collections.abc import Iterable, Mapping
 
 SOLVERS = ("alternating", "greedy", "uniform")
@@ -42,6 +43,10 @@ class BCQConfig:
             raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
         _check_choice("solver", self.solver, SOLVERS)
         _check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
+        # NumPy integers become plain ones, which JSON can hold.
+        object.__setattr__(self, "bits", int(self.bits))
+        if self.group_size is not None:
+            object.__setattr__(self, "group_size", int(self.group_size))
 
     def to_dict(self) -> dict:
         """Returns the fields as a JSON-able dict; `BCQConfig(**d)` makes the same value."""
@@ -87,11 +92,14 @@ def make_rules(rules, default: BCQConfig) -> tuple[Rule, ...]:
     Args:
         rules: None; a mapping {pattern: value}; or an iterable of `Rule`s and (pattern, value)
             pairs. A value is a `BCQConfig`, a number of bits, a dict of the fields that differ
-            from `default`, or None (stay float).
+            from `default` (and of the rule's `axes`, if any), or None (stay float).
         default: the `BCQConfig` that partial values are completed from.
 
     Returns:
         A tuple of `Rule`s in order; the first that matches a path wins.
+
+    Raises:
+        ValueError, TypeError: a rule is not one of these; the message names its pattern.
     """
     if rules is None:
         return ()
@@ -105,7 +113,7 @@ def make_rules(rules, default: BCQConfig) -> tuple[Rule, ...]:
 
 def check_bits(bits) -> None:
     """Raises unless `bits` is an integer from 1 to 8."""
-    if isinstance(bits, bool) or not _is_int(bits) or not 1 <= bits <= MAX_BITS:
+    if not _is_int(bits) or not 1 <= bits <= MAX_BITS:
         raise ValueError(f"`bits` must be an integer from 1 to {MAX_BITS}. Received: bits={bits!r}")
 
 
@@ -113,8 +121,7 @@ def check_group_size(group_size) -> None:
     """Raises unless `group_size` is None or a positive multiple of 32."""
     if group_size is None:
         return
-    is_int = _is_int(group_size) and not isinstance(group_size, bool)
-    if not is_int or group_size <= 0 or group_size % GROUP_MULTIPLE:
+    if not _is_int(group_size) or group_size <= 0 or group_size % GROUP_MULTIPLE:
         raise ValueError(
             f"`group_size` must be None or a positive multiple of {GROUP_MULTIPLE}. "
             f"Received: group_size={group_size!r}"
@@ -130,26 +137,31 @@ def _make_rule(item, default: BCQConfig) -> Rule:
         raise TypeError(
             f"`rules` must hold Rule objects or (pattern, value) pairs. Received: {item!r}"
         ) from None
-    return Rule(pattern, _make_config(value, default))
+    try:
+        axes = value.get("axes") if isinstance(value, Mapping) else None
+        return Rule(pattern, _make_config(value, default), axes)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error} (rule {pattern!r})") from None
 
 
 def _make_config(value, default: BCQConfig) -> BCQConfig | None:
     if value is None or isinstance(value, BCQConfig):
         return value
-    if isinstance(value, Mapping):
-        known = [field.name for field in dataclasses.fields(BCQConfig)]
-        unknown = sorted(set(value) - set(known))
-        if unknown:
-            raise ValueError(f"`rules` may set {known}. Received: {unknown[0]!r}")
-        return dataclasses.replace(default, **value)
-    return dataclasses.replace(default, bits=value)
+    if not isinstance(value, Mapping):
+        return dataclasses.replace(default, bits=value)
+    known = [field.name for field in dataclasses.fields(BCQConfig)]
+    unknown = sorted(set(value) - {*known, "axes"}, key=str)
+    if unknown:
+        raise ValueError(f"`rules` may set {[*known, 'axes']}. Received: {unknown[0]!r}")
+    return dataclasses.replace(default, **{k: v for k, v in value.items() if k != "axes"})
 
 
 def _check_axes(axes) -> tuple[int, ...]:
-    axes = tuple(axes)
-    if not axes or len(set(axes)) != len(axes) or not all(_is_int(axis) for axis in axes):
+    if not isinstance(axes, (tuple, list)) or not all(_is_int(axis) for axis in axes):
+        raise TypeError(f"`axes` of a rule must be a tuple of integers. Received: axes={axes!r}")
+    if not axes or len(set(axes)) != len(axes):
         raise ValueError(f"`axes` of a rule must be distinct integers. Received: axes={axes!r}")
-    return axes
+    return tuple(int(axis) for axis in axes)
 
 
 def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
@@ -158,5 +170,5 @@ def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
 
 
 def _is_int(value) -> bool:
-    # numpy integers have __index__ too, and are welcome wherever an int is.
-    return hasattr(value, "__index__")
+    # NumPy's integers are welcome wherever an int is; its arrays also have __index__.
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
