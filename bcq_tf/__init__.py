@@ -1,18 +1,39 @@
-"""Binary-code quantization for Keras."""
+"""Binary-code quantization for Keras.
 
-from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import BCQConfig, Rule
-from bcq_tf.file import FileFormatError, read, save
-from bcq_tf.legacy_file import read_legacy
+Names are imported when first used, so that codes and files need no TensorFlow.
+"""
+
+import importlib
+
 from bcq_tf.version import __version__
 
-__all__ = [
-    "BCQConfig",
-    "BinaryCodes",
-    "FileFormatError",
-    "Rule",
-    "__version__",
-    "read",
-    "read_legacy",
-    "save",
-]
+_HOME = {
+    "BCQCallback": "callback",
+    "BCQConfig": "config",
+    "BinaryCodes": "codes",
+    "FileFormatError": "file",
+    "MatrixView": "matrix_view",
+    "Plan": "selection",
+    "Report": "report",
+    "Rule": "config",
+    "load_weights": "conversion",
+    "quantize": "solvers",
+    "quantize_model": "quantizer",
+    "read": "file",
+    "save": "file",
+    "select": "selection",
+}
+
+__all__ = [*_HOME, "__version__"]
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
