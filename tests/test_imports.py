@@ -1,0 +1,145 @@
+"""Imports go one way only: each module may import what its line says, and the standard library.
+
+A new module gets a line here.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bcq_tf
+
+ROOT = Path(__file__).parent.parent
+BASE = "config codes version"  # small values that any module may use
+
+MAY_IMPORT = {
+    "bcq_tf": "version",
+    "bcq_tf.version": "",
+    "bcq_tf.config": "",
+    "bcq_tf.packing": "numpy",
+    "bcq_tf.codes": "numpy packing config",
+    "bcq_tf.matrix_view": "numpy",
+    "bcq_tf.solvers": f"{BASE} numpy packing",
+    "bcq_tf.atomic": "",
+    "bcq_tf.strict_json": "",
+    "bcq_tf.container": "numpy ml_dtypes strict_json",
+    "bcq_tf.file": f"{BASE} numpy atomic container strict_json",
+    "bcq_tf.legacy_file": f"{BASE} numpy packing container",
+    "bcq_tf.report": f"{BASE} numpy rich matplotlib",
+    "bcq_tf.checkpoints": f"{BASE} numpy file",
+    "bcq_tf._keras": "keras",
+    "bcq_tf.layer_views": "keras _keras matrix_view",
+    "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
+    "bcq_tf.quantizer": f"{BASE} keras _keras numpy matrix_view selection solvers file report",
+    "bcq_tf.conversion": f"{BASE} keras _keras numpy matrix_view selection file",
+    "bcq_tf.latent": f"{BASE} keras _keras numpy tensorflow matrix_view selection",
+    "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent quantizer "
+    "report selection solvers",
+    "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
+    "tensorflow_datasets sentencepiece sacrebleu rich",
+}
+WITHOUT_TENSORFLOW = ("config", "packing", "codes", "matrix_view", "solvers", "file", "report")
+
+
+def owner(name: str) -> str:
+    """The line of the table that a module stands under: its own, or that of its package."""
+    parts = name.split(".")
+    while len(parts) > 1 and ".".join(parts) not in MAY_IMPORT:
+        parts.pop()
+    return ".".join(parts)
+
+
+def modules() -> dict[str, Path]:
+    """{dotted name: file} of everything in the two packages."""
+    found = {}
+    for package in ("bcq_tf", "transformer"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+def imports(source: str) -> set[str]:
+    """Dotted names of every module that a source file imports, at the top or in a function."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import on line {node.lineno}"
+            # `from bcq_tf import packing` imports bcq_tf.packing.
+            is_package = node.module in ("bcq_tf", "transformer")
+            names |= (
+                {f"{node.module}.{alias.name}" for alias in node.names}
+                if is_package
+                else {node.module}
+            )
+    return names
+
+
+def label(imported: str) -> str:
+    """How the table names an imported module: "packing", "solvers", "numpy", "transformer"."""
+    if imported.startswith("bcq_tf."):
+        return imported.split(".")[1]
+    return imported.split(".")[0]
+
+
+MODULES = modules()
+
+
+def test_the_scan_sees_every_kind_of_import():
+    source = "import a.b\nfrom c.d import e\nfrom bcq_tf import codes\ndef f():\n    import g"
+    assert imports(source) == {"a.b", "c.d", "bcq_tf.codes", "g"}
+    assert {"bcq_tf", "bcq_tf.codes", "bcq_tf.selection"} <= set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_module_imports_only_what_the_table_allows(name):
+    line = owner(name)
+    assert name == "bcq_tf" or line != "bcq_tf", f"{name} has no line in MAY_IMPORT"
+    inside = line.split(".")[-1]
+    allowed = {*MAY_IMPORT[line].split(), inside}
+    used = {label(imported) for imported in imports(MODULES[name].read_text("utf-8"))}
+    assert used - sys.stdlib_module_names <= allowed
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "bcq_tf._keras"])
+def test_only_one_module_uses_private_keras_modules(name):
+    private = [i for i in imports(MODULES[name].read_text("utf-8")) if i.startswith("keras.src")]
+    assert not private
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Which of the heavy packages are loaded in a fresh process once it has run `statement`."""
+    heavy = ("tensorflow", "keras", "jax", "torch")
+    code = f"{statement}\nimport sys\nprint(*[m for m in {heavy} if m in sys.modules])"
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_codes_solvers_and_files_need_no_tensorflow():
+    present = [name for name in WITHOUT_TENSORFLOW if f"bcq_tf.{name}" in MODULES]
+    statement = f"import bcq_tf, {', '.join(f'bcq_tf.{name}' for name in present)}"
+    assert loaded_after(statement) == set()
+
+
+def test_names_are_imported_when_first_used():
+    assert (
+        loaded_after("import bcq_tf\nassert 'select' in dir(bcq_tf)\nbcq_tf.BinaryCodes") == set()
+    )
+    assert "keras" in loaded_after("from bcq_tf import select")
+
+
+@pytest.mark.parametrize("name", bcq_tf.__all__)
+def test_every_public_name_exists(name):
+    assert getattr(bcq_tf, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'bcq_tf' has no attribute 'nothing'"):
+        _ = bcq_tf.nothing
