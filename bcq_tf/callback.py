@@ -1,0 +1,291 @@
+"""`BCQCallback`: binary-code quantization while `model.fit` trains."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+import numpy as np
+
+from bcq_tf import file
+from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message
+from bcq_tf.checkpoints import BestFiles
+from bcq_tf.config import BCQConfig
+from bcq_tf.conversion import put_tensors
+from bcq_tf.quantizer import ModelQuantizer
+from bcq_tf.report import Report
+
+
+class BCQCallback(MonitorCallback):
+    """Turns a model's weights into binary codes while it trains.
+
+    Every `every_n_steps` optimizer steps, and before each validation, the weights are solved and
+    replaced by the values of their codes, and training goes on from there: periodic projection
+    (Chung and Kim 2020). So `val_*` in the logs are the quantized model's, which EarlyStopping,
+    ReduceLROnPlateau and History see too.
+
+    With `latent=True` the forward and backward passes of every step see quantized weights while the
+    optimizer moves float ones (straight-through training); scales are solved anew every
+    `every_n_steps`. It costs a few per cent of a step and loses the least accuracy.
+
+    The best epoch by `monitor` is written to `filepath` and, when training ends, restored: the
+    model then holds quantized weights. Put this callback last in the list, after EarlyStopping.
+
+    Log entries: `bcq_error`, the relative squared error of the last solve; `bcq_bits`, bits per
+    quantized weight, scales included.
+
+    Args:
+        filepath: a path that ends in ".bcq.npy" and may hold fields such as "{epoch:03d}" or
+            "{val_loss:.3f}"; None writes no file. Where it exists and was made with the same
+            settings, training goes on with its best value.
+        bits, group_size, offset, solver: see `BCQConfig`.
+        rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
+        every_n_steps: the interval in optimizer steps (gradient accumulation divides them).
+        latent: whether to train straight through; needs the TensorFlow backend.
+        monitor, mode: the log entry that rates an epoch, and "min", "max" or "auto".
+        keep: how many of the newest best files are kept; more than 1 needs a field in `filepath`.
+        effort: of the solve before a validation, "low" or "full", see `bcq_tf.quantize`. The solves
+            between validations start from the last scales and are cheap.
+        verbose: 0 is silent, 1 prints a line for each file written or gone on with.
+
+    Attributes:
+        report: the `Report` of the best epoch, after training.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the logs lack
+            `monitor`, or a weight turns NaN or Inf.
+        FileFormatError: the file at `filepath` is damaged.
+    """
+
+    def __init__(
+        self,
+        filepath=None,
+        bits: int = 3,
+        *,
+        rules=None,
+        every_n_steps: int = 1000,
+        latent: bool = False,
+        monitor: str = "val_loss",
+        mode: str = "auto",
+        keep: int = 1,
+        group_size: int | None = None,
+        offset: bool = False,
+        solver: str = "alternating",
+        effort: str = "low",
+        verbose: int = 0,
+    ):
+        _check_choice("mode", mode, ("auto", "min", "max"))
+        _check_choice("effort", effort, ("low", "full"))
+        _check_interval(every_n_steps)
+        _check_latent(latent)
+        super().__init__(monitor=monitor, mode=mode)
+        self.config = BCQConfig(bits, group_size, offset, solver)
+        self.rules = rules
+        self.every_n_steps = every_n_steps
+        self.latent = latent
+        self.effort = effort
+        self.verbose = verbose
+        self.report: Report | None = None
+        self._files = BestFiles(filepath, keep)
+        self._training = False
+
+    def on_train_begin(self, logs=None):
+        _check_neighbours(self)
+        self._quantizer = ModelQuantizer(self.model, self.config, self.rules)
+        self._batches = 0
+        self._last_step = self._step()
+        self._float_values = None
+        self._latent_training = None
+        self._monitor_seen = False
+        self._last_epoch = None
+        self._resume()
+        if self.latent:
+            self._start_latent()
+        self._training = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._solved = False
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._latent_training:
+            self._latent_training.expect_step()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._batches += 1
+        step = self._step()
+        crossed = step // self.every_n_steps > self._last_step // self.every_n_steps
+        self._last_step = step
+        if crossed:
+            self._project("warm" if self._quantizer.codes else self.effort)
+
+    def on_test_begin(self, logs=None):
+        if not self._training:
+            return
+        if self.latent:
+            self._float_values = self._quantizer.values()
+        self._project(self.effort)
+        if self.latent:
+            self._quantizer.put_codes()
+        self._solved = True
+
+    def on_test_end(self, logs=None):
+        if self._float_values is not None:
+            self._quantizer.put_values(self._float_values)
+            self._float_values = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
+        if not self._solved:
+            self._project(self.effort)
+        self._last_epoch = epoch
+        logs["bcq_error"] = self._quantizer.error
+        logs["bcq_bits"] = self._quantizer.bits_per_weight
+        if self._has_monitor(logs):
+            self._keep_if_best(epoch, logs)
+
+    def on_train_end(self, logs=None):
+        self._training = False
+        if self._latent_training:
+            self._latent_training.remove()
+            self._latent_training = None
+        averaged = _uses_ema(self.model.optimizer) and self._last_epoch is not None
+        if self._best is not None and not averaged:
+            put_tensors(self.model, *self._best)
+        elif self._last_epoch is not None:
+            self._keep_last(logs or {})
+
+    def _step(self) -> int:
+        optimizer = self.model.optimizer
+        return self._batches if optimizer is None else int(optimizer.iterations)
+
+    def _project(self, effort: str) -> None:
+        self._quantizer.solve(effort, self._float_values)
+        if self._latent_training:
+            self._latent_training.set_codes(self._quantizer.codes)
+        else:
+            self._quantizer.put_codes()
+
+    def _start_latent(self) -> None:
+        from bcq_tf.latent import LatentTraining
+
+        self._quantizer.solve(self.effort)
+        self._latent_training = LatentTraining(
+            self.model, self._quantizer.plan.chosen, self._quantizer.codes
+        )
+
+    def _has_monitor(self, logs) -> bool:
+        if self.monitor in logs:
+            self._monitor_seen = True
+            return True
+        validated = any(name.startswith("val_") for name in logs)
+        if self.monitor.startswith("val_") and not validated:
+            return False  # `validation_freq` may bring it in a later epoch
+        raise ValueError(
+            f"`monitor` must be one of the logs {sorted(logs)}. Received: monitor={self.monitor!r}"
+        )
+
+    def _keep_if_best(self, epoch: int, logs) -> None:
+        value = float(logs[self.monitor])
+        if self.monitor_op is None:
+            self._set_monitor_op()
+        if not np.isfinite(value) or not self._is_improvement(value, self.best):
+            return
+        self.best = value
+        self._keep(epoch, logs, value)
+
+    def _keep(self, epoch: int, logs, value: float | None) -> None:
+        metadata = self._quantizer.metadata() | {
+            "monitor": self.monitor,
+            "value": value,
+            "epoch": epoch,
+            "step": self._last_step,
+        }
+        self._best = self._quantizer.tensors(), metadata
+        self.report = self._quantizer.report()
+        if self._files.template is None or not _is_chief(self.model):
+            return
+        path = self._files.save(*self._best, epoch, logs)
+        if self.verbose:
+            rating = "last epoch" if value is None else f"{self.monitor} {value:.5g}"
+            print_message(f"\n{rating}: saved {path}")
+
+    def _keep_last(self, logs) -> None:
+        # Averaged weights, which Keras puts in place when training ends, or no rated epoch.
+        if not self._monitor_seen and not _uses_ema(self.model.optimizer):
+            warnings.warn(
+                f"`monitor` {self.monitor!r} was in no epoch's logs (no validation?), so the last "
+                "epoch was kept instead of the best",
+                stacklevel=2,
+            )
+        self._quantizer.solve(self.effort)
+        self._quantizer.put_codes()
+        self._keep(self._last_epoch, logs, None)
+
+    def _resume(self) -> None:
+        self.best, self._best = None, None
+        path = self._files.newest()
+        if path is None:
+            return
+        opened = file.read(path)
+        same = _settings(opened.metadata) == _settings(self._quantizer.metadata())
+        if not same or opened.metadata.get("monitor") != self.monitor:
+            return
+        self.best, self._best = opened.metadata["value"], (opened, opened.metadata)
+        if self.verbose:
+            print_message(f"Going on from {path}: {self.monitor} {self.best}")
+
+
+def _settings(metadata: dict) -> list:
+    # Paths differ between processes, so they do not count.
+    fields = ("position", "shape", "view", "config")
+    return [[entry.get(field) for field in fields] for entry in metadata["weights"].values()]
+
+
+def _uses_ema(optimizer) -> bool:
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return bool(getattr(optimizer, "use_ema", False))
+
+
+def _is_chief(model) -> bool:
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy is None or strategy.extended.should_checkpoint
+
+
+def _check_neighbours(callback: BCQCallback) -> None:
+    neighbours = callbacks_of_this_fit(callback)
+    for other in neighbours:
+        if isinstance(other, keras.callbacks.SwapEMAWeights):
+            raise ValueError(
+                "`callbacks` must not hold SwapEMAWeights beside BCQCallback, since both exchange "
+                "the weights for a validation. Use the optimizer's `use_ema=True` alone: the "
+                "average is quantized when training ends. Received: SwapEMAWeights"
+            )
+    for other in neighbours[neighbours.index(callback) + 1 :] if neighbours else []:
+        if getattr(other, "restore_best_weights", False):
+            raise ValueError(
+                f"`callbacks` must have BCQCallback after {type(other).__name__}, whose restored "
+                "weights would undo the quantized ones. Received: BCQCallback before it"
+            )
+
+
+def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
+
+
+def _check_interval(every_n_steps) -> None:
+    is_int = hasattr(every_n_steps, "__index__") and not isinstance(every_n_steps, bool)
+    if not is_int or every_n_steps < 1:
+        raise ValueError(
+            f"`every_n_steps` must be a positive integer. Received: every_n_steps={every_n_steps!r}"
+        )
+
+
+def _check_latent(latent) -> None:
+    if not isinstance(latent, bool):
+        raise TypeError(f"`latent` must be True or False. Received: latent={latent!r}")
+    if latent and keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "`latent=True` needs the TensorFlow backend. "
+            f"Received: latent=True on {keras.backend.backend()!r}"
+        )

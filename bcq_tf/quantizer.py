@@ -1,0 +1,186 @@
+"""A model's weights beside their codes: solve, put into the model, save, report."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from bcq_tf import file
+from bcq_tf._keras import serialized_model
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import BCQConfig
+from bcq_tf.report import ChosenWeight, Report, SkippedWeight
+from bcq_tf.selection import Chosen, Skipped, select
+from bcq_tf.solvers import quantize, relative_error
+
+
+class ModelQuantizer:
+    """Keeps the binary codes of a model's weights.
+
+    Args:
+        model: a built Keras model.
+        config: the `BCQConfig` of weights that no rule speaks of.
+        rules: see `bcq_tf.selection.select`.
+
+    Attributes:
+        plan: the `Plan`, which weights are chosen and which are skipped.
+        codes: {position: BinaryCodes} of the last solve, empty before the first.
+        errors: {position: relative squared error} of the last solve.
+    """
+
+    def __init__(self, model, config: BCQConfig | None = None, rules=None):
+        self.model = model
+        self.plan = select(model, config or BCQConfig(), rules)
+        self.codes: dict[int, BinaryCodes] = {}
+        self.errors: dict[int, float] = {}
+        self._energies: dict[int, float] = {}
+
+    def values(self) -> dict[int, np.ndarray]:
+        """The chosen weights' present values, by position."""
+        return {w.position: _value(w.variable) for w in self.plan.chosen}
+
+    def solve(self, effort: str = "full", values: dict[int, np.ndarray] | None = None) -> None:
+        """Solves every chosen weight, each from its last codes where it has some.
+
+        Args:
+            effort: "full", "low" or "warm", see `bcq_tf.quantize`.
+            values: the values to solve, by position; by default the model's present ones.
+
+        Raises:
+            ValueError: a weight holds NaN or Inf; the message names it. No codes change then.
+        """
+        values = self.values() if values is None else values
+        solved = {w.position: _solve(w, values[w.position], self.codes.get(w.position), effort)
+                  for w in self.plan.chosen}  # fmt: skip
+        self.codes = {position: codes for position, (codes, _) in solved.items()}
+        self.errors = {position: error for position, (_, error) in solved.items()}
+        self._energies = {p: float(np.square(values[p], dtype=np.float64).sum()) for p in solved}
+
+    def put_codes(self) -> None:
+        """Gives every chosen variable the value of its codes."""
+        for weight in self.plan.chosen:
+            matrix = self.codes[weight.position].reconstruct()
+            weight.variable.assign(weight.view.from_matrix(matrix))
+
+    def put_values(self, values: dict[int, np.ndarray]) -> None:
+        """Gives the chosen variables `values`, as `values()` returned them."""
+        for weight in self.plan.chosen:
+            weight.variable.assign(values[weight.position])
+
+    @property
+    def error(self) -> float:
+        """Relative squared error of all chosen weights together, at the last solve."""
+        total = sum(self._energies.values())
+        lost = sum(self.errors[position] * energy for position, energy in self._energies.items())
+        return lost / total if total else 0.0
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits that a chosen weight takes, scales included."""
+        sizes = sum(int(np.prod(w.view.shape)) for w in self.plan.chosen)
+        return 8 * sum(codes.nbytes for codes in self.codes.values()) / sizes if sizes else 0.0
+
+    def tensors(self) -> dict[str, BinaryCodes | np.ndarray]:
+        """Every weight of the model by the name it has in a file: codes, or the float array."""
+        named = {w.position: (entry_name(w), self.codes[w.position]) for w in self.plan.chosen}
+        named |= {w.position: (entry_name(w), _value(w.variable)) for w in self.plan.skipped}
+        return dict(named[position] for position in sorted(named))
+
+    def metadata(self) -> dict:
+        """What a file says of the weights: position, path, shape, dtype, view, config, reason."""
+        weights = {entry_name(w): _describe(w) for w in (*self.plan.chosen, *self.plan.skipped)}
+        return {"weights": weights, "model": serialized_model(self.model)}
+
+    def save(self, path, **metadata) -> int:
+        """Writes every weight to a `.bcq.npy` file; returns its size in bytes."""
+        return file.save(path, self.tensors(), self.metadata() | metadata)
+
+    def report(self) -> Report:
+        """What was chosen, what was skipped and why, with errors and sizes."""
+        chosen = [
+            ChosenWeight(w.path, w.view.shape, self.codes[w.position], self.errors[w.position])
+            for w in self.plan.chosen
+        ]
+        skipped = [
+            SkippedWeight(w.path, tuple(w.variable.shape), _value(w.variable).nbytes, w.reason)
+            for w in self.plan.skipped
+        ]
+        return Report(tuple(chosen), tuple(skipped))
+
+
+def quantize_model(
+    model,
+    bits: int = 3,
+    rules=None,
+    *,
+    group_size: int | None = None,
+    offset: bool = False,
+    solver: str = "alternating",
+    effort: str = "full",
+    filepath=None,
+) -> Report:
+    """Quantizes a model in place, once, without training.
+
+    Every weight that a layer multiplies by is replaced by the value of its binary codes.
+
+    Args:
+        model: a built Keras model.
+        bits, group_size, offset, solver: see `BCQConfig`.
+        rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
+        effort: "full" or "low", see `bcq_tf.quantize`.
+        filepath: where to write the `.bcq.npy` file, or None.
+
+    Returns:
+        A `Report`; `print(report)` shows every weight.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule, or a weight holds NaN or Inf; the model
+            is unchanged then.
+    """
+    config = BCQConfig(bits, group_size, offset, solver)
+    quantizer = ModelQuantizer(model, config, rules)
+    quantizer.solve(effort)
+    if filepath is not None:
+        quantizer.save(filepath)
+    quantizer.put_codes()
+    return quantizer.report()
+
+
+def entry_name(weight: Chosen | Skipped) -> str:
+    """The name of a weight in a file: its position, which is the key, and its path, a label."""
+    return f"{weight.position}:{weight.path}"
+
+
+def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str):
+    config = weight.config
+    matrix = weight.view.to_matrix(value)
+    try:
+        codes = quantize(
+            matrix,
+            bits=config.bits,
+            group_size=config.group_size,
+            offset=config.offset,
+            solver=config.solver,
+            scale_dtype=config.scale_dtype,
+            start=start,
+            effort=effort,
+        )
+    except ValueError as error:
+        raise ValueError(f"{error} (weight {weight.path!r})") from error
+    return codes, relative_error(matrix, codes)
+
+
+def _value(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)
+
+
+def _describe(weight: Chosen | Skipped) -> dict:
+    common = {
+        "position": weight.position,
+        "path": weight.path,
+        "shape": list(weight.variable.shape),
+        "dtype": str(weight.variable.dtype),
+    }
+    if isinstance(weight, Skipped):
+        return common | {"skipped": weight.reason}
+    return common | {"view": weight.view.to_dict(), "config": weight.config.to_dict()}

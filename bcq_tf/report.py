@@ -1,0 +1,164 @@
+"""What was quantized, what was not and why, as a value and as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+from bcq_tf.codes import BinaryCodes
+
+_UNLIMITED = 10_000  # columns; a path is never cut
+
+
+@dataclasses.dataclass(frozen=True)
+class ChosenWeight:
+    """A quantized weight: its path, original shape, codes and relative squared error."""
+
+    path: str
+    shape: tuple[int, ...]
+    codes: BinaryCodes
+    error: float
+
+
+@dataclasses.dataclass(frozen=True)
+class SkippedWeight:
+    """A weight that stays float: its path, shape, bytes and the reason."""
+
+    path: str
+    shape: tuple[int, ...]
+    nbytes: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What `quantize_model` and `BCQCallback` did to each weight of a model.
+
+    Attributes:
+        chosen: the quantized weights.
+        skipped: the weights that stay float.
+
+    `print(report)` shows a table; `to_dict()` is for machines.
+    """
+
+    chosen: tuple[ChosenWeight, ...]
+    skipped: tuple[SkippedWeight, ...]
+
+    @property
+    def codes_nbytes(self) -> int:
+        """Bytes of all binary codes."""
+        return sum(weight.codes.nbytes for weight in self.chosen)
+
+    @property
+    def float_nbytes(self) -> int:
+        """Bytes of all weights that stay float."""
+        return sum(weight.nbytes for weight in self.skipped)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the quantized model's weights, which a file adds only its header to."""
+        return self.codes_nbytes + self.float_nbytes
+
+    @property
+    def original_nbytes(self) -> int:
+        """Bytes of the weights with every chosen one in float32."""
+        return sum(4 * _size(weight.shape) for weight in self.chosen) + self.float_nbytes
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of a chosen weight, scales included."""
+        sizes = sum(_size(weight.shape) for weight in self.chosen)
+        return 8 * self.codes_nbytes / sizes if sizes else 0.0
+
+    def to_dict(self) -> dict:
+        """The report as JSON-able data."""
+        return {
+            "chosen": [
+                {
+                    "path": weight.path,
+                    "shape": list(weight.shape),
+                    "matrix": list(weight.codes.shape),
+                    "bits": weight.codes.bits,
+                    "bits_per_weight": weight.codes.bits_per_weight,
+                    "error": weight.error,
+                    "nbytes": weight.codes.nbytes,
+                }
+                for weight in self.chosen
+            ],
+            "skipped": [
+                dataclasses.asdict(weight) | {"shape": list(weight.shape)}
+                for weight in self.skipped
+            ],
+            "nbytes": self.nbytes,
+            "original_nbytes": self.original_nbytes,
+            "bits_per_weight": self.bits_per_weight,
+        }
+
+    def __rich__(self):
+        from rich.console import Group
+
+        parts = [_chosen_table(self)] + ([_skipped_table(self)] if self.skipped else [])
+        return Group(*parts, _totals(self))
+
+    def __str__(self) -> str:
+        from rich.console import Console
+
+        text = io.StringIO()
+        Console(file=text, width=_UNLIMITED, soft_wrap=True).print(self)
+        return text.getvalue()
+
+
+def _chosen_table(report: Report):
+    table = _table("Quantized", "weight", "shape", "rows x columns", "bits", "bits/weight", "error",
+                   "bytes")  # fmt: skip
+    for weight in report.chosen:
+        codes = weight.codes
+        table.add_row(
+            weight.path,
+            _times(weight.shape),
+            _times(codes.shape),
+            str(codes.bits),
+            f"{codes.bits_per_weight:.2f}",
+            f"{weight.error:.4f}",
+            f"{codes.nbytes:,}",
+        )
+    return table
+
+
+def _skipped_table(report: Report):
+    table = _table("Stay float", "weight", "shape", "bytes", "reason")
+    for weight in report.skipped:
+        table.add_row(weight.path, _times(weight.shape), f"{weight.nbytes:,}", weight.reason)
+    return table
+
+
+def _table(title: str, *columns: str):
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in columns:
+        is_text = column in ("weight", "reason")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
+    return table
+
+
+def _totals(report: Report) -> str:
+    ratio = report.original_nbytes / report.nbytes if report.nbytes else 1.0
+    return (
+        f"{len(report.chosen)} weights quantized to {report.codes_nbytes:,} bytes "
+        f"({report.bits_per_weight:.2f} bits per weight), {len(report.skipped)} stay float "
+        f"({report.float_nbytes:,} bytes). Total {report.nbytes:,} bytes, "
+        f"{ratio:.1f} times smaller than float32."
+    )
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for dimension in shape:
+        size *= dimension
+    return size
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) if shape else "scalar"

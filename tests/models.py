@@ -1,0 +1,26 @@
+"""Small models and data that several tests train."""
+
+import keras
+import numpy as np
+
+
+def regression_data(rows: int = 64, inputs: int = 32, outputs: int = 4, seed: int = 1):
+    """(x [rows, inputs], y [rows, outputs]) of a noisy linear map."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, inputs)).astype("float32")
+    y = np.tanh(x @ rng.normal(size=(inputs, outputs)) / 4).astype("float32")
+    return x, y
+
+
+def mlp(inputs: int = 32, hidden: int = 40, outputs: int = 4) -> keras.Model:
+    """A functional model with two kernels [32, 40], [40, 4] and their biases."""
+    x = keras.Input((inputs,))
+    h = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
+    return keras.Model(x, keras.layers.Dense(outputs, name="output")(h))
+
+
+def compiled_mlp(optimizer=None, **compile_options) -> keras.Model:
+    """`mlp()` with a mean squared error loss; SGD of learning rate .05 by default."""
+    model = mlp()
+    model.compile(optimizer or keras.optimizers.SGD(0.05), "mse", **compile_options)
+    return model
