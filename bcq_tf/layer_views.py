@@ -72,7 +72,7 @@ def outputs_before_last(layer, shape) -> MatrixView:
     return MatrixView(shape, rows=(last - 1,), columns=(*range(last - 1), last))
 
 
-def depthwise(layer, shape) -> MatrixView | NoView:
+def depthwise(layer, shape) -> MatrixView:
     """[*k, in, multiplier] to R = in x multiplier, C = k."""
     last = len(shape) - 1
     return MatrixView(shape, rows=(last - 1, last), columns=tuple(range(last - 1)))
@@ -90,9 +90,8 @@ def from_equation(layer, shape) -> MatrixView | NoView:
     columns = tuple(axis for axis, letter in enumerate(letters) if letter not in output)
     if not columns:
         return NoView(f"equation {layer.equation!r} sums over no axis of the weight", True)
-    if len(set(letters)) != len(letters):
-        return NoView(f"equation {layer.equation!r} repeats a letter in the weight", True)
-    return MatrixView(shape, tuple(a for a in range(len(shape)) if a not in columns), columns)
+    rows = tuple(axis for axis in range(len(shape)) if axis not in columns)
+    return MatrixView(shape, rows, columns)
 
 
 def _known_types():

@@ -1,0 +1,42 @@
+"""The private Keras names that `bcq_tf._keras` uses exist and do what it says."""
+
+import keras
+import pytest
+from keras import layers
+
+from bcq_tf import _keras
+
+
+@pytest.fixture
+def model():
+    """Nested, with a shared layer, wrappers and an attention layer."""
+    shared = layers.Dense(8, name="shared")
+    inner = keras.Sequential([keras.Input((5, 8)), shared, layers.LayerNormalization()])
+    x = keras.Input((5, 8))
+    y = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(shared(inner(x)))
+    y = layers.TimeDistributed(layers.Dense(8))(y)
+    return keras.Model(x, layers.MultiHeadAttention(2, 4)(y, y))
+
+
+@pytest.mark.parametrize("name", _keras.__all__)
+def test_every_name_exists(name):
+    assert callable(getattr(_keras, name))
+
+
+def test_sublayers_are_the_direct_ones(model):
+    assert [id(layer) for layer in _keras.sublayers(model)] == [id(x) for x in model.layers]
+
+
+def test_a_walk_meets_every_layer_once(model):
+    met = list(_keras.walk_layers(model))
+    assert met[0] is model
+    assert len({id(layer) for layer in met}) == len(met)
+    names = {layer.name for layer in met}
+    assert {"shared", "query", "key", "value", "attention_output"} <= names
+    assert sum(isinstance(layer, layers.LSTMCell) for layer in met) == 2
+
+
+def test_a_walk_meets_weights_in_the_order_of_the_model(model):
+    innermost = [layer for layer in _keras.walk_layers(model) if not _keras.sublayers(layer)]
+    met = {id(variable): None for layer in innermost for variable in layer.weights}
+    assert list(met) == [id(variable) for variable in model.weights]
