@@ -20,6 +20,7 @@ _HOME = {
     "quantize": "solvers",
     "quantize_model": "quantizer",
     "read": "file",
+    "read_legacy": "legacy_file",
     "save": "file",
     "select": "selection",
 }

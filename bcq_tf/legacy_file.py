@@ -21,6 +21,8 @@ import io
 import math
 import pickle
 import re
+from collections.abc import Iterable
+from typing import ClassVar
 
 import numpy as np
 
@@ -84,7 +86,7 @@ def read_legacy(path) -> dict[str, LegacyWeight | np.ndarray]:
     with open(path, "rb") as file:
         data = file.read()
     try:
-        return dict(_weights(_unpickle(data), "", set(), 0))
+        return _named(_weights(_unpickle(data), "", set(), 0))
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' is not a transformer_bcq file: {error}") from None
 
@@ -93,7 +95,8 @@ def _unpickle(data: bytes):
     header = _NPY_PATTERN.match(data)
     if header is None:
         raise FileFormatError("it does not begin with the .npy header of pickled objects")
-    stream = io.BytesIO(data[header.end() :])
+    stream = io.BytesIO(data)
+    stream.seek(header.end())
     try:
         value = _Unpickler(stream).load()
     except FileFormatError:
@@ -182,7 +185,7 @@ for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 a
 class _Unpickler(pickle._Unpickler):
     # The one in Python, not in C: a length in the stream makes it take no memory before the bytes
     # are there. The exception is this operation, which np.save never writes.
-    dispatch = {
+    dispatch: ClassVar[dict] = {
         code: function
         for code, function in pickle._Unpickler.dispatch.items()
         if code != pickle.BYTEARRAY8[0]
@@ -194,6 +197,15 @@ class _Unpickler(pickle._Unpickler):
         return _GLOBALS[module, name]
 
 
+def _named(pairs: Iterable) -> dict:
+    result = {}
+    for name, weight in pairs:
+        if name in result:
+            raise FileFormatError(f"it has two weights {short(name)}")
+        result[name] = weight
+    return result
+
+
 def _weights(value, name: str, seen: set[int], depth: int):
     """Yields (name, weight) of everything below `value`."""
     if isinstance(value, _Array):
@@ -202,8 +214,8 @@ def _weights(value, name: str, seen: set[int], depth: int):
         yield name, value
         return
     if not isinstance(value, (dict, list, tuple)) or depth > _MAX_NESTING:
-        kind = type(value).__name__
-        raise FileFormatError(f"it has a {kind} where a weight should be ({short(name)})")
+        kind = f"a value of type {type(value).__name__}"
+        raise FileFormatError(f"it has {kind} where a weight should be ({short(name)})")
     # No such file has a container twice; a forged one could have it a trillion times.
     if id(value) in seen:
         raise FileFormatError(f"it has one container in two places ({short(name)})")
@@ -212,6 +224,8 @@ def _weights(value, name: str, seen: set[int], depth: int):
         yield name, _legacy_weight(value, name)
         return
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if not isinstance(key, (str, int)):
+            raise FileFormatError(f"it has a key of type {type(key).__name__}")
         yield from _weights(item, f"{name}/{key}" if name else str(key), seen, depth + 1)
 
 
@@ -219,13 +233,13 @@ def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
     try:
         shape, transpose = tuple(fields["w_orig_shape"]), bool(fields["transpose"])
         rows, columns = fields["w_2d_shape"]
-        bits, alphas = fields["bits"].value(), fields["alphas"].value()
+        bits, alphas = _array(fields, "bits"), _array(fields, "alphas")
         codes = _codes(bits, alphas, fields["num_bits"], rows, columns)
     except FileFormatError:
         raise
     except KeyError as error:
         raise FileFormatError(f"weight {short(name)} lacks {error}") from None
-    except (AttributeError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise FileFormatError(f"weight {short(name)}: {error}") from None
     matrix = (columns, rows) if transpose else (rows, columns)
     if not _are_counts(shape) or not shape or matrix != (math.prod(shape[:-1]), shape[-1]):
@@ -233,6 +247,13 @@ def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
             f"weight {short(name)} of shape {short(shape)} is no matrix {[rows, columns]}"
         )
     return LegacyWeight(codes, shape, transpose)
+
+
+def _array(fields: dict, name: str) -> np.ndarray:
+    value = fields[name].value() if isinstance(fields[name], _Array) else None
+    if not isinstance(value, np.ndarray):
+        raise ValueError(f"`{name}` must be an array of numbers")
+    return value
 
 
 def _codes(bits, alphas, num_bits, rows: int, columns: int) -> BinaryCodes:

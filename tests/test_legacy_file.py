@@ -1,0 +1,353 @@
+"""`read_legacy` against a plain writer of the pickled files of transformer_bcq."""
+
+import collections
+import io
+import os
+import pickle
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from bcq_tf import FileFormatError, packing, read, read_legacy, save
+from bcq_tf.legacy_file import LegacyWeight
+from tests import golden_files
+
+# The reference: greedy binary codes, row by row, as the format holds them. -------------------
+
+
+def quantize(weight, num_bits=3, transpose=False):
+    """The dict that stands for a weight in a legacy file."""
+    matrix = weight.reshape(-1, weight.shape[-1]).astype(np.float64)
+    matrix = matrix.T.copy() if transpose else matrix
+    rows, columns = matrix.shape
+    positive = np.zeros((rows, columns, num_bits), bool)
+    alphas = np.zeros((rows, num_bits))
+    for r in range(rows):
+        residual = matrix[r].copy()
+        for q in range(num_bits):
+            positive[r, :, q] = residual >= 0
+            alphas[r, q] = np.abs(residual).mean()
+            residual -= alphas[r, q] * np.where(positive[r, :, q], 1, -1)
+    bits = np.packbits(positive, axis=1)
+    return {
+        "num_bits": num_bits,
+        "transpose": transpose,
+        "test_integrity": True,
+        "w_orig_shape": list(weight.shape),
+        "w_2d_shape": [rows, columns],
+        "bits": bits,
+        "alphas": alphas,
+        "shape": {"bits": bits.shape, "alphas": alphas.shape, "orig": list(weight.shape)},
+    }
+
+
+def dequantize(fields):
+    """The float64 weight that such a dict stands for."""
+    columns = fields["w_2d_shape"][1]
+    signs = np.unpackbits(fields["bits"], axis=1)[:, :columns] * 2.0 - 1
+    matrix = (signs * fields["alphas"][:, None, :]).sum(axis=2)
+    return (matrix.T if fields["transpose"] else matrix).reshape(fields["w_orig_shape"])
+
+
+def random_weight(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def write(path, value):
+    # As an array of one object, which np.save makes of a dict; a list needs it to be said.
+    array = np.empty((), object)
+    array[()] = value
+    np.save(path, array, allow_pickle=True)
+
+
+def header(shape="()"):
+    text = f"{{'descr': '|O', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00v\x00" + text.encode()
+
+
+# What comes back -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("num_bits", [1, 3, 8])
+@pytest.mark.parametrize(
+    "shape", [(8, 16), (5, 40), (8, 2, 8), (2, 3, 24), (3, 13), (4, 33), (1, 1)]
+)
+def test_a_quantized_weight_comes_back(tmp_path, shape, num_bits, transpose):
+    fields = quantize(random_weight(num_bits, *shape), num_bits, transpose)
+    write(tmp_path / "a.bcq.npy", {"layer": [fields]})
+    (weight,) = read_legacy(tmp_path / "a.bcq.npy").values()
+    assert (weight.shape, weight.transpose) == (shape, transpose)
+    assert weight.codes.shape == tuple(fields["w_2d_shape"])
+    assert weight.codes.bits == num_bits
+    np.testing.assert_allclose(
+        weight.reconstruct(), dequantize(fields), rtol=1e-6, atol=1e-6, err_msg=f"seed={num_bits}"
+    )
+    assert weight.reconstruct().dtype == np.float32
+
+
+def test_codes_are_those_of_the_file_exactly(tmp_path):
+    fields = quantize(random_weight(0, 6, 24))
+    write(tmp_path / "a.bcq.npy", [fields])
+    codes = read_legacy(tmp_path / "a.bcq.npy")["0"].codes
+    signs = np.unpackbits(fields["bits"], axis=1)
+    for q in range(3):
+        np.testing.assert_array_equal(packing.unpack(codes.planes[q], 24), signs[:, :, q])
+        np.testing.assert_array_equal(codes.scales[q][:, 0], fields["alphas"][:, q])
+
+
+def test_a_whole_model_comes_back_in_order():
+    weights = read_legacy(golden_files.TRANSFORMER_BCQ)
+    tree = golden_files.legacy_tree()
+    assert list(weights) == [f"{k}/{i}" for k, items in tree.items() for i in range(len(items))]
+    for name, weight in weights.items():
+        key, _, place = name.rpartition("/")
+        expected = tree[key][int(place)]
+        assert isinstance(weight, LegacyWeight) == isinstance(expected, dict)
+        if isinstance(expected, dict):
+            np.testing.assert_allclose(weight.reconstruct(), dequantize(expected), atol=1e-6)
+        else:
+            np.testing.assert_array_equal(weight, expected)
+            assert weight.dtype == expected.dtype
+            assert not weight.flags.writeable
+
+
+def test_what_was_read_can_be_saved_in_the_new_format(tmp_path):
+    weights = read_legacy(golden_files.TRANSFORMER_BCQ)
+    save(tmp_path / "a.bcq.npy", {n: getattr(w, "codes", w) for n, w in weights.items()})
+    back = read(tmp_path / "a.bcq.npy")
+    np.testing.assert_array_equal(
+        back["final_layer/0"].reconstruct(), weights["final_layer/0"].reconstruct().T
+    )
+
+
+ARRAYS = [
+    np.arange(6.0).reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.ones(()),
+    np.zeros((0, 4), np.float32), np.arange(3, dtype=">i4"), np.arange(5, dtype=np.uint8),
+    np.ones(2, np.float16), np.array([True, False]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", [3, 4])
+@pytest.mark.parametrize("array", ARRAYS, ids=repr)
+def test_arrays_come_back(tmp_path, array, protocol):
+    (tmp_path / "a.npy").write_bytes(header() + pickle.dumps([array], protocol))
+    (back,) = read_legacy(tmp_path / "a.npy").values()
+    np.testing.assert_array_equal(back, array)
+    assert back.dtype == array.dtype.newbyteorder("=")
+
+
+def test_lists_tuples_and_object_arrays_are_numbered(tmp_path):
+    rows = np.empty(2, object)
+    rows[:] = [np.zeros(1), (np.ones(2), {"a": np.ones(3)})]
+    np.save(tmp_path / "a.npy", rows, allow_pickle=True)
+    shapes = {name: w.shape for name, w in read_legacy(tmp_path / "a.npy").items()}
+    assert shapes == {"0": (1,), "1/0": (2,), "1/1/a": (3,)}
+
+
+def test_numbers_may_be_those_of_numpy(tmp_path):
+    fields = quantize(random_weight(1, 4, 8))
+    fields |= {"num_bits": np.int64(3), "w_orig_shape": [np.int32(4), np.uint8(8)]}
+    write(tmp_path / "a.npy", {"w": fields | {"transpose": np.bool_(False)}})
+    np.testing.assert_allclose(
+        read_legacy(tmp_path / "a.npy")["w"].reconstruct(), dequantize(fields), atol=1e-6
+    )
+
+
+# What is refused -----------------------------------------------------------------------------
+
+
+class Calls:
+    """Pickles as a call."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+class SubArray(np.ndarray):
+    pass
+
+
+@pytest.mark.parametrize(("value", "name"), [
+    (Calls(os.system, "touch MARK"), r"posix\.system|nt\.system"),
+    (Calls(eval, "open('MARK', 'w')"), r"builtins\.eval"),
+    (Calls(getattr, np.ones(1), "tofile"), r"builtins\.getattr"),
+    (Calls(np.load, "MARK"), r"numpy\.load"),
+    (Calls(np.save, "MARK", 1), r"numpy\.save"),
+    (np.ones(1).tofile, r"builtins\.getattr"),
+    (np.dtype, None),
+    (collections.OrderedDict(a=1), r"collections\.OrderedDict"),
+    (np.ones(2).view(SubArray), r"tests\.test_legacy_file\.SubArray"),
+    ({1, 2}, "of type set where a weight should be"),
+    (3.5, "of type float where a weight should be"),
+    (None, "of type NoneType where"),
+    ("x" * 1000, "of type str where"),
+    ({(1, 2): np.ones(1)}, "a key of type tuple"),
+    (np.array(["x"]), "dtype 'U1'"),
+    (np.zeros(1, [("a", "f4")]), "has the dtype 'V4'"),
+    (np.ones(1, complex), "dtype 'c16'"),
+    ([[[[[[np.ones(1)]]]]]], "of type list where a weight should be"),
+])  # fmt: skip
+def test_anything_but_arrays_is_refused_by_name(tmp_path, monkeypatch, value, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.npy", {"layer": [value]})
+    with pytest.raises(FileFormatError, match=name or "should be") as caught:
+        read_legacy("a.npy")
+    assert str(caught.value).startswith("'a.npy' is not a transformer_bcq file: ")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
+    assert os.listdir() == ["a.npy"]
+
+
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
+EMPTY = RECONSTRUCT + b"(cnumpy\nndarray\n(K\x00tC\x01btR"  # an array before its state
+F4 = b"(cnumpy\ndtype\n(U\x02f4I00\nI01\ntR" .replace(b"(cnumpy", b"cnumpy", 1)  # fmt: skip
+
+
+def array_pickle(shape, data, dtype=F4):
+    """Pickle operations of an array of any shape and data."""
+    sizes = b"".join(b"L%dL\n" % n for n in shape)
+    return EMPTY + b"(K\x01(" + sizes + b"t" + dtype + b"I00\n" + data + b"tb"
+
+
+ZEROS = b"C\x0c" + bytes(12)
+
+
+def test_the_handmade_pickle_is_read(tmp_path):
+    (tmp_path / "a.npy").write_bytes(header() + array_pickle([3], ZEROS) + b".")
+    np.testing.assert_array_equal(read_legacy(tmp_path / "a.npy")[""], np.zeros(3, np.float32))
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (b"", "does not begin with the .npy header of pickled objects"),
+    (b"hello", "does not begin with the .npy header of pickled objects"),
+    (header(), "pickle is damaged: EOFError"),
+    (header() + b".", "pickle is damaged"),
+    (header() + b"N." + b"x", "bytes after its end"),
+    (header() + b"\x8e" + (2**50).to_bytes(8, "little") + b"x.", "pickle is damaged"),
+    (header() + b"\x96" + (2**50).to_bytes(8, "little") + b"x.", "pickle is damaged"),
+    (header() + b"\x95" + (2**50).to_bytes(8, "little") + b"N.", "of type NoneType"),
+    (header() + b"Nr" + (2**32 - 1).to_bytes(4, "little") + b".", "of type NoneType where"),
+    (header() + b"L" + b"9" * 100_000 + b"L\n.", "pickle is damaged|of type int where"),
+    (header() + b"]" * 100_000 + b"a" * 99_999 + b".", "of type list where a weight should be"),
+    (header() + b")" + b"\x85" * 50_000 + b".", "of type tuple where a weight should be"),
+    (header() + EMPTY + b".", "unfinished"),
+    (header() + EMPTY + b"Nb.", "pickle is damaged"),
+    (header() + RECONSTRUCT + b"}(X\x01\x00\x00\x00aK\x01ub.", "pickle is damaged"),
+    (header() + RECONSTRUCT + b".", "of type type where a weight should be"),
+    (header() + b"\x82\x01.", "pickle is damaged"),
+    (header() + b"Px\n.", "pickle is damaged: UnpicklingError"),
+    (header() + array_pickle([2**40], ZEROS) + b".", "does not fill its shape"),
+    (header() + array_pickle([-3], ZEROS) + b".", "no valid shape"),
+    (header() + array_pickle([0, 2**62, 2**62], b"C\x00") + b".", "cannot be of shape"),
+    (header() + array_pickle([0] + [1] * 100, b"C\x00") + b".", "cannot be of shape"),
+    (header() + array_pickle([3], b"N") + b".", "does not fill its shape"),
+    (header() + array_pickle([3], ZEROS, b"N") + b".", "no valid shape and dtype"),
+    (header() + array_pickle([2], b"](NNe", F4.replace(b"f4", b"O8"))[:-2] + b"tb.", "NoneType"),
+    (header() + array_pickle([2], b"]", F4.replace(b"f4", b"O8")) + b".", "does not fill"),
+    (header() + b"]q\x00h\x00a.", "one container in two places"),
+    (header() + b"]q\x00]q\x01(h\x00h\x00e.", "one container in two places"),
+    (header() + b"}(U\x03a/0K\x01U\x01a](K\x01eu.", "of type int where"),
+], ids=range(29))  # fmt: skip
+def test_damaged_and_forged_pickles_are_refused(tmp_path, data, message):
+    (tmp_path / "a.npy").write_bytes(data)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileFormatError, match=message) as caught:
+            read_legacy(tmp_path / "a.npy")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert peak < 1_000_000 + 300 * len(data)
+
+
+def test_names_that_fall_together_are_refused(tmp_path):
+    write(tmp_path / "a.npy", {"a/0": np.ones(1), "a": [np.ones(1)]})
+    with pytest.raises(FileFormatError, match="it has two weights 'a/0'"):
+        read_legacy(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"num_bits": 4}, "`bits` do not fit 4 bits"),
+    ({"num_bits": 0}, "`bits` must be an integer from 1 to 8"),
+    ({"num_bits": "3"}, "`bits` must be an integer"),
+    ({"num_bits": ...}, "lacks 'num_bits'"),
+    ({"alphas": ...}, "lacks 'alphas'"),
+    ({"bits": None}, "`bits` must be an array of numbers"),
+    ({"bits": np.ones((4, 1, 3))}, "`bits` do not fit"),
+    ({"bits": np.ones((4, 2, 3), np.uint8)}, "`bits` do not fit"),
+    ({"bits": np.array([None])}, "`bits` must be an array of numbers"),
+    ({"alphas": np.ones(3)}, r"`alphas` must be \[4, 3\]"),
+    ({"alphas": np.full((4, 3), np.nan)}, "must be finite"),
+    ({"alphas": np.ones((4, 3), int)}, "floating dtype"),
+    ({"w_2d_shape": [4]}, "weight 'layer/0'"),
+    ({"w_2d_shape": 4}, "weight 'layer/0'"),
+    ({"w_2d_shape": [4, "x"]}, "weight 'layer/0'"),
+    ({"w_2d_shape": [4, 8.0]}, "weight 'layer/0'"),
+    ({"w_2d_shape": [4, 7]}, "is no matrix"),
+    ({"w_orig_shape": [8, 4]}, r"of shape \(8, 4\) is no matrix \[4, 8\]"),
+    ({"w_orig_shape": []}, "is no matrix"),
+    ({"w_orig_shape": None}, "weight 'layer/0'"),
+    ({"w_orig_shape": [4, -8]}, "is no matrix"),
+    ({"transpose": True}, "is no matrix"),
+])  # fmt: skip
+def test_weights_that_do_not_fit_together_are_refused(tmp_path, changes, message):
+    fields = quantize(random_weight(2, 4, 8)) | changes
+    fields = {key: value for key, value in fields.items() if value is not ...}
+    write(tmp_path / "a.npy", {"layer": [fields]})
+    with pytest.raises(FileFormatError, match=message) as caught:
+        read_legacy(tmp_path / "a.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_damage_is_an_error_of_the_format_or_other_weights_never_a_crash(tmp_path):
+    data = bytearray(golden_files.TRANSFORMER_BCQ.read_bytes())
+    path, refused = tmp_path / "a.npy", 0
+    for i in range(len(data)):
+        for flip in (1 << i % 8, 0xFF):
+            data[i] ^= flip
+            path.write_bytes(data)
+            try:
+                read_legacy(path)  # the old format has no checksums
+            except FileFormatError:
+                refused += 1
+            data[i] ^= flip
+    assert refused > len(data) // 4
+
+
+def test_every_truncation_is_found(tmp_path):
+    data = golden_files.TRANSFORMER_BCQ.read_bytes()
+    for size in range(len(data)):
+        (tmp_path / "a.npy").write_bytes(data[:size])
+        with pytest.raises(FileFormatError):
+            read_legacy(tmp_path / "a.npy")
+
+
+def test_the_reader_of_the_new_format_points_here():
+    with pytest.raises(FileFormatError, match=r"bcq_tf\.read_legacy"):
+        read(golden_files.TRANSFORMER_BCQ)
+
+
+def test_a_new_file_is_no_legacy_file():
+    with pytest.raises(FileFormatError, match="does not begin with the .npy header of pickled"):
+        read_legacy(golden_files.CODES_V1)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none"):
+        read_legacy(tmp_path / "none.bcq.npy")
+
+
+def test_the_reference_writer_writes_what_numpy_loads():
+    stream = io.BytesIO()
+    write(stream, {"layer": [quantize(random_weight(3, 2, 8))]})
+    stream.seek(0)
+    assert list(np.load(stream, allow_pickle=True).item()["layer"][0]) == [
+        "num_bits", "transpose", "test_integrity", "w_orig_shape", "w_2d_shape", "bits", "alphas",
+        "shape",
+    ]  # fmt: skip
