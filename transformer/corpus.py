@@ -1,0 +1,165 @@
+"""Parallel sentences: where they come from, and what is checked before they are used."""
+
+import dataclasses
+import gzip
+import hashlib
+from pathlib import Path
+
+from transformer.errors import UserError
+
+SOURCE_LANGUAGE, TARGET_LANGUAGE = "pt", "en"
+SPLITS = ("train", "val", "test")
+TFDS_PREFIX = "tfds:"
+DEMO_FILE = Path(__file__).parent / "data" / "tatoeba_pt_en.tsv.gz"
+DEMO_HELD_OUT = {"test": 1000, "val": 500}
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Aligned sentences: `target[i]` is the translation of `source[i]`."""
+
+    source: list[str]
+    target: list[str]
+
+    def __len__(self):
+        return len(self.source)
+
+    def take(self, count):
+        """The first `count` pairs."""
+        return Pairs(self.source[:count], self.target[:count])
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Training, validation and test pairs."""
+
+    train: Pairs
+    val: Pairs
+    test: Pairs
+
+
+def load_corpus(spec):
+    """Loads the corpus that `spec` names.
+
+    Args:
+        spec: "demo" (the embedded sentences), "tfds:NAME" (TensorFlow Datasets) or a folder with
+            train.pt, train.en, val.pt, val.en, test.pt and test.en, one sentence a line.
+
+    Raises:
+        UserError: a file is missing, empty or not UTF-8, or line counts differ.
+    """
+    if spec == "demo":
+        return load_demo()
+    if spec.startswith(TFDS_PREFIX):
+        return load_tfds(spec.removeprefix(TFDS_PREFIX))
+    return load_folder(Path(spec))
+
+
+def load_folder(folder):
+    """Loads train, val and test from a folder of plain text files."""
+    if not folder.is_dir():
+        raise UserError(f"`data` must be demo, tfds:NAME or an existing folder. Received: {folder}")
+    return Corpus(**{split: _read_split(folder, split) for split in SPLITS})
+
+
+def _read_split(folder, split):
+    paths = [folder / f"{split}.{language}" for language in (SOURCE_LANGUAGE, TARGET_LANGUAGE)]
+    source, target = (_read_lines(path) for path in paths)
+    if len(source) != len(target):
+        raise UserError(
+            f"{paths[0]} has {len(source)} lines but {paths[1]} has {len(target)}: "
+            "line i of one must translate line i of the other"
+        )
+    return Pairs(source, target)
+
+
+def _read_lines(path):
+    """Lines of a UTF-8 file without their line ends (LF or CRLF)."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from None
+    if not data:
+        raise UserError(f"{path} is empty")
+    raw_lines = data.removesuffix(b"\n").split(b"\n")
+    return [_decode(line, path, number) for number, line in enumerate(raw_lines, start=1)]
+
+
+def _decode(line, path, number):
+    try:
+        return line.removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}, line {number}: not valid UTF-8") from None
+
+
+def load_tfds(name):
+    """Loads a pt-en dataset such as ted_hrlr_translate/pt_to_en, downloading it where needed."""
+    import tensorflow_datasets as tfds
+
+    try:
+        datasets = tfds.load(
+            name, split=["train", "validation", "test"], as_supervised=True, batch_size=-1
+        )
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(f"cannot load TensorFlow dataset {name}: {reason[0]}") from None
+    return Corpus(*(_pairs_from_tensors(*tensors) for tensors in datasets))
+
+
+def _pairs_from_tensors(source, target):
+    return Pairs(*([text.decode("utf-8") for text in side.numpy()] for side in (source, target)))
+
+
+def load_demo():
+    """Loads the embedded Tatoeba sentences in their fixed split.
+
+    Sentences that translate each other, directly or through other sentences, form a cluster. A
+    cluster goes to one split as a whole, so no sentence of val or test, in either language, occurs
+    in another split.
+    """
+    lines = gzip.decompress(DEMO_FILE.read_bytes()).decode("utf-8").splitlines()
+    pairs = [tuple(line.split("\t")) for line in lines]
+    splits = {split: ([], []) for split in SPLITS}
+    for split, (source, target) in zip(_demo_splits(pairs), pairs, strict=True):
+        splits[split][0].append(source)
+        splits[split][1].append(target)
+    return Corpus(**{split: Pairs(*sides) for split, sides in splits.items()})
+
+
+def _demo_splits(pairs):
+    """The split of each pair: clusters in the order of a hash, test first, then val, then train."""
+    clusters = {}
+    for index, root in enumerate(_cluster_roots(pairs)):
+        clusters.setdefault(root, []).append(index)
+    splits = ["train"] * len(pairs)
+    free = dict(DEMO_HELD_OUT)
+    for cluster in sorted(clusters.values(), key=lambda members: _hash(pairs[members[0]])):
+        split = next((name for name, count in free.items() if count > 0), None)
+        if split is None:
+            break
+        free[split] -= len(cluster)
+        for index in cluster:
+            splits[index] = split
+    return splits
+
+
+def _cluster_roots(pairs):
+    """For each pair the smallest index of its cluster, by union-find over shared sentences."""
+    parent = list(range(len(pairs)))
+
+    def find(index):
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first_use = {}
+    for index, pair in enumerate(pairs):
+        for side, sentence in enumerate(pair):
+            roots = sorted((find(first_use.setdefault((side, sentence), index)), find(index)))
+            parent[roots[1]] = roots[0]
+    return [find(index) for index in range(len(pairs))]
+
+
+def _hash(pair):
+    return hashlib.sha256("\t".join(pair).encode("utf-8")).digest()
