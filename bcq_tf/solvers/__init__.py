@@ -1,0 +1,6 @@
+"""Float matrix -> `BinaryCodes`: the alternating, greedy and uniform solvers."""
+
+from bcq_tf.solvers.error import relative_error
+from bcq_tf.solvers.quantization import nearest, quantize
+
+__all__ = ["nearest", "quantize", "relative_error"]

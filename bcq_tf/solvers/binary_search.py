@@ -1,0 +1,41 @@
+"""Many binary searches at once, one NumPy call a step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def count_below(tables: np.ndarray, length: int, begin: np.ndarray, queries: np.ndarray):
+    """Counts the entries of a sorted table that are smaller than a query.
+
+    Branchless: every query takes the same steps, so a step is a look-up, a comparison and an
+    addition over all of them.
+
+    Args:
+        tables: flat float array that holds sorted (ascending) tables one after the other.
+        length: entries of each table that count.
+        begin: int64, broadcastable to `queries`: where the query's table begins in `tables`.
+        queries: float array of the same dtype as `tables`.
+
+    Returns:
+        int64, the shape of `queries`: `begin` plus the number of entries below the query.
+    """
+    position = np.empty(queries.shape, np.int64)
+    position[...] = begin
+    found = np.empty(queries.shape, tables.dtype)
+    below = np.empty(queries.shape, bool)
+    move = np.empty(queries.shape, np.int64)
+    for step in _steps(length):
+        # mode="wrap" is the fastest; no index is out of range.
+        np.take(tables[step - 1 :], position, out=found, mode="wrap")
+        np.less(found, queries, out=below)
+        np.multiply(below, np.int64(step), out=move)
+        position += move
+    return position
+
+
+def _steps(length: int) -> list[int]:
+    # Steps 2^(s-1), ..., 2, 1 search 2^s - 1 entries; one step more brings `length` down to that.
+    window = (1 << ((length + 1).bit_length() - 1)) - 1
+    extra = [length - window] if length > window else []
+    return extra + [1 << i for i in reversed(range(window.bit_length()))]

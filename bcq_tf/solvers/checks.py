@@ -1,0 +1,111 @@
+"""Rules for the arguments of `quantize`; every error is one line that names the argument."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bcq_tf.codes import BinaryCodes
+
+# A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a
+# scale would be off by 3% or more.
+SUBNORMAL_STEPS = 16
+EFFORTS = ("full", "low", "warm")
+
+
+def check_matrix(matrix) -> np.ndarray:
+    """Returns `matrix` as a finite, non-empty float array [R, C]; float16 to float64 stay."""
+    matrix = _as_float("matrix", matrix)
+    if matrix.ndim != 2:
+        raise ValueError(f"`matrix` must have rank 2. Received: shape={list(matrix.shape)}")
+    if matrix.size == 0:
+        raise ValueError(f"`matrix` must not be empty. Received: shape={list(matrix.shape)}")
+    _check_finite("matrix", matrix)
+    return matrix
+
+
+def check_importance(importance, matrix: np.ndarray) -> np.ndarray | None:
+    """Returns `importance` as a non-negative float array of the matrix's shape, or None."""
+    if importance is None:
+        return None
+    importance = _as_float("importance", importance)
+    if importance.shape != matrix.shape:
+        raise ValueError(
+            f"`importance` must have the shape of `matrix`, {list(matrix.shape)}. "
+            f"Received: shape={list(importance.shape)}"
+        )
+    _check_finite("importance", importance)
+    negative = np.count_nonzero(importance < 0)
+    if negative:
+        raise ValueError(f"`importance` must be non-negative. Received: {negative} negative values")
+    return importance
+
+
+def check_effort(effort, start) -> None:
+    """Raises unless `effort` is one of `EFFORTS`; "warm" needs a start."""
+    if effort not in EFFORTS:
+        raise ValueError(f"`effort` must be one of {list(EFFORTS)}. Received: effort={effort!r}")
+    if effort == "warm" and start is None:
+        raise ValueError("`effort`='warm' needs `start`, the codes to go on from. Received: None")
+
+
+def check_start(start, matrix: np.ndarray, bits: int, group_size, offset: bool) -> None:
+    """Raises unless `start` is codes of the same layout as those to be solved."""
+    if start is None:
+        return
+    check_same_shape("start", start, matrix)
+    received = (start.bits, start.group_size, start.offset is not None)
+    if received != (bits, group_size, offset):
+        raise ValueError(
+            f"`start` must have bits={bits}, group_size={group_size}, offset={offset}. "
+            f"Received: bits={received[0]}, group_size={received[1]}, offset={received[2]}"
+        )
+    if start.row_order is not None or len(start.planes[-1]) != len(matrix):
+        raise ValueError("`start` must have the same bits in all rows. Received: ragged codes")
+
+
+def check_same_shape(name: str, codes, matrix: np.ndarray) -> None:
+    """Raises unless `codes` is a BinaryCodes of the matrix's shape."""
+    if not isinstance(codes, BinaryCodes):
+        raise TypeError(f"`{name}` must be a BinaryCodes. Received: {type(codes).__name__}")
+    if codes.shape != matrix.shape:
+        raise ValueError(
+            f"`{name}` must have the shape of `matrix`, {list(matrix.shape)}. "
+            f"Received: shape={list(codes.shape)}"
+        )
+
+
+def check_range(params: np.ndarray, matrix: np.ndarray) -> None:
+    """Raises unless the dtype of `params` holds them: all finite, and not all next to zero."""
+    limits = np.finfo(params.dtype)
+    largest = float(np.abs(matrix).max())
+    if not np.isfinite(params).all():
+        problem = f"hold scales up to {float(limits.max):.6g} only"
+    elif largest and np.abs(params).max() < SUBNORMAL_STEPS * limits.smallest_subnormal:
+        problem = f"resolve scales to {float(limits.smallest_subnormal):.6g} only"
+    else:
+        return
+    raise ValueError(
+        f"`scale_dtype`={params.dtype.name!r} can {problem}. "
+        f"Received: a matrix with magnitudes up to {largest:.6g}"
+    )
+
+
+def _as_float(name: str, array) -> np.ndarray:
+    array = np.asarray(array)
+    if array.dtype.kind in "iub":
+        return array.astype(np.float64)
+    if array.dtype.kind == "f" and array.dtype.itemsize <= 8:
+        return array
+    # bfloat16 and its like come from ml_dtypes, which NumPy knows as custom dtypes.
+    if array.dtype.kind in "fV" and "float" in array.dtype.name:
+        return array.astype(np.float32 if array.dtype.kind == "V" else np.float64)
+    raise TypeError(f"`{name}` must hold real numbers. Received: dtype={array.dtype}")
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    finite = np.count_nonzero(np.isfinite(array))
+    if finite != array.size:
+        raise ValueError(
+            f"`{name}` must be finite. Received: {array.size - finite} NaN or Inf "
+            f"of {array.size} values"
+        )

@@ -1,0 +1,103 @@
+"""The levels that a set of scales can reach, in order, and the sign pattern of each.
+
+Throughout the solvers a candidate solution is a column of `params` [m, L], L candidates at once:
+
+- without an offset m = bits, params = (a_0, ..., a_{m-1}), and levels come in pairs +-l, so only
+  magnitudes are treated: K = 2^(m-1) levels |a_0 +- a_1 +- ...|;
+- with an offset m = bits + 1, params = (z, a_0, ...), and K = 2^(m-1) levels z +- a_0 +- ...
+
+In both cases the first parameter has the sign +, and a *pattern* p of m - 1 bits tells the signs of
+the others: bit i - 1 is set where parameter i is subtracted. Without an offset the value
+a_0 +- a_1 ... may be negative; bit m - 1 of the pattern (the flip) then tells that the level is its
+magnitude, reached with all signs turned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def level_values(params: np.ndarray) -> np.ndarray:
+    """All K values params[0] +- params[1] +- ..., indexed by pattern: [m, L] -> [K, L]."""
+    values = np.empty((1 << (len(params) - 1), params.shape[1]))
+    values[0] = params[0]
+    count = 1
+    for scale in params[1:]:
+        np.subtract(values[:count], scale, out=values[count : 2 * count])
+        values[:count] += scale
+        count *= 2
+    return values
+
+
+def thresholds_and_patterns(params: np.ndarray, offset: bool):
+    """Sorts the levels.
+
+    Args:
+        params: float64 [m, L].
+        offset: whether params[0] is an offset.
+
+    Returns:
+        (thresholds [K - 1, L], ascending: the middles between neighbouring levels;
+        patterns int64 [K, L]: the patterns of the levels in ascending order).
+    """
+    shift = None
+    if offset:
+        # Levels counted from the lowest one, so that all are non-negative.
+        reach = np.abs(params[1:]).sum(axis=0)
+        shift = params[0] - reach
+        params = np.concatenate([reach[None], params[1:]])
+    values = level_values(params)
+    keys = _make_keys(values, flips=not offset)
+    _sort_first_axis(keys)
+    mask = 2 * len(values) - 1
+    patterns = keys & mask
+    keys &= ~mask
+    levels = keys.view(np.float64)
+    thresholds = levels[1:] + levels[:-1]
+    thresholds *= 0.5
+    if offset:
+        thresholds += shift
+    return thresholds, patterns
+
+
+def pattern_codes(bits: int, offset: bool) -> np.ndarray:
+    """The signs of each pattern as bits: uint8 [2^m], bit i is 1 where plane i has +1."""
+    if offset:
+        return ~np.arange(1 << bits, dtype=np.uint8)[:] & np.uint8((1 << bits) - 1)
+    plain = ~(np.arange(1 << (bits - 1)) << 1) & ((1 << bits) - 1)
+    return np.concatenate([plain, plain ^ ((1 << bits) - 1)]).astype(np.uint8)
+
+
+def _make_keys(values: np.ndarray, flips: bool) -> np.ndarray:
+    # The bits of a non-negative float64, read as an integer, keep its order. The lowest mantissa
+    # bits make room for the pattern, which so travels through the sort: a relative error of
+    # 2^(m - 52) in the levels.
+    count = len(values)
+    negative = values < 0 if flips else None
+    keys = np.abs(values, out=values).view(np.int64)
+    keys &= ~(2 * count - 1)
+    keys |= np.arange(count)[:, None]
+    if flips:
+        keys |= negative.astype(np.int64) * count
+    return keys
+
+
+def _sort_first_axis(keys: np.ndarray) -> None:
+    # Bitonic sorting network in place; the length of the first axis is a power of two.
+    count = len(keys)
+    size = 2
+    while size <= count:
+        pairs = keys.reshape(count // size, size, -1)
+        _exchange(pairs[:, : size // 2], pairs[:, : size // 2 - 1 : -1])
+        step = size // 4
+        while step:
+            pairs = keys.reshape(count // (2 * step), 2, step, -1)
+            _exchange(pairs[:, 0], pairs[:, 1])
+            step //= 2
+        size *= 2
+
+
+def _exchange(low: np.ndarray, high: np.ndarray) -> None:
+    smaller = np.minimum(low, high)
+    np.maximum(low, high, out=high)
+    low[...] = smaller

@@ -1,0 +1,153 @@
+"""`quantize`: a float matrix to `BinaryCodes`; `nearest`: new signs for old scales."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bcq_tf import packing
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import BCQConfig
+from bcq_tf.solvers import alternating, checks, greedy, uniform
+from bcq_tf.solvers.assign import nearest_codes
+from bcq_tf.solvers.block import Block
+from bcq_tf.solvers.spans import Span, for_chunks, spans
+
+
+def quantize(
+    matrix,
+    bits: int = 3,
+    group_size: int | None = None,
+    offset: bool = False,
+    solver: str = "alternating",
+    importance=None,
+    start: BinaryCodes | None = None,
+    effort: str = "full",
+    scale_dtype: str = "float16",
+) -> BinaryCodes:
+    """Finds binary codes of small squared error sum h (w - w^)^2 for a matrix.
+
+    Scales are rounded to `scale_dtype` first and signs chosen for the rounded scales, so
+    `reconstruct()` is what was optimized. Scales are non-negative and in descending order. The
+    result depends on the arguments alone, not on the number of cores.
+
+    Args:
+        matrix: float [R, C], finite (float16, float32, float64 or bfloat16).
+        bits: number of bit planes, 1 to 8.
+        group_size: columns that share one set of scales, a multiple of 32; None for whole rows.
+        offset: whether each group also has an additive offset.
+        solver: "alternating" (the best; exact, up to the rounding of scales, for one bit and for
+            two bits without an offset), "greedy" or "uniform"; see the module of that name.
+        importance: h, non-negative [R, C], for example Adam's second moments; None for 1. Used as
+            h / mean(h) + 0.1 in each group; groups of which all h are 0 are solved unweighted.
+        start: codes of an earlier solve with the same shape, bits, groups and offset. The
+            alternating solver is never worse than the start's scales; the others ignore it.
+        effort: of the alternating solver: "full"; "low" (a fraction of the time, for use while
+            training); "warm" (three rounds from `start`, nothing else).
+        scale_dtype: "float16" or "float32", the dtype of scales and offsets.
+
+    Returns:
+        `BinaryCodes` of shape [R, C].
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule, or `scale_dtype` cannot hold the scales.
+    """
+    config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
+    matrix = checks.check_matrix(matrix)
+    importance = checks.check_importance(importance, matrix)
+    checks.check_effort(effort, start)
+    checks.check_start(start, matrix, bits, group_size, offset)
+    rows, columns = matrix.shape
+    groups = 1 if group_size is None else -(-columns // group_size)
+    params = np.empty((bits + offset, rows, groups), scale_dtype)
+    codes = np.empty(matrix.shape, np.uint8)
+    for span in spans(columns, group_size):
+        found = _solve(span, matrix, importance, start, config, effort)
+        params[:, :, span.groups] = found[0].reshape(len(params), rows, -1)
+        codes[:, span.columns] = found[1].reshape(rows, -1)
+    checks.check_range(params, matrix)
+    planes = [_plane(codes, i) for i in range(bits)]
+    return BinaryCodes(
+        planes, params[int(offset) :], columns, group_size, params[0] if offset else None
+    )
+
+
+def nearest(matrix, codes: BinaryCodes) -> BinaryCodes:
+    """Chooses the signs anew for scales that stay: each weight takes its nearest level.
+
+    Args:
+        matrix: float [R, C], finite.
+        codes: `BinaryCodes` of the same shape; its planes may be ragged.
+
+    Returns:
+        `BinaryCodes` with the scales and the offset of `codes`.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule.
+    """
+    matrix = checks.check_matrix(matrix)
+    checks.check_same_shape("codes", codes, matrix)
+    if codes.row_order is not None:
+        matrix = matrix[codes.row_order]
+    signs = np.empty(matrix.shape, np.uint8)
+    ends = [len(plane) for plane in codes.planes] + [0]
+    for bits in range(1, codes.bits + 1):
+        rows = slice(ends[bits], ends[bits - 1])  # those that have this number of bits
+        if rows.start < rows.stop:
+            params = _params(codes, bits, rows)
+            signs[rows] = _nearest(matrix[rows], params, codes)
+    planes = [_plane(signs[:end], i) for i, end in enumerate(ends[:-1])]
+    return dataclasses.replace(codes, planes=planes)
+
+
+def _solve(span: Span, matrix, importance, start, config: BCQConfig, effort: str):
+    # The rows [n, width] of a span -> (params [m, n] as stored, codes uint8 [n, width]).
+    values = span.rows(matrix)
+    weights = None if importance is None else span.rows(importance)
+    old = None if start is None else span.params(_params(start, config.bits))
+    params = np.empty((config.bits + config.offset, len(values)), config.scale_dtype)
+    codes = np.empty(values.shape, np.uint8)
+
+    def work(chunk: slice) -> None:
+        block = Block.make(
+            values[chunk],
+            None if weights is None else weights[chunk],
+            None if old is None else old[:, chunk],
+            config,
+        )
+        if config.solver == "alternating":
+            solved = alternating.solve(block, effort)
+        else:
+            solved = {"greedy": greedy, "uniform": uniform}[config.solver].solve(block)
+        params[:, chunk], codes[chunk] = block.stored(solved[0]), solved[1]
+
+    for_chunks(*values.shape, work)
+    return params, codes
+
+
+def _nearest(matrix: np.ndarray, params: np.ndarray, codes: BinaryCodes) -> np.ndarray:
+    # Signs uint8 [R, C] for params [m, R, G].
+    signs = np.empty(matrix.shape, np.uint8)
+    for span in spans(codes.columns, codes.group_size):
+        values, flat = span.rows(matrix), span.params(params)
+        found = np.empty(values.shape, np.uint8)
+
+        def work(chunk: slice, values=values, flat=flat, found=found) -> None:
+            offset = codes.offset is not None
+            found[chunk] = nearest_codes(values[chunk].astype(np.float64), flat[:, chunk], offset)
+
+        for_chunks(*values.shape, work)
+        signs[:, span.columns] = found.reshape(len(matrix), -1)
+    return signs
+
+
+def _params(codes: BinaryCodes, bits: int, rows: slice = slice(None)) -> np.ndarray:
+    # float64 [m, R, G]: the offset, if there is one, and the first `bits` scales.
+    scales = [scale[rows] for scale in codes.scales[:bits]]
+    offset = [] if codes.offset is None else [codes.offset[rows]]
+    return np.stack(offset + scales).astype(np.float64)
+
+
+def _plane(codes: np.ndarray, i: int) -> np.ndarray:
+    return packing.pack((codes & np.uint8(1 << i)) != 0)
