@@ -48,9 +48,6 @@ class BCQCallback(MonitorCallback):
             between validations start from the last scales and are cheap.
         verbose: 0 is silent, 1 prints a line for each file written or gone on with.
 
-    Attributes:
-        report: the `Report` of the best epoch, after training.
-
     Raises:
         ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the logs lack
             `monitor`, or a weight turns NaN or Inf.
@@ -85,9 +82,14 @@ class BCQCallback(MonitorCallback):
         self.latent = latent
         self.effort = effort
         self.verbose = verbose
-        self.report: Report | None = None
+        self._best = None
         self._files = BestFiles(filepath, keep)
         self._training = False
+
+    @property
+    def report(self) -> Report | None:
+        """The `Report` of the best epoch so far, None before one."""
+        return None if self._best is None else Report.of(*self._best)
 
     def on_train_begin(self, logs=None):
         _check_neighbours(self)
@@ -201,7 +203,6 @@ class BCQCallback(MonitorCallback):
             "step": self._last_step,
         }
         self._best = self._quantizer.tensors(), metadata
-        self.report = self._quantizer.report()
         if self._files.template is None or not _is_chief(self.model):
             return
         path = self._files.save(*self._best, epoch, logs)

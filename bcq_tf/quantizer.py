@@ -9,7 +9,7 @@ from bcq_tf import file
 from bcq_tf._keras import serialized_model
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
-from bcq_tf.report import ChosenWeight, Report, SkippedWeight
+from bcq_tf.report import Report
 from bcq_tf.selection import Chosen, Skipped, select
 from bcq_tf.solvers import quantize, relative_error
 
@@ -30,7 +30,12 @@ class ModelQuantizer:
 
     def __init__(self, model, config: BCQConfig | None = None, rules=None):
         self.model = model
-        self.plan = select(model, config or BCQConfig(), rules)
+        self.plan = select(model, config, rules)
+        if not self.plan.chosen:
+            raise ValueError(
+                "`model` must have a weight to quantize. Received: "
+                + "; ".join(f"{w.path!r}: {w.reason}" for w in self.plan.skipped)
+            )
         self.codes: dict[int, BinaryCodes] = {}
         self.errors: dict[int, float] = {}
         self._energies: dict[int, float] = {}
@@ -87,9 +92,27 @@ class ModelQuantizer:
         return dict(named[position] for position in sorted(named))
 
     def metadata(self) -> dict:
-        """What a file says of the weights: position, path, shape, dtype, view, config, reason."""
-        weights = {entry_name(w): _describe(w) for w in (*self.plan.chosen, *self.plan.skipped)}
+        """What a file says of the weights: position, path, shape, dtype, and view, config
+        and error or the reason for none; and of the model, its Keras config."""
+        weights = {
+            entry_name(w): self._describe(w) for w in (*self.plan.chosen, *self.plan.skipped)
+        }
         return {"weights": weights, "model": serialized_model(self.model)}
+
+    def _describe(self, weight: Chosen | Skipped) -> dict:
+        line = {
+            "position": weight.position,
+            "path": weight.path,
+            "shape": list(weight.variable.shape),
+            "dtype": str(weight.variable.dtype),
+        }
+        if isinstance(weight, Skipped):
+            return line | {"skipped": weight.reason}
+        return line | {
+            "view": weight.view.to_dict(),
+            "config": weight.config.to_dict(),
+            "error": self.errors.get(weight.position),
+        }
 
     def save(self, path, **metadata) -> int:
         """Writes every weight to a `.bcq.npy` file; returns its size in bytes."""
@@ -97,15 +120,7 @@ class ModelQuantizer:
 
     def report(self) -> Report:
         """What was chosen, what was skipped and why, with errors and sizes."""
-        chosen = [
-            ChosenWeight(w.path, w.view.shape, self.codes[w.position], self.errors[w.position])
-            for w in self.plan.chosen
-        ]
-        skipped = [
-            SkippedWeight(w.path, tuple(w.variable.shape), _value(w.variable).nbytes, w.reason)
-            for w in self.plan.skipped
-        ]
-        return Report(tuple(chosen), tuple(skipped))
+        return Report.of(self.tensors(), self.metadata())
 
 
 def quantize_model(
@@ -172,15 +187,3 @@ def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort:
 
 def _value(variable) -> np.ndarray:
     return keras.ops.convert_to_numpy(variable)
-
-
-def _describe(weight: Chosen | Skipped) -> dict:
-    common = {
-        "position": weight.position,
-        "path": weight.path,
-        "shape": list(weight.variable.shape),
-        "dtype": str(weight.variable.dtype),
-    }
-    if isinstance(weight, Skipped):
-        return common | {"skipped": weight.reason}
-    return common | {"view": weight.view.to_dict(), "config": weight.config.to_dict()}

@@ -94,6 +94,27 @@ class Report:
             "bits_per_weight": self.bits_per_weight,
         }
 
+    @classmethod
+    def of(cls, tensors, metadata: dict) -> Report:
+        """The report of a model's `tensors`, which `metadata` describes, as in a file of its own.
+
+        Args:
+            tensors: {name: BinaryCodes or array}, for example what `bcq_tf.read` returned.
+            metadata: its `metadata`, with the table "weights".
+        """
+        lines = [(line, tensors[name]) for name, line in metadata["weights"].items()]
+        chosen = [
+            ChosenWeight(line["path"], tuple(line["shape"]), tensor, line["error"])
+            for line, tensor in lines
+            if isinstance(tensor, BinaryCodes)
+        ]
+        skipped = [
+            SkippedWeight(line["path"], tuple(line["shape"]), tensor.nbytes, line["skipped"])
+            for line, tensor in lines
+            if not isinstance(tensor, BinaryCodes)
+        ]
+        return cls(tuple(chosen), tuple(skipped))
+
     def __rich__(self):
         from rich.console import Group
 
