@@ -16,6 +16,7 @@ __all__ = [
     "print_message",
     "serialized_model",
     "sublayers",
+    "sync_variables",
     "walk_layers",
 ]
 
@@ -64,3 +65,13 @@ def serialized_model(model) -> dict | None:
         return json.loads(json.dumps(config, allow_nan=False))
     except (NotImplementedError, TypeError, ValueError):
         return None
+
+
+def sync_variables(model) -> None:
+    """Makes the variables hold what training has made of them.
+
+    On JAX they lag behind while `fit` runs; after this, `fit` also sees what is assigned to them.
+    """
+    sync = getattr(model, "jax_state_sync", None)
+    if sync is not None:
+        sync()

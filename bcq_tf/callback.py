@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from bcq_tf import file
-from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message
+from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message, sync_variables
 from bcq_tf.checkpoints import BestFiles
 from bcq_tf.config import BCQConfig
 from bcq_tf.conversion import put_tensors
@@ -113,6 +113,7 @@ class BCQCallback(MonitorCallback):
             self._latent_training.expect_step()
 
     def on_train_batch_end(self, batch, logs=None):
+        sync_variables(self.model)
         self._batches += 1
         step = self._step()
         crossed = step // self.every_n_steps > self._last_step // self.every_n_steps
