@@ -11,7 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 
 import bcq_tf
-from transformer import checkpoint, corpus, evaluation, pipeline, training
+from transformer import checkpoint, corpus, evaluation, pipeline, script, training
 from transformer.errors import UserError
 
 MODEL_FILE = "model.bcq.npy"
@@ -49,7 +49,7 @@ def parse_arguments(arguments=None):
     add("--solver", default="alternating", help="alternating, greedy or uniform (%(default)s)")
     add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
-    add("--learning-rate", type=float, default=1e-3, help="at the start, falling to 0 along a "
+    add("--learning-rate", type=float, default=2e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
     add("--float", dest="is_float", action="store_true", help="quantize nothing: the comparison")
     add("--seed", type=int, default=0, help="random seed (%(default)s)")
@@ -193,11 +193,4 @@ def write_result(folder, model, result, options):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on after the last whole epoch", file=sys.stderr)
-        sys.exit(130)
+    script.run(main)
