@@ -114,10 +114,8 @@ class _Array:
 
     state = None
 
-    def __init__(self, kind, shape, typecode):
-        # The arguments make an empty array, which the state then fills.
-        if kind is not _Array:
-            raise FileFormatError("an array in it is not a plain NumPy array")
+    def __init__(self, *_):
+        pass  # the arguments stand for an empty array, which the state then fills
 
     def __setstate__(self, state):
         _, shape, dtype, fortran_order, data = state
@@ -155,9 +153,9 @@ class _Dtype:
         self.name, self.itemsize, self.order = name, int(name[1:]), "<"
 
     def __setstate__(self, state):
-        _, self.order, *structure = state
-        if self.order not in ("<", ">", "|") or any(part is not None for part in structure[:3]):
-            raise FileFormatError("an array in it has a structured dtype")
+        self.order = state[1]
+        if self.order not in ("<", ">", "|"):
+            raise FileFormatError(f"an array in it has the byte order {short(self.order)}")
 
     def decode(self, data: bytes) -> np.ndarray:
         stored = np.dtype(self.name).newbyteorder(self.order)

@@ -182,7 +182,7 @@ class SubArray(np.ndarray):
     (np.dtype, None),
     (collections.OrderedDict(a=1), r"collections\.OrderedDict"),
     (np.ones(2).view(SubArray), r"tests\.test_legacy_file\.SubArray"),
-    ({1, 2}, "of type set where a weight should be"),
+    ({1, 2}, r"builtins\.set|of type set where a weight should be"),
     (3.5, "of type float where a weight should be"),
     (None, "of type NoneType where"),
     ("x" * 1000, "of type str where"),
@@ -205,7 +205,7 @@ def test_anything_but_arrays_is_refused_by_name(tmp_path, monkeypatch, value, na
 
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 EMPTY = RECONSTRUCT + b"(cnumpy\nndarray\n(K\x00tC\x01btR"  # an array before its state
-F4 = b"(cnumpy\ndtype\n(U\x02f4I00\nI01\ntR" .replace(b"(cnumpy", b"cnumpy", 1)  # fmt: skip
+F4 = b"cnumpy\ndtype\n(U\x02f4I00\nI01\ntR"
 
 
 def array_pickle(shape, data, dtype=F4):
@@ -229,7 +229,7 @@ def test_the_handmade_pickle_is_read(tmp_path):
     (header() + b".", "pickle is damaged"),
     (header() + b"N." + b"x", "bytes after its end"),
     (header() + b"\x8e" + (2**50).to_bytes(8, "little") + b"x.", "pickle is damaged"),
-    (header() + b"\x96" + (2**50).to_bytes(8, "little") + b"x.", "pickle is damaged"),
+    (header() + b"\x96" + (2**28).to_bytes(8, "little") + b"x.", "pickle is damaged"),
     (header() + b"\x95" + (2**50).to_bytes(8, "little") + b"N.", "of type NoneType"),
     (header() + b"Nr" + (2**32 - 1).to_bytes(4, "little") + b".", "of type NoneType where"),
     (header() + b"L" + b"9" * 100_000 + b"L\n.", "pickle is damaged|of type int where"),
@@ -247,12 +247,13 @@ def test_the_handmade_pickle_is_read(tmp_path):
     (header() + array_pickle([0] + [1] * 100, b"C\x00") + b".", "cannot be of shape"),
     (header() + array_pickle([3], b"N") + b".", "does not fill its shape"),
     (header() + array_pickle([3], ZEROS, b"N") + b".", "no valid shape and dtype"),
+    (header() + array_pickle([3], ZEROS, F4 + b"(K\x03U\x01xtb") + b".", "byte order 'x'"),
     (header() + array_pickle([2], b"](NNe", F4.replace(b"f4", b"O8"))[:-2] + b"tb.", "NoneType"),
     (header() + array_pickle([2], b"]", F4.replace(b"f4", b"O8")) + b".", "does not fill"),
     (header() + b"]q\x00h\x00a.", "one container in two places"),
     (header() + b"]q\x00]q\x01(h\x00h\x00e.", "one container in two places"),
     (header() + b"}(U\x03a/0K\x01U\x01a](K\x01eu.", "of type int where"),
-], ids=range(29))  # fmt: skip
+], ids=range(30))  # fmt: skip
 def test_damaged_and_forged_pickles_are_refused(tmp_path, data, message):
     (tmp_path / "a.npy").write_bytes(data)
     tracemalloc.start()
