@@ -214,7 +214,7 @@ def _weight(name: str, entry, parts: dict) -> BinaryCodes | np.ndarray:
             _take(parts, f"{name}/row_order") if entry["row_order"] else None,
         )
     except (TypeError, ValueError) as error:
-        raise FileFormatError(f"weight {short(name)}: {error}") from None
+        raise FileFormatError(f"weight {short(name)}: {str(error)[:300]}") from None
 
 
 def _check_entry(name: str, entry: dict) -> None:

@@ -147,6 +147,8 @@ class _Array:
 class _Dtype:
     """Takes the place of a dtype while unpickling."""
 
+    name, itemsize, order = "u1", 1, "|"  # for one that is made without `__init__`
+
     def __init__(self, name, *_):
         if name not in _DTYPE_NAMES:
             raise FileFormatError(f"an array in it has the dtype {short(name)}")
@@ -230,7 +232,7 @@ def _weights(value, name: str, seen: set[int], depth: int):
 def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
     try:
         shape, transpose = tuple(fields["w_orig_shape"]), bool(fields["transpose"])
-        rows, columns = fields["w_2d_shape"]
+        rows, columns = _matrix_shape(fields["w_2d_shape"])
         bits, alphas = _array(fields, "bits"), _array(fields, "alphas")
         codes = _codes(bits, alphas, fields["num_bits"], rows, columns)
     except FileFormatError:
@@ -238,13 +240,19 @@ def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
     except KeyError as error:
         raise FileFormatError(f"weight {short(name)} lacks {error}") from None
     except (TypeError, ValueError) as error:
-        raise FileFormatError(f"weight {short(name)}: {error}") from None
+        raise FileFormatError(f"weight {short(name)}: {str(error)[:300]}") from None
     matrix = (columns, rows) if transpose else (rows, columns)
     if not _are_counts(shape) or not shape or matrix != (math.prod(shape[:-1]), shape[-1]):
         raise FileFormatError(
             f"weight {short(name)} of shape {short(shape)} is no matrix {[rows, columns]}"
         )
     return LegacyWeight(codes, shape, transpose)
+
+
+def _matrix_shape(value) -> tuple[int, int]:
+    if not _are_counts(tuple(value)) or len(value) != 2:
+        raise ValueError(f"`w_2d_shape` must be two sizes. Received: {short(value)}")
+    return tuple(value)
 
 
 def _array(fields: dict, name: str) -> np.ndarray:

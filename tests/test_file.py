@@ -415,6 +415,7 @@ ATTACKS = {
     "columns 0": (codes_file({"columns": 0}), "'w': `columns` must be a positive integer"),
     "columns 33": (codes_file({"columns": 33}), r"`planes` must be \[n, 2\]"),
     "columns 10^30": (codes_file({"columns": 10**30}), "`planes` must be"),
+    "columns of 4,000 digits": (codes_file({"columns": 10**4000}), "`planes` must be"),
     "group size 33": (codes_file({"group_size": 33}), "`group_size` must be"),
     "group size 32.0": (codes_file({"group_size": 32.0}), "entry that breaks"),
     "rows that do not add up": (codes_file({"rows": [2, 2]}), "'w': the planes' rows do not add"),

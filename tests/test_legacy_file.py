@@ -250,10 +250,11 @@ def test_the_handmade_pickle_is_read(tmp_path):
     (header() + array_pickle([3], ZEROS, F4 + b"(K\x03U\x01xtb") + b".", "byte order 'x'"),
     (header() + array_pickle([2], b"](NNe", F4.replace(b"f4", b"O8"))[:-2] + b"tb.", "NoneType"),
     (header() + array_pickle([2], b"]", F4.replace(b"f4", b"O8")) + b".", "does not fill"),
+    (header() + EMPTY + b"(K\x01(K\x03tcnumpy\ndtype\n)\x81I00\n" + ZEROS + b"tb.", "not fill"),
     (header() + b"]q\x00h\x00a.", "one container in two places"),
     (header() + b"]q\x00]q\x01(h\x00h\x00e.", "one container in two places"),
     (header() + b"}(U\x03a/0K\x01U\x01a](K\x01eu.", "of type int where"),
-], ids=range(30))  # fmt: skip
+], ids=range(31))  # fmt: skip
 def test_damaged_and_forged_pickles_are_refused(tmp_path, data, message):
     (tmp_path / "a.npy").write_bytes(data)
     tracemalloc.start()
@@ -288,8 +289,9 @@ def test_names_that_fall_together_are_refused(tmp_path):
     ({"alphas": np.ones((4, 3), int)}, "floating dtype"),
     ({"w_2d_shape": [4]}, "weight 'layer/0'"),
     ({"w_2d_shape": 4}, "weight 'layer/0'"),
-    ({"w_2d_shape": [4, "x"]}, "weight 'layer/0'"),
-    ({"w_2d_shape": [4, 8.0]}, "weight 'layer/0'"),
+    ({"w_2d_shape": [4, "x\n" * 1000]}, "`w_2d_shape` must be two sizes"),
+    ({"w_2d_shape": [4, 8.0]}, "`w_2d_shape` must be two sizes"),
+    ({"w_2d_shape": [4, 8, 1]}, "`w_2d_shape` must be two sizes"),
     ({"w_2d_shape": [4, 7]}, "is no matrix"),
     ({"w_orig_shape": [8, 4]}, r"of shape \(8, 4\) is no matrix \[4, 8\]"),
     ({"w_orig_shape": []}, "is no matrix"),
