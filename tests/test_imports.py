@@ -41,7 +41,16 @@ MAY_IMPORT = {
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",
 }
-WITHOUT_TENSORFLOW = ("config", "packing", "codes", "matrix_view", "solvers", "file", "report")
+WITHOUT_TENSORFLOW = (
+    "config",
+    "packing",
+    "codes",
+    "matrix_view",
+    "solvers",
+    "file",
+    "legacy_file",
+    "report",
+)
 
 
 def owner(name: str) -> str:
