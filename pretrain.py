@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
-from transformer import checkpoint, corpus, evaluation, hparams, pipeline, training
+from transformer import checkpoint, corpus, evaluation, hparams, pipeline, script, training
 from transformer.errors import UserError
 from transformer.model import build_model
 from transformer.vocabulary import Vocabularies
@@ -107,11 +107,4 @@ def train(folder, run, sentences, epochs):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on after the last whole epoch", file=sys.stderr)
-        sys.exit(130)
+    script.run(main)

@@ -30,7 +30,10 @@ BEST, LAST, LOG = "best.weights.h5", "last.weights.h5", "log.csv"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A trained model and what is needed to use it. data: the corpus spec; seed: the random seed."""
+    """A model and what is needed to use it.
+
+    data: the corpus spec, as `corpus.load_corpus` takes it. seed: the random seed of the training.
+    """
 
     model: Transformer
     hparams: Hparams

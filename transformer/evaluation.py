@@ -7,7 +7,9 @@ import numpy as np
 import sacrebleu
 import tensorflow as tf
 
+from transformer.beam_search import beam_search
 from transformer.decoding import greedy_decode
+from transformer.errors import UserError
 from transformer.vocabulary import END, PAD
 
 BATCH_TOKENS = 4096
@@ -20,12 +22,19 @@ class Translator:
     Translator after a layer of the model was replaced.
     """
 
-    def __init__(self, model, vocabularies):
+    def __init__(self, model, vocabularies, beam_size=1):
+        """beam_size: 1 decodes greedily, more by beam search."""
+        if not isinstance(beam_size, int) or beam_size < 1:
+            raise UserError(f"`beam_size` must be a positive integer. Received: {beam_size=}")
         self.vocabularies = vocabularies
+
+        def decode(source):
+            if beam_size == 1:
+                return greedy_decode(model, source)
+            return beam_search(model, source, beam_size)
+
         signature = [tf.TensorSpec([None, None], tf.int32)]
-        self._decode = tf.function(
-            lambda source: greedy_decode(model, source), input_signature=signature
-        )
+        self._decode = tf.function(decode, input_signature=signature)
 
     def __call__(self, sentences):
         """Translates a list of sentences; returns their translations in the same order."""
@@ -71,9 +80,9 @@ class Evaluation:
         )
 
 
-def evaluate(model, vocabularies, pairs):
+def evaluate(model, vocabularies, pairs, beam_size=1):
     """Translates all source sentences of `Pairs` and scores them against the targets."""
-    translator = Translator(model, vocabularies)
+    translator = Translator(model, vocabularies, beam_size)
     translator(pairs.source[:1])  # Tracing takes seconds that are not translation.
     start = time.perf_counter()
     translations = translator(pairs.source)

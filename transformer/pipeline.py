@@ -1,4 +1,4 @@
-"""Batches for training: tokenized once, shuffled, grouped by length, cut to a budget of tokens."""
+"""Batches for training: tokenized once, shuffled, sorted by length, cut to a budget of tokens."""
 
 import dataclasses
 
@@ -6,8 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from transformer.vocabulary import END, PAD, START
-
-BUCKET_WIDTH = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +49,7 @@ def _frame(rows, after, before=()):
 
 def steps_per_epoch(pairs, batch_tokens):
     """Number of batches that `training_batches` makes of one pass over the pairs."""
-    boundaries, sizes = _buckets(pairs, batch_tokens)
-    counts = np.bincount(np.digitize(pairs.lengths, boundaries), minlength=len(sizes))
-    return int(sum(-(-count // size) for count, size in zip(counts, sizes, strict=True)))
+    return len(_batch_starts(pairs, batch_tokens))
 
 
 def training_batches(pairs, batch_tokens, seed, first_epoch=0):
@@ -64,42 +60,44 @@ def training_batches(pairs, batch_tokens, seed, first_epoch=0):
 
     Yields:
         source int32 [B, S], target_in int32 [B, T], target_out int32 [B, T]; target_out is
-        target_in one position on. Padded to the batch's longest sequences.
+        target_in one position on. Padded to the batch's longest sequences, of which B times the
+        longer one is at most `batch_tokens`.
     """
+    starts = _batch_starts(pairs, batch_tokens)
+    ends = tf.constant([*starts[1:], len(pairs)])
+    lengths = tf.constant(pairs.lengths, tf.float32)
 
     def epoch_batches(epoch):
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(len(pairs), dtype=tf.int64), seed=[tf.cast(seed, tf.int64), epoch]
+        key = tf.stack([tf.cast(seed, tf.int64), epoch])
+        tie_breaks = tf.random.stateless_uniform([len(pairs)], key)
+        order = tf.argsort(lengths + tie_breaks)
+        places = tf.random.experimental.stateless_shuffle(tf.range(len(starts)), key)
+        return tf.data.Dataset.from_tensor_slices(places).map(
+            lambda place: order[tf.gather(starts, place) : tf.gather(ends, place)]
         )
-        return _bucketed(tf.data.Dataset.from_tensor_slices(order), pairs, batch_tokens)
 
-    epochs = tf.data.Dataset.counter(start=first_epoch)
-    return _fetch(epochs.flat_map(epoch_batches), pairs)
+    return _fetch(tf.data.Dataset.counter(first_epoch).flat_map(epoch_batches), pairs)
 
 
 def evaluation_batches(pairs, batch_tokens):
-    """One pass over the pairs in a fixed order; batches as in `training_batches`."""
-    indices = tf.data.Dataset.range(len(pairs))
-    batches = _fetch(_bucketed(indices, pairs, batch_tokens), pairs).cache()
-    return batches.apply(
-        tf.data.experimental.assert_cardinality(steps_per_epoch(pairs, batch_tokens))
-    )
+    """One pass over the pairs, shortest first; batches as in `training_batches`."""
+    order = np.argsort(pairs.lengths, kind="stable")
+    starts = _batch_starts(pairs, batch_tokens)
+    batches = tf.RaggedTensor.from_row_starts(order, starts)
+    return _fetch(tf.data.Dataset.from_tensor_slices(batches), pairs).cache()
 
 
-def _buckets(pairs, batch_tokens):
-    """Upper length limits (exclusive) of all buckets but the last, and each one's batch size."""
-    longest = int(pairs.lengths.max(initial=1))
-    widths = range(BUCKET_WIDTH, longest + BUCKET_WIDTH, BUCKET_WIDTH)
-    return [width + 1 for width in widths[:-1]], [max(1, batch_tokens // w) for w in widths]
+def _batch_starts(pairs, batch_tokens):
+    """Where each batch begins among the pairs sorted by length; int64 [batches].
 
-
-def _bucketed(indices, pairs, batch_tokens):
-    """Groups indices of pairs of similar length into batches of indices."""
-    boundaries, sizes = _buckets(pairs, batch_tokens)
-    lengths = tf.constant(pairs.lengths, tf.int32)
-    return indices.bucket_by_sequence_length(
-        lambda index: tf.gather(lengths, index), boundaries, sizes
-    )
+    A batch takes as many of them as keep its size times its longest length within the budget, and
+    always one.
+    """
+    starts = []
+    for place, length in enumerate(np.sort(pairs.lengths)):
+        if not starts or (place + 1 - starts[-1]) * length > batch_tokens:
+            starts.append(place)
+    return np.array(starts, "int64")
 
 
 def _fetch(batches, pairs):

@@ -38,7 +38,7 @@ class MaskedCrossEntropy(keras.losses.Loss):
         """y_true [B, T], y_pred logits [B, T, vocabulary] -> scalar."""
         y_true = tf.cast(y_true, tf.int32)  # Keras gives losses their targets as floats.
         loss = smoothed_cross_entropy(y_true, tf.cast(y_pred, tf.float32), self.label_smoothing)
-        weights = _token_weights(y_true, loss.dtype)
+        weights = tf.cast(y_true != PAD, loss.dtype)
         return tf.math.divide_no_nan(tf.reduce_sum(loss * weights), tf.reduce_sum(weights))
 
     def get_config(self):
@@ -55,7 +55,9 @@ class MaskedAccuracy(keras.metrics.Mean):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """y_true int32 [B, T], y_pred logits [B, T, vocabulary]."""
         hits = tf.argmax(y_pred, axis=-1, output_type=y_true.dtype) == y_true
-        super().update_state(tf.cast(hits, tf.float32), _token_weights(y_true, tf.float32))
+        # Flat, because Keras would first average each row.
+        hits, weights = (tf.reshape(tf.cast(t, tf.float32), [-1]) for t in (hits, y_true != PAD))
+        super().update_state(hits, weights)
 
 
 def smoothed_cross_entropy(labels, logits, label_smoothing):
@@ -81,10 +83,6 @@ def smoothed_cross_entropy(labels, logits, label_smoothing):
         return loss, gradient
 
     return cross_entropy(logits)
-
-
-def _token_weights(y_true, dtype):
-    return tf.cast(y_true != PAD, dtype)
 
 
 def compile_model(model, hparams, learning_rate=None, jit_compile=False):

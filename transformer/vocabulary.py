@@ -12,6 +12,9 @@ import tensorflow_text
 
 from transformer.errors import UserError
 
+# One rule: U+2581 becomes a space, which it would become in decoding anyway. Otherwise identity;
+# with no rule at all, SentencePiece prints a notice each time a vocabulary is opened.
+NORMALIZATION = Path(__file__).parent / "data" / "normalization.tsv"
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
 
 
@@ -47,7 +50,8 @@ class Vocabulary:
                 model_writer=buffer,
                 model_type="bpe",
                 vocab_size=size,
-                normalization_rule_name="identity",
+                hard_vocab_limit=False,
+                normalization_rule_tsv=str(NORMALIZATION),
                 add_dummy_prefix=False,
                 remove_extra_whitespaces=False,
                 byte_fallback=True,

@@ -1,0 +1,58 @@
+"""Translating lists of sentences, and scoring them."""
+
+import numpy as np
+import pytest
+
+from tests.transformer.conftest import make_model
+from transformer import evaluation
+from transformer.corpus import Pairs
+from transformer.errors import UserError
+
+
+@pytest.fixture
+def model(vocabularies):
+    return make_model(vocabularies)
+
+
+def test_translations_keep_the_order_of_the_sentences(model, vocabularies, corpus, monkeypatch):
+    monkeypatch.setattr(evaluation, "BATCH_TOKENS", 40)
+    translator = evaluation.Translator(model, vocabularies)
+    together = translator(corpus.test.source)
+    assert together == [translator([sentence])[0] for sentence in corpus.test.source]
+    assert len(set(together)) > 1
+
+
+def test_no_sentence_and_an_empty_sentence_are_translated(model, vocabularies):
+    translator = evaluation.Translator(model, vocabularies)
+    assert translator([]) == []
+    assert len(translator(["", "gato."])) == 2
+
+
+def test_length_batches_have_every_index_once_longest_first():
+    lengths = np.random.default_rng(0).integers(1, 100, 500)
+    batches = evaluation.length_batches(lengths)
+    order = np.concatenate(batches)
+    assert sorted(order) == list(range(500))
+    assert np.all(np.diff(lengths[order]) <= 0)
+    assert all(len(b) * lengths[b].max() <= evaluation.BATCH_TOKENS for b in batches)
+
+
+def test_a_sentence_longer_than_the_budget_is_a_batch_of_its_own():
+    batches = evaluation.length_batches(np.array([3, 9000, 5]))
+    assert [batch.tolist() for batch in batches] == [[1], [2, 0]]
+
+
+def test_a_perfect_translation_scores_100(model, vocabularies, corpus):
+    target = evaluation.Translator(model, vocabularies)(corpus.train.source)
+    result = evaluation.evaluate(model, vocabularies, Pairs(corpus.train.source, target))
+    assert result.bleu == pytest.approx(100)
+    assert result.translations == target
+    assert result.sentences_per_second > 0
+    assert result.signature.startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")
+    assert str(result).startswith("BLEU 100.00 (nrefs:1")
+
+
+@pytest.mark.parametrize("beam_size", [0, -1, 1.5])
+def test_a_wrong_beam_size_is_named(model, vocabularies, beam_size):
+    with pytest.raises(UserError, match=f"`beam_size`.*beam_size={beam_size}"):
+        evaluation.Translator(model, vocabularies, beam_size)
