@@ -12,6 +12,7 @@ from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message,
 from bcq_tf.checkpoints import BestFiles
 from bcq_tf.config import BCQConfig
 from bcq_tf.conversion import put_tensors
+from bcq_tf.model_table import read_table
 from bcq_tf.quantizer import ModelQuantizer
 from bcq_tf.report import Report
 
@@ -229,18 +230,19 @@ class BCQCallback(MonitorCallback):
         if path is None:
             return
         opened = file.read(path)
-        same = _settings(opened.metadata) == _settings(self._quantizer.metadata())
-        if not same or opened.metadata.get("monitor") != self.monitor:
-            return
-        self.best, self._best = opened.metadata["value"], (opened, opened.metadata)
-        if self.verbose:
-            print_message(f"Going on from {path}: {self.monitor} {self.best}")
+        read_table(opened, opened.metadata)  # not a model's file: said now, not when it is lost
+        if self._made_alike(opened.metadata):
+            self.best, self._best = opened.metadata["value"], (opened, opened.metadata)
+            if self.verbose:
+                print_message(f"Going on from {path}: {self.monitor} {self.best}")
 
-
-def _settings(metadata: dict) -> list:
-    # Paths differ between processes, so they do not count.
-    fields = ("position", "shape", "view", "config")
-    return [[entry.get(field) for field in fields] for entry in metadata["weights"].values()]
+    def _made_alike(self, metadata: dict) -> bool:
+        settings = self._quantizer.settings() | {"monitor": self.monitor}
+        weights = {
+            position: {key: value for key, value in line.items() if key != "error"}
+            for position, line in metadata["weights"].items()
+        }
+        return settings == {key: metadata.get(key) for key in settings} | {"weights": weights}
 
 
 def _uses_ema(optimizer) -> bool:

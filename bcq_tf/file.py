@@ -17,7 +17,7 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import MAX_BITS
 from bcq_tf.container import FileFormatError, short
 
-__all__ = ["SUFFIX", "FileFormatError", "QuantizedFile", "read", "save"]
+__all__ = ["SUFFIX", "FileFormatError", "QuantizedFile", "read", "save", "size"]
 
 SUFFIX = ".bcq.npy"
 
@@ -76,6 +76,17 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
     path = _path(path)
     if not path.endswith(SUFFIX):
         raise ValueError(f"`path` must end with {SUFFIX!r}. Received: path={path!r}")
+    chunks = _encode(tensors, metadata)
+    write_atomically(path, chunks)
+    return sum(map(len, chunks))
+
+
+def size(tensors: Mapping, metadata: dict | None = None) -> int:
+    """The bytes that `save` would write. Arguments and errors as there."""
+    return sum(map(len, _encode(tensors, metadata)))
+
+
+def _encode(tensors: Mapping, metadata: dict | None) -> list:
     if not isinstance(tensors, Mapping):
         raise TypeError(f"`tensors` must be a mapping. Received: {type(tensors).__name__}")
     metadata = {} if metadata is None else metadata
@@ -87,9 +98,7 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
         _check_name(name)
         weights[name], named = _take_apart(name, value)
         _add_parts(parts, named)
-    chunks = container.encode(parts, {"weights": weights, "metadata": metadata})
-    write_atomically(path, chunks)
-    return sum(map(len, chunks))
+    return container.encode(parts, {"weights": weights, "metadata": metadata})
 
 
 def read(path) -> QuantizedFile:

@@ -9,8 +9,9 @@ from bcq_tf import file
 from bcq_tf._keras import serialized_model
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
+from bcq_tf.model_table import make_name
 from bcq_tf.report import Report
-from bcq_tf.selection import Chosen, Skipped, select
+from bcq_tf.selection import Chosen, select
 from bcq_tf.solvers import quantize, relative_error
 
 
@@ -30,7 +31,8 @@ class ModelQuantizer:
 
     def __init__(self, model, config: BCQConfig | None = None, rules=None):
         self.model = model
-        self.plan = select(model, config, rules)
+        self.config = config or BCQConfig()
+        self.plan = select(model, self.config, rules)
         if not self.plan.chosen:
             raise ValueError(
                 "`model` must have a weight to quantize. Received: "
@@ -87,32 +89,37 @@ class ModelQuantizer:
 
     def tensors(self) -> dict[str, BinaryCodes | np.ndarray]:
         """Every weight of the model by the name it has in a file: codes, or the float array."""
-        named = {w.position: (entry_name(w), self.codes[w.position]) for w in self.plan.chosen}
-        named |= {w.position: (entry_name(w), _value(w.variable)) for w in self.plan.skipped}
-        return dict(named[position] for position in sorted(named))
+        weights = sorted((*self.plan.chosen, *self.plan.skipped), key=lambda w: w.position)
+        return {
+            make_name(w.position, w.path): self.codes[w.position]
+            if isinstance(w, Chosen)
+            else _value(w.variable)
+            for w in weights
+        }
+
+    def settings(self) -> dict:
+        """What was asked for: the "config", the "weights" by position, those "skipped" by reason.
+
+        A weight has its view, and in "config" the fields that differ from the common one.
+        """
+        common = self.config.to_dict()
+        weights = {}
+        for weight in self.plan.chosen:
+            own = {k: v for k, v in weight.config.to_dict().items() if v != common[k]}
+            line = {"view": weight.view.to_dict()} | ({"config": own} if own else {})
+            weights[str(weight.position)] = line
+        skipped: dict[str, list[int]] = {}
+        for weight in self.plan.skipped:
+            skipped.setdefault(weight.reason, []).append(weight.position)
+        return {"config": common, "weights": weights, "skipped": skipped}
 
     def metadata(self) -> dict:
-        """What a file says of the weights: position, path, shape, dtype, and view, config
-        and error or the reason for none; and of the model, its Keras config."""
-        weights = {
-            entry_name(w): self._describe(w) for w in (*self.plan.chosen, *self.plan.skipped)
-        }
-        return {"weights": weights, "model": serialized_model(self.model)}
-
-    def _describe(self, weight: Chosen | Skipped) -> dict:
-        line = {
-            "position": weight.position,
-            "path": weight.path,
-            "shape": list(weight.variable.shape),
-            "dtype": str(weight.variable.dtype),
-        }
-        if isinstance(weight, Skipped):
-            return line | {"skipped": weight.reason}
-        return line | {
-            "view": weight.view.to_dict(),
-            "config": weight.config.to_dict(),
-            "error": self.errors.get(weight.position),
-        }
+        """What a file says of the weights, see `bcq_tf.model_table`: the settings, the error of
+        each weight, and the model's Keras config, None where it has none."""
+        metadata = self.settings() | {"model": serialized_model(self.model)}
+        for position, error in self.errors.items():
+            metadata["weights"][str(position)]["error"] = float(f"{error:.4g}")
+        return metadata
 
     def save(self, path, **metadata) -> int:
         """Writes every weight to a `.bcq.npy` file; returns its size in bytes."""
@@ -159,11 +166,6 @@ def quantize_model(
         quantizer.save(filepath)
     quantizer.put_codes()
     return quantizer.report()
-
-
-def entry_name(weight: Chosen | Skipped) -> str:
-    """The name of a weight in a file: its position, which is the key, and its path, a label."""
-    return f"{weight.position}:{weight.path}"
 
 
 def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import io
 
+from bcq_tf import file
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.model_table import read_table
 
 _UNLIMITED = 10_000  # columns; a path is never cut
 
@@ -37,12 +39,14 @@ class Report:
     Attributes:
         chosen: the quantized weights.
         skipped: the weights that stay float.
+        nbytes: bytes of the file that they make, its header included.
 
     `print(report)` shows a table; `to_dict()` is for machines.
     """
 
     chosen: tuple[ChosenWeight, ...]
     skipped: tuple[SkippedWeight, ...]
+    nbytes: int
 
     @property
     def codes_nbytes(self) -> int:
@@ -53,11 +57,6 @@ class Report:
     def float_nbytes(self) -> int:
         """Bytes of all weights that stay float."""
         return sum(weight.nbytes for weight in self.skipped)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the quantized model's weights, which a file adds only its header to."""
-        return self.codes_nbytes + self.float_nbytes
 
     @property
     def original_nbytes(self) -> int:
@@ -100,20 +99,23 @@ class Report:
 
         Args:
             tensors: {name: BinaryCodes or array}, for example what `bcq_tf.read` returned.
-            metadata: its `metadata`, with the table "weights".
+            metadata: its `metadata`.
+
+        Raises:
+            FileFormatError: they are not those of a model.
         """
-        lines = [(line, tensors[name]) for name, line in metadata["weights"].items()]
+        entries = read_table(tensors, metadata)
         chosen = [
-            ChosenWeight(line["path"], tuple(line["shape"]), tensor, line["error"])
-            for line, tensor in lines
-            if isinstance(tensor, BinaryCodes)
+            ChosenWeight(entry.path, entry.shape, entry.tensor, entry.error)
+            for entry in entries
+            if entry.reason is None
         ]
         skipped = [
-            SkippedWeight(line["path"], tuple(line["shape"]), tensor.nbytes, line["skipped"])
-            for line, tensor in lines
-            if not isinstance(tensor, BinaryCodes)
+            SkippedWeight(entry.path, entry.shape, entry.tensor.nbytes, entry.reason)
+            for entry in entries
+            if entry.reason is not None
         ]
-        return cls(tuple(chosen), tuple(skipped))
+        return cls(tuple(chosen), tuple(skipped), file.size(tensors, metadata))
 
     def __rich__(self):
         from rich.console import Group
@@ -165,12 +167,12 @@ def _table(title: str, *columns: str):
 
 
 def _totals(report: Report) -> str:
-    ratio = report.original_nbytes / report.nbytes if report.nbytes else 1.0
+    ratio = report.original_nbytes / report.nbytes
     return (
         f"{len(report.chosen)} weights quantized to {report.codes_nbytes:,} bytes "
         f"({report.bits_per_weight:.2f} bits per weight), {len(report.skipped)} stay float "
-        f"({report.float_nbytes:,} bytes). Total {report.nbytes:,} bytes, "
-        f"{ratio:.1f} times smaller than float32."
+        f"({report.float_nbytes:,} bytes). The file takes {report.nbytes:,} bytes, "
+        f"{ratio:.1f} times less than float32."
     )
 
 

@@ -28,16 +28,17 @@ MAY_IMPORT = {
     "bcq_tf.container": "numpy ml_dtypes strict_json",
     "bcq_tf.file": f"{BASE} numpy atomic container strict_json",
     "bcq_tf.legacy_file": f"{BASE} numpy packing container",
-    "bcq_tf.report": f"{BASE} numpy rich matplotlib",
-    "bcq_tf.checkpoints": f"{BASE} numpy file",
+    "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
+    "bcq_tf.report": f"{BASE} file model_table rich",
+    "bcq_tf.checkpoints": "file",
     "bcq_tf._keras": "keras",
     "bcq_tf.layer_views": "keras _keras matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
-    "bcq_tf.quantizer": f"{BASE} keras _keras numpy matrix_view selection solvers file report",
-    "bcq_tf.conversion": f"{BASE} keras _keras numpy matrix_view selection file",
-    "bcq_tf.latent": f"{BASE} keras _keras numpy tensorflow matrix_view selection",
-    "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent quantizer "
-    "report selection solvers",
+    "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file model_table report",
+    "bcq_tf.conversion": "file model_table",
+    "bcq_tf.latent": f"{BASE} numpy tensorflow selection",
+    "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
+    "quantizer report",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",
 }

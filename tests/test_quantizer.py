@@ -105,23 +105,16 @@ def test_a_model_comes_back_from_its_file(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_the_report_adds_up(name, tmp_path):
+def test_the_reports_total_is_the_file(name, tmp_path):
     path = tmp_path / "model.bcq.npy"
     report = bcq_tf.quantize_model(MODELS[name](), bits=2, filepath=path)
-    tensors = bcq_tf.read(path)
-    assert report.nbytes == sum(tensor.nbytes for tensor in tensors.values())
-    assert 0 < report.nbytes < path.stat().st_size
+    assert report.nbytes == path.stat().st_size
+    parts = report.codes_nbytes + report.float_nbytes
+    assert parts == sum(tensor.nbytes for tensor in bcq_tf.read(path).values())
     for weight in (*report.chosen, *report.skipped):
-        assert weight.path in str(report).replace("\n", "")
+        assert weight.path in str(report)
     assert all(weight.reason for weight in report.skipped)
     assert report.to_dict()["nbytes"] == report.nbytes
-
-
-def test_the_reports_total_is_the_file_to_one_per_cent(tmp_path):
-    path = tmp_path / "large.bcq.npy"
-    model = mlp(1024, 2048, 512)
-    report = bcq_tf.quantize_model(model, bits=2, solver="greedy", filepath=path)
-    assert report.nbytes == pytest.approx(path.stat().st_size, rel=0.01)
 
 
 def test_a_quantized_models_error_is_that_of_its_weights():
@@ -132,7 +125,7 @@ def test_a_quantized_models_error_is_that_of_its_weights():
     for weight in report.chosen:
         value = next(b for b, w in zip(before, model.weights, strict=True) if w.path == weight.path)
         error = np.square(after[weight.path] - value).sum() / np.square(value).sum()
-        assert weight.error == pytest.approx(error, rel=1e-5)
+        assert weight.error == pytest.approx(error, rel=1e-3)  # 4 digits are kept
 
 
 def test_the_whole_error_is_the_share_of_lost_energy():
@@ -205,31 +198,36 @@ def test_a_file_without_a_models_weights_is_refused(tmp_path):
         bcq_tf.load_weights(mlp(), path)
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"position": 99},
-        {"position": "0"},
-        {"position": None},
-        {"shape": "x"},
-        {"view": None},
-        {"view": {"shape": [32, 40], "rows": [0], "columns": [0]}},
-        {"view": {"shape": [40, 32], "rows": [0], "columns": [1]}},
-    ],
-    ids=str,
-)
-def test_a_table_of_weights_that_lies_is_a_format_error(tmp_path, entry):
-    path = tmp_path / "model.bcq.npy"
+LIES = {
+    "no table": lambda tensors, metadata: metadata.pop("weights"),
+    "no reasons": lambda tensors, metadata: metadata.update(skipped=[]),
+    "a line is missing": lambda tensors, metadata: metadata["weights"].pop("0"),
+    "a line is no dict": lambda tensors, metadata: metadata["weights"].update({"0": 3}),
+    "an error is text": lambda tensors, metadata: metadata["weights"]["0"].update(error="x"),
+    "a view is empty": lambda tensors, metadata: metadata["weights"]["0"].update(view={}),
+    "a view is of other shape": lambda tensors, metadata: metadata["weights"]["0"].update(
+        view={"shape": [40, 4], "rows": [0], "columns": [1]}
+    ),
+    "a name has no position": lambda tensors, metadata: tensors.update(x=tensors.popitem()[1]),
+    "a position is missing": lambda tensors, metadata: tensors.update(
+        {"7:x": tensors.popitem()[1]}
+    ),
+    "a position is negative": lambda tensors, metadata: tensors.update(
+        {"-1:x": tensors.popitem()[1]}
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_file_that_contradicts_itself_is_a_format_error(tmp_path, lie):
+    path, lying = tmp_path / "model.bcq.npy", tmp_path / "lying.bcq.npy"
     model = mlp()
-    bcq_tf.quantize_model(model, filepath=path, rules={"*kernel": 3})
-    opened = bcq_tf.read(path)
-    metadata = dict(opened.metadata)
-    first = next(iter(metadata["weights"]))
-    metadata["weights"][first] = metadata["weights"][first] | entry
-    lying = tmp_path / "lying.bcq.npy"
-    bcq_tf.save(lying, dict(opened), metadata)
+    bcq_tf.quantize_model(model, filepath=path)
+    tensors, metadata = dict(bcq_tf.read(path)), bcq_tf.read(path).metadata
+    LIES[lie](tensors, metadata)
+    bcq_tf.save(lying, tensors, metadata)
     before = model.get_weights()
-    with pytest.raises(ValueError, match="lying.bcq.npy|`model` must"):
+    with pytest.raises(bcq_tf.FileFormatError, match=r"lying\.bcq\.npy"):
         bcq_tf.load_weights(model, lying)
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

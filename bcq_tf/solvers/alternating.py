@@ -14,22 +14,34 @@ from bcq_tf.solvers.assign import nearest_codes
 from bcq_tf.solvers.block import Block, canonical
 from bcq_tf.solvers.segments import SortedRows
 from bcq_tf.solvers.splits import two_level_params
-from bcq_tf.solvers.starts import CANDIDATES, noise, starts
+from bcq_tf.solvers.starts import CANDIDATES, MAX_TABULATED, extended, noise, tabulated
 
-ELITES = 8
-START_ROUNDS = 8
-BATCH_ROUNDS = 6
 POLISH_ROUNDS = 50
 WARM_ROUNDS = 3
 SAME = 1e-12  # relative difference of explained energy below which candidates are the same
 
 
 @dataclasses.dataclass(frozen=True)
-class Search:
-    """How much to search: batches of perturbed elites, and candidates polished at the end."""
+class Plan:
+    """How much to search.
 
+    Args:
+        rounds: from each start and in each batch.
+        batches: of 16 perturbed elites.
+        elites: distinct candidates that are kept.
+        polished: best candidates that alternate to convergence and are rounded.
+    """
+
+    rounds: int
     batches: int
+    elites: int
     polished: int
+
+
+PLANS = {
+    "full": [Plan(4, batches, 16, 4) for batches in (0, 8, 12, 24, 6, 4, 2, 2)],
+    "low": [Plan(3, batches, 8, 1) for batches in (0, 2, 3, 6, 2, 1, 1, 1)],
+}  # by bits - 1
 
 
 def solve(block: Block, effort: str) -> tuple[np.ndarray, np.ndarray]:
@@ -44,11 +56,9 @@ def solve(block: Block, effort: str) -> tuple[np.ndarray, np.ndarray]:
     """
     offset = block.offset
     rows = SortedRows(block.values if offset else np.abs(block.values), block.weights, offset)
-    candidates = canonical(_candidates(rows, block, effort), offset)
-    k = candidates.shape[2]
-    candidates = np.stack([block.rounded(candidates[:, :, i]) for i in range(k)], axis=2)
+    candidates = block.rounded(canonical(_candidates(rows, block, effort), offset))
     if block.start is not None:
-        # Before any round, so that the result is never worse, rounding included.
+        # As it came, so that the result is never worse, rounding included.
         candidates = np.concatenate([candidates, block.start[:, :, None]], axis=2)
     with np.errstate(invalid="ignore"):  # a scale too large for its dtype is Inf
         explained = rows.explained(candidates)
@@ -57,31 +67,16 @@ def solve(block: Block, effort: str) -> tuple[np.ndarray, np.ndarray]:
     return params, nearest_codes(block.values, params, offset)
 
 
-def search_plan(bits: int, effort: str) -> Search:
-    """The default search for a number of bits."""
-    full = {3: 8, 4: 16}.get(bits, 4)
-    return Search(full if effort == "full" else 1, 4 if effort == "full" else 1)
-
-
-def search(rows: SortedRows, bits: int, start: np.ndarray | None, plan: Search) -> np.ndarray:
-    """Candidates [m, n, plan.polished] for rows sorted already, the best first.
+def search(rows: SortedRows, bits: int, start: np.ndarray | None, plan: Plan) -> np.ndarray:
+    """Candidates [m, n, plan.polished] of least squared error, the best first.
 
     Args:
         rows: the rows.
         bits: number of planes.
-        start: params [m, n] to try beside the tabulated ones, or None.
+        start: params [m, n] to try beside the other starts, or None.
         plan: how much to search.
     """
-    candidates = starts(rows, bits)
-    if start is not None:
-        candidates = np.concatenate([candidates, start[:, :, None]], axis=2)
-    elites, explained = _best(*alternate(rows, candidates, START_ROUNDS), ELITES)
-    for change in noise(plan.batches, len(candidates)):
-        found = alternate(rows, _perturbed(elites, change, rows.offset), BATCH_ROUNDS)
-        elites = np.concatenate([elites, found[0]], axis=2)
-        explained = np.concatenate([explained, found[1]], axis=1)
-        elites, explained = _best(elites, explained, ELITES)
-    return polish(rows, elites[:, :, : plan.polished])
+    return polish(rows, _elites(rows, bits, start, plan)[:, :, : plan.polished])
 
 
 def alternate(rows: SortedRows, params: np.ndarray, rounds: int):
@@ -99,6 +94,7 @@ def polish(rows: SortedRows, params: np.ndarray) -> np.ndarray:
         better = explained > best * (1 + SAME)
         if not better.any():
             break
+        # A candidate that does not improve stays, whatever the others of its chunk do.
         params = np.where(better, new, params)
         best = np.where(better, explained, best)
     return params
@@ -111,12 +107,29 @@ def _candidates(rows: SortedRows, block: Block, effort: str) -> np.ndarray:
         return (rows.sum / rows.mass)[None, :, None]
     if block.bits + block.offset == 2:
         return two_level_params(rows)[:, :, None]
-    return search(rows, block.bits, block.start, search_plan(block.bits, effort))
+    return search(rows, block.bits, block.start, PLANS[effort][block.bits - 1])
+
+
+def _elites(rows: SortedRows, bits: int, start: np.ndarray | None, plan: Plan) -> np.ndarray:
+    # The best distinct candidates [m, n, plan.elites] found, the best first.
+    if bits <= MAX_TABULATED:
+        candidates = tabulated(rows, bits)
+    else:
+        candidates = extended(rows, _elites(rows, bits - 1, None, plan))
+    if start is not None:
+        candidates = np.concatenate([candidates, start[:, :, None]], axis=2)
+    elites, explained = _best(*alternate(rows, candidates, plan.rounds), plan.elites)
+    for change in noise(plan.batches, len(candidates)):
+        children = alternate(rows, _perturbed(elites, change, rows.offset), plan.rounds)
+        elites = np.concatenate([elites, children[0]], axis=2)
+        explained = np.concatenate([explained, children[1]], axis=1)
+        elites, explained = _best(elites, explained, plan.elites)
+    return elites
 
 
 def _perturbed(elites: np.ndarray, change: np.ndarray, offset: bool) -> np.ndarray:
-    # Candidate j comes from elite j mod 8: scales times e^change, the offset moved by the largest
-    # scale times change.
+    # Candidate j comes from elite j, in circles: scales times e^change, the offset moved by the
+    # largest scale times change.
     parents = elites[:, :, np.arange(CANDIDATES) % elites.shape[2]]
     children = parents * np.exp(change)[:, None, :]
     if offset:
@@ -125,7 +138,8 @@ def _perturbed(elites: np.ndarray, change: np.ndarray, offset: bool) -> np.ndarr
 
 
 def _best(params: np.ndarray, explained: np.ndarray, count: int):
-    # The `count` best distinct candidates of each row, the best first.
+    # The `count` best distinct candidates of each row, the best first. The same one again comes
+    # last, so it fills up where there are too few.
     order = np.argsort(-explained, axis=1, kind="stable")
     explained = np.take_along_axis(explained, order, axis=1)
     same = explained[:, 1:] >= explained[:, :-1] * (1 - SAME)

@@ -8,28 +8,28 @@ import numpy as np
 def count_below(tables: np.ndarray, length: int, begin: np.ndarray, queries: np.ndarray):
     """Counts the entries of a sorted table that are smaller than a query.
 
-    Branchless: every query takes the same steps, so a step is a look-up, a comparison and an
-    addition over all of them.
+    Branchless: every query takes the same steps, each a look-up, a comparison and an addition.
 
     Args:
-        tables: flat float array that holds sorted (ascending) tables one after the other.
+        tables: flat float64 array that holds sorted (ascending) tables one after the other.
         length: entries of each table that count.
         begin: int64, broadcastable to `queries`: where the query's table begins in `tables`.
-        queries: float array of the same dtype as `tables`.
+        queries: float64, finite.
 
     Returns:
         int64, the shape of `queries`: `begin` plus the number of entries below the query.
     """
     position = np.empty(queries.shape, np.int64)
     position[...] = begin
-    found = np.empty(queries.shape, tables.dtype)
-    below = np.empty(queries.shape, bool)
-    move = np.empty(queries.shape, np.int64)
+    found = np.empty(queries.shape)
+    move = found.view(np.int64)
     for step in _steps(length):
         # mode="wrap" is the fastest; no index is out of range.
         np.take(tables[step - 1 :], position, out=found, mode="wrap")
-        np.less(found, queries, out=below)
-        np.multiply(below, np.int64(step), out=move)
+        # found < query is the sign bit of the difference; spread over the word it is a mask.
+        np.subtract(found, queries, out=found)
+        np.right_shift(move, 63, out=move)
+        np.bitwise_and(move, step, out=move)
         position += move
     return position
 

@@ -45,13 +45,18 @@ class Block:
         return cls(values, weights, exponents, start, config.bits, config.offset, dtype)
 
     def stored(self, params: np.ndarray) -> np.ndarray:
-        """Params [m, n] as they are stored: unscaled, in `scale_dtype`; Inf where too large."""
+        """Params [m, n] or [m, n, k] as they are stored: unscaled, in `scale_dtype`.
+
+        They are Inf where they are too large for it.
+        """
+        exponents = self.exponents[:, None] if params.ndim == 3 else self.exponents
         with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(params, self.exponents).astype(self.scale_dtype)
+            return np.ldexp(params, exponents).astype(self.scale_dtype)
 
     def rounded(self, params: np.ndarray) -> np.ndarray:
-        """Params [m, n] (scaled) after a trip through `scale_dtype`."""
-        return np.ldexp(self.stored(params).astype(np.float64), -self.exponents)
+        """Params [m, n] or [m, n, k] after a trip through `scale_dtype`, scaled again."""
+        exponents = self.exponents[:, None] if params.ndim == 3 else self.exponents
+        return np.ldexp(self.stored(params).astype(np.float64), -exponents)
 
 
 def canonical(params: np.ndarray, offset: bool) -> np.ndarray:

@@ -122,7 +122,7 @@ def _solve(span: Span, matrix, importance, start, config: BCQConfig, effort: str
             solved = {"greedy": greedy, "uniform": uniform}[config.solver].solve(block)
         params[:, chunk], codes[chunk] = block.stored(solved[0]), solved[1]
 
-    for_chunks(*values.shape, work)
+    for_chunks(*values.shape, 1 << len(params) >> 1, work)
     return params, codes
 
 
@@ -137,7 +137,7 @@ def _nearest(matrix: np.ndarray, params: np.ndarray, codes: BinaryCodes) -> np.n
             offset = codes.offset is not None
             found[chunk] = nearest_codes(values[chunk].astype(np.float64), flat[:, chunk], offset)
 
-        for_chunks(*values.shape, work)
+        for_chunks(*values.shape, 1 << len(params) >> 1, work)
         signs[:, span.columns] = found.reshape(len(matrix), -1)
     return signs
 

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# Rows treated at once: enough that the work outweighs NumPy's calls, few enough that the arrays of
-# a chunk stay in a core's cache.
-CHUNK_ROWS = 256
+# What is treated at once: enough that the work outweighs NumPy's calls, little enough that the
+# arrays of a chunk stay in a core's cache.
 CHUNK_WEIGHTS = 1 << 17
+CHUNK_LEVELS = 1 << 11  # rows times levels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,9 +52,16 @@ def spans(columns: int, group_size: int | None) -> list[Span]:
     return found
 
 
-def for_chunks(count: int, width: int, work: Callable[[slice], None]) -> None:
-    """Calls `work` with slices that cover `count` rows of `width` weights, on all cores."""
-    step = max(1, min(CHUNK_ROWS, CHUNK_WEIGHTS // width))
+def for_chunks(count: int, width: int, levels: int, work: Callable[[slice], None]) -> None:
+    """Calls `work` with slices that cover `count` rows, on all cores.
+
+    Args:
+        count: number of rows.
+        width: weights of a row.
+        levels: number of levels that a row's weights can take (without their signs).
+        work: called with each slice, from several threads.
+    """
+    step = max(1, min(CHUNK_LEVELS // levels, CHUNK_WEIGHTS // width))
     chunks = [slice(begin, min(begin + step, count)) for begin in range(0, count, step)]
     workers = min(_cores(), len(chunks))
     if workers == 1:

@@ -1,4 +1,4 @@
-"""Where the search begins: tabulated scales, and the noise that moves it on."""
+"""Where the search begins, and the noise that moves it on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import numpy as np
 from bcq_tf.solvers.segments import SortedRows
 
 CANDIDATES = 16  # tried at once for each row
+LADDERS = 8
 
 # Scales as multiples of the row's mean magnitude. Each set is the one that, tried together with
 # those before it, lowered the error most over many rows of several distributions; far sets are for
-# heavy tails. Most are irregular (a_0 < a_1 + a_2), as optimal scales are.
+# heavy tails. Most are irregular (a_0 < a_1 + a_2), as optimal scales are. Two bits are for rows
+# with an offset; without one they are solved exactly.
 _TABLES = {
+    2: """
+        1.23 0.68   1.63 1.04   0.99 0.19   2.58 1.86   1.01 0.50   2.12 1.45   3.53 2.84
+        1.34 0.77   5.17 4.74   1.11 0.61   1.85 1.21   1.45 0.88   6.58 6.10   8.75 8.23
+        0.99 0.35   3.00 2.30""",
     3: """
         1.044 0.818 0.194   2.369 1.908 0.493   3.766 2.452 1.757   7.688 4.908 1.979
         22.653 19.453 1.251   3.250 2.667 0.967   1.482 1.346 0.523   1.943 1.155 0.836
@@ -25,49 +31,57 @@ _TABLES = {
         5.601 4.356 3.493 2.667   2.274 1.933 1.277 0.394   1.869 1.639 1.537 0.677
         1.702 1.069 1.005 0.383""",
 }
+MAX_TABULATED = max(_TABLES)
 
 
-def starting_scales(bits: int) -> np.ndarray:
-    """[16, bits]: sets of scales for rows of mean magnitude 1."""
-    if bits in _TABLES:
-        return np.array(_TABLES[bits].split(), np.float64).reshape(CANDIDATES, bits)
-    # Ladders a_0, a_0 r, a_0 r^2, ...: r = 1/2 are the uniform quantizers, of many limits.
-    plane = np.arange(bits)
-    halves = np.geomspace(0.9, 8, CANDIDATES // 2)[:, None] * 0.5**plane
-    others = np.geomspace(0.9, 8, CANDIDATES // 2)[:, None] * 0.62**plane
-    return np.concatenate([halves, others])
-
-
-def starts(rows: SortedRows, bits: int) -> np.ndarray:
-    """The first candidates of each row: params [m, n, k]; 16, times 4 places of an offset."""
-    table = starting_scales(bits).T
+def tabulated(rows: SortedRows, bits: int) -> np.ndarray:
+    """First candidates for 2 to 4 bits: params [m, n, 16], times 4 places of an offset."""
+    table = np.array(_TABLES[bits].split(), np.float64).reshape(CANDIDATES, bits).T
     if not rows.offset:
         return table[:, None, :] * (rows.sum / rows.mass)[:, None]
-    parts = [_from_center(rows, center, table) for center in _centers(rows)]
-    return np.concatenate(parts, axis=2)
-
-
-def _centers(rows: SortedRows) -> list[np.ndarray]:
     ordered = rows.values[:, : rows.length]
-    median = ordered[:, rows.length // 2]
-    return [
-        rows.sum / rows.mass,
-        np.zeros(rows.count),
-        median,
-        (ordered[:, 0] + ordered[:, -1]) / 2,
-    ]
+    middle = (ordered[:, 0] + ordered[:, -1]) / 2
+    centers = [rows.sum / rows.mass, np.zeros(rows.count), ordered[:, rows.length // 2], middle]
+    return np.concatenate([_around(ordered, center, table) for center in centers], axis=2)
 
 
-def _from_center(rows: SortedRows, center: np.ndarray, table: np.ndarray) -> np.ndarray:
-    deviation = np.abs(rows.values[:, : rows.length] - center[:, None]).mean(axis=1)
-    params = np.empty((len(table) + 1, rows.count, table.shape[1]))
+def extended(rows: SortedRows, params: np.ndarray) -> np.ndarray:
+    """First candidates for one bit more than `params` [m, n, k]: [m + 1, n, k + 8].
+
+    The last scale is followed by half of it; and there are the ladders of uniform quantizers.
+    """
+    halves = np.abs(params[int(rows.offset) :]).min(axis=0, keepdims=True) / 2
+    more = np.concatenate([params, halves])
+    return np.concatenate([more, _ladders(rows, len(more) - rows.offset)], axis=2)
+
+
+def noise(batches: int, m: int) -> np.ndarray:
+    """The constant noise of each batch [batches, m, 16], of spread .05 for the best candidate.
+
+    The spread grows to .30 for the last one, so that good candidates are refined and poor ones
+    explore.
+    """
+    normal = np.random.Generator(np.random.PCG64(20)).standard_normal((batches, CANDIDATES, m))
+    spread = np.linspace(0.05, 0.30, CANDIDATES)[:, None]
+    return (spread * normal).transpose(0, 2, 1)
+
+
+def _around(ordered: np.ndarray, center: np.ndarray, table: np.ndarray) -> np.ndarray:
+    deviation = np.abs(ordered - center[:, None]).mean(axis=1)
+    params = np.empty((len(table) + 1, len(ordered), table.shape[1]))
     params[0] = center[:, None]
     params[1:] = table[:, None, :] * deviation[:, None]
     return params
 
 
-def noise(batches: int, m: int) -> np.ndarray:
-    """The constant noise of each batch: [batches, m, 16], spread .05 to .30 over candidates."""
-    normal = np.random.Generator(np.random.PCG64(20)).standard_normal((batches, CANDIDATES, m))
-    spread = np.linspace(0.05, 0.30, CANDIDATES)[:, None]
-    return (spread * normal).transpose(0, 2, 1)
+def _ladders(rows: SortedRows, bits: int) -> np.ndarray:
+    # Uniform quantizers with clipping limits from the whole range to an eighth of it.
+    last = rows.values[:, rows.length - 1]
+    first = rows.values[:, 0] if rows.offset else -last
+    limits = (last - first)[:, None] / 2 * np.geomspace(1, 1 / 8, LADDERS)
+    steps = 0.5 ** np.arange(1, bits + 1) / (1 - 0.5**bits)
+    ladders = steps[:, None, None] * limits
+    if not rows.offset:
+        return ladders
+    center = np.broadcast_to(((first + last) / 2)[:, None], limits.shape)
+    return np.concatenate([center[None], ladders])

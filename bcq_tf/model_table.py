@@ -1,0 +1,99 @@
+"""What a file's names and metadata say of a model's weights: `read_table`.
+
+A weight's name in a file is "POSITION:PATH": its index in `model.weights`, which is the key, since
+layer names differ from process to process, and its path, a label.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+
+import numpy as np
+
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.file import FileFormatError
+from bcq_tf.matrix_view import MatrixView
+
+_NAME = re.compile(r"(0|[1-9]\d{0,8}):(.*)", re.DOTALL)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A weight in a file.
+
+    Args:
+        position: its index in `model.weights`.
+        path: its label.
+        tensor: `BinaryCodes`, or the array of a weight that stayed float.
+        view: how the weight is seen as the codes' matrix; None for an array.
+        error: relative squared error of the codes when they were solved; None for an array.
+        reason: why it stayed float; None for codes.
+    """
+
+    position: int
+    path: str
+    tensor: BinaryCodes | np.ndarray
+    view: MatrixView | None
+    error: float | None
+    reason: str | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the weight."""
+        return self.tensor.shape if self.view is None else self.view.shape
+
+    def value(self) -> np.ndarray:
+        """The weight's float value."""
+        if self.view is None:
+            return self.tensor
+        return self.view.from_matrix(self.tensor.reconstruct())
+
+
+def make_name(position: int, path: str) -> str:
+    """The name of a weight in a file."""
+    return f"{position}:{path}"
+
+
+def read_table(tensors, metadata: dict) -> list[Entry]:
+    """The weights of a model that `tensors`, with their `metadata`, hold, by position.
+
+    Raises:
+        FileFormatError: they are not those of a model, or contradict each other.
+    """
+    lines, skipped = metadata.get("weights"), metadata.get("skipped")
+    if not isinstance(lines, dict) or not isinstance(skipped, dict):
+        raise FileFormatError("its metadata have no table of a model's weights")
+    reasons = _reasons(skipped)
+    entries = [_entry(name, tensor, lines, reasons) for name, tensor in tensors.items()]
+    entries.sort(key=lambda entry: entry.position)
+    if [entry.position for entry in entries] != list(range(len(entries))):
+        raise FileFormatError(f"the positions of its weights are not 0 to {len(entries) - 1}")
+    return entries
+
+
+def _reasons(skipped: dict) -> dict[int, str]:
+    reasons = {}
+    for reason, positions in skipped.items():
+        if not isinstance(positions, list):
+            raise FileFormatError(f"its table of skipped weights is wrong at {reason!r}")
+        reasons |= {position: reason for position in positions if isinstance(position, int)}
+    return reasons
+
+
+def _entry(name: str, tensor, lines: dict, reasons: dict[int, str]) -> Entry:
+    match = _NAME.fullmatch(name)
+    if not match:
+        raise FileFormatError(f"the name {name!r} is not one of a model's weight")
+    position, path = int(match[1]), match[2]
+    if not isinstance(tensor, BinaryCodes):
+        return Entry(position, path, tensor, None, None, reasons.get(position, "unknown"))
+    line = lines.get(str(position))
+    try:
+        view, error = MatrixView.from_dict(line["view"]), float(line["error"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise FileFormatError(f"its table of weights is wrong at {name!r}: {problem}") from None
+    if view.matrix_shape != tensor.shape or not math.isfinite(error):
+        raise FileFormatError(f"its table of weights contradicts the codes of {name!r}")
+    return Entry(position, path, tensor, view, error, None)
