@@ -10,6 +10,7 @@ import dataclasses
 
 import numpy as np
 
+from bcq_tf.solvers import uniform
 from bcq_tf.solvers.assign import nearest_codes
 from bcq_tf.solvers.block import Block, canonical
 from bcq_tf.solvers.segments import SortedRows
@@ -56,27 +57,27 @@ def solve(block: Block, effort: str) -> tuple[np.ndarray, np.ndarray]:
     """
     offset = block.offset
     rows = SortedRows(block.values if offset else np.abs(block.values), block.weights, offset)
-    candidates = block.rounded(canonical(_candidates(rows, block, effort), offset))
-    if block.start is not None:
-        # As it came, so that the result is never worse, rounding included.
-        candidates = np.concatenate([candidates, block.start[:, :, None]], axis=2)
-    with np.errstate(invalid="ignore"):  # a scale too large for its dtype is Inf
-        explained = rows.explained(candidates)
-    best = np.argmax(np.where(np.isnan(explained), -np.inf, explained), axis=1)
+    given = _given(block, effort)
+    candidates = np.concatenate([_candidates(rows, block, given, effort), given], axis=2)
+    # The given ones stand here too, so that the result is never worse, rounding included.
+    candidates = block.rounded(canonical(candidates, offset))
+    explained = rows.explained(candidates)
+    explained[~np.isfinite(candidates).all(axis=0)] = -np.inf  # too large for the dtype
+    best = np.argmax(explained, axis=1)
     params = np.take_along_axis(candidates, best[None, :, None], axis=2)[:, :, 0]
     return params, nearest_codes(block.values, params, offset)
 
 
-def search(rows: SortedRows, bits: int, start: np.ndarray | None, plan: Plan) -> np.ndarray:
+def search(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.ndarray:
     """Candidates [m, n, plan.polished] of least squared error, the best first.
 
     Args:
         rows: the rows.
         bits: number of planes.
-        start: params [m, n] to try beside the other starts, or None.
+        given: params [m, n, k] to start from beside the others; k may be 0.
         plan: how much to search.
     """
-    return polish(rows, _elites(rows, bits, start, plan)[:, :, : plan.polished])
+    return polish(rows, _elites(rows, bits, given, plan)[:, :, : plan.polished])
 
 
 def alternate(rows: SortedRows, params: np.ndarray, rounds: int):
@@ -100,24 +101,31 @@ def polish(rows: SortedRows, params: np.ndarray) -> np.ndarray:
     return params
 
 
-def _candidates(rows: SortedRows, block: Block, effort: str) -> np.ndarray:
+def _given(block: Block, effort: str) -> np.ndarray:
+    # Solutions that are known before the search, [m, n, k].
+    found = [] if block.start is None else [block.start]
+    if block.bits > MAX_TABULATED and effort != "warm":
+        found.append(uniform.best_params(block))
+    return np.stack(found, axis=2) if found else np.empty((block.params, len(block.values), 0))
+
+
+def _candidates(rows: SortedRows, block: Block, given: np.ndarray, effort: str) -> np.ndarray:
     if effort == "warm":
         return alternate(rows, block.start[:, :, None], WARM_ROUNDS)[0]
-    if block.bits == 1 and not block.offset:
+    if block.params == 1:
         return (rows.sum / rows.mass)[None, :, None]
-    if block.bits + block.offset == 2:
+    if block.params == 2:
         return two_level_params(rows)[:, :, None]
-    return search(rows, block.bits, block.start, PLANS[effort][block.bits - 1])
+    return search(rows, block.bits, given, PLANS[effort][block.bits - 1])
 
 
-def _elites(rows: SortedRows, bits: int, start: np.ndarray | None, plan: Plan) -> np.ndarray:
+def _elites(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.ndarray:
     # The best distinct candidates [m, n, plan.elites] found, the best first.
     if bits <= MAX_TABULATED:
         candidates = tabulated(rows, bits)
     else:
-        candidates = extended(rows, _elites(rows, bits - 1, None, plan))
-    if start is not None:
-        candidates = np.concatenate([candidates, start[:, :, None]], axis=2)
+        candidates = extended(_elites(rows, bits - 1, given[:-1, :, :0], plan), rows.offset)
+    candidates = np.concatenate([candidates, given], axis=2)
     elites, explained = _best(*alternate(rows, candidates, plan.rounds), plan.elites)
     for change in noise(plan.batches, len(candidates)):
         children = alternate(rows, _perturbed(elites, change, rows.offset), plan.rounds)

@@ -44,6 +44,11 @@ class Block:
         dtype = np.dtype(config.scale_dtype)
         return cls(values, weights, exponents, start, config.bits, config.offset, dtype)
 
+    @property
+    def params(self) -> int:
+        """m, the number of params of a row: one a plane, and the offset."""
+        return self.bits + self.offset
+
     def stored(self, params: np.ndarray) -> np.ndarray:
         """Params [m, n] or [m, n, k] as they are stored: unscaled, in `scale_dtype`.
 

@@ -14,6 +14,12 @@ from bcq_tf.solvers.assign import nearest_codes
 from bcq_tf.solvers.block import Block
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
+_SOLVERS = {
+    "alternating": alternating.solve,
+    "greedy": lambda block, effort: greedy.solve(block),
+    "uniform": lambda block, effort: uniform.solve(block),
+}
+
 
 def quantize(
     matrix,
@@ -116,11 +122,10 @@ def _solve(span: Span, matrix, importance, start, config: BCQConfig, effort: str
             None if old is None else old[:, chunk],
             config,
         )
-        if config.solver == "alternating":
-            solved = alternating.solve(block, effort)
-        else:
-            solved = {"greedy": greedy, "uniform": uniform}[config.solver].solve(block)
-        params[:, chunk], codes[chunk] = block.stored(solved[0]), solved[1]
+        # A scale too large for its dtype is Inf until `check_range` tells.
+        with np.errstate(over="ignore", invalid="ignore"):
+            solved, codes[chunk] = _SOLVERS[config.solver](block, effort)
+            params[:, chunk] = block.stored(solved)
 
     for_chunks(*values.shape, 1 << len(params) >> 1, work)
     return params, codes

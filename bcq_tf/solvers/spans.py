@@ -12,7 +12,7 @@ import numpy as np
 # What is treated at once: enough that the work outweighs NumPy's calls, little enough that the
 # arrays of a chunk stay in a core's cache.
 CHUNK_WEIGHTS = 1 << 17
-CHUNK_LEVELS = 1 << 11  # rows times levels
+CHUNK_LEVELS = 1 << 12  # rows times levels
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,6 @@ import numpy as np
 from bcq_tf.solvers.segments import SortedRows
 
 CANDIDATES = 16  # tried at once for each row
-LADDERS = 8
 
 # Scales as multiples of the row's mean magnitude. Each set is the one that, tried together with
 # those before it, lowered the error most over many rows of several distributions; far sets are for
@@ -45,14 +44,10 @@ def tabulated(rows: SortedRows, bits: int) -> np.ndarray:
     return np.concatenate([_around(ordered, center, table) for center in centers], axis=2)
 
 
-def extended(rows: SortedRows, params: np.ndarray) -> np.ndarray:
-    """First candidates for one bit more than `params` [m, n, k]: [m + 1, n, k + 8].
-
-    The last scale is followed by half of it; and there are the ladders of uniform quantizers.
-    """
-    halves = np.abs(params[int(rows.offset) :]).min(axis=0, keepdims=True) / 2
-    more = np.concatenate([params, halves])
-    return np.concatenate([more, _ladders(rows, len(more) - rows.offset)], axis=2)
+def extended(params: np.ndarray, offset: bool) -> np.ndarray:
+    """First candidates for one bit more than `params` [m, n, k]: the smallest scale halved."""
+    halves = np.abs(params[int(offset) :]).min(axis=0, keepdims=True) / 2
+    return np.concatenate([params, halves])
 
 
 def noise(batches: int, m: int) -> np.ndarray:
@@ -72,16 +67,3 @@ def _around(ordered: np.ndarray, center: np.ndarray, table: np.ndarray) -> np.nd
     params[0] = center[:, None]
     params[1:] = table[:, None, :] * deviation[:, None]
     return params
-
-
-def _ladders(rows: SortedRows, bits: int) -> np.ndarray:
-    # Uniform quantizers with clipping limits from the whole range to an eighth of it.
-    last = rows.values[:, rows.length - 1]
-    first = rows.values[:, 0] if rows.offset else -last
-    limits = (last - first)[:, None] / 2 * np.geomspace(1, 1 / 8, LADDERS)
-    steps = 0.5 ** np.arange(1, bits + 1) / (1 - 0.5**bits)
-    ladders = steps[:, None, None] * limits
-    if not rows.offset:
-        return ladders
-    center = np.broadcast_to(((first + last) / 2)[:, None], limits.shape)
-    return np.concatenate([center[None], ladders])

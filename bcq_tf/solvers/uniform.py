@@ -22,12 +22,12 @@ def solve(block: Block) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         (params float64 [m, n], rounded; codes uint8 [n, C]).
     """
-    params = block.rounded(unrounded_params(block))
+    params = block.rounded(best_params(block))
     return params, nearest_codes(block.values, params, block.offset)
 
 
-def unrounded_params(block: Block) -> np.ndarray:
-    """The params [m, n] of the best limits before they are rounded."""
+def best_params(block: Block) -> np.ndarray:
+    """The params [m, n] of the best limits, before they are rounded."""
     best_error = np.full(len(block.values), np.inf)
     best = np.zeros((2, len(block.values)))
     for center in _centers(block):
