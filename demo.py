@@ -37,7 +37,7 @@ def main(arguments=None):
     for bits in (3, 2):
         console.rule(f"Quantizing it to {bits} bits while it trains on")
         quantize.main(["--from", str(runs["float"]), "--bits", str(bits)])
-    results = {name: checkpoint.read_result(path) for name, path in runs.items()}
+    results = {name: checkpoint.load_result(path) for name, path in runs.items()}
     console.rule("Translations")
     console.print(translations(runs))
     console.print(comparison(results))

@@ -2,15 +2,15 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 
-from transformer import checkpoint, corpus, evaluation, hparams, pipeline, script, training
+from transformer import checkpoint, corpus, evaluation, hparams, script
 from transformer.errors import UserError
+from transformer.fit import fit_run
 from transformer.model import build_model
 from transformer.vocabulary import Vocabularies
 
@@ -56,9 +56,12 @@ def main(arguments=None):
     if not options.resume:
         checkpoint.clear_run(folder)
     run = open_run(folder, values, options.data, options.seed, sentences)
-    train(folder, run, sentences, epochs)
+    fit_run(folder, run, sentences, epochs)
     best = checkpoint.load_run(folder)
-    print(f"test set: {evaluation.evaluate(best.model, best.vocabularies, sentences.test)}")
+    result = evaluation.evaluate(best.model, best.vocabularies, sentences.test)
+    weights = best.model.count_params()
+    checkpoint.save_result(folder, result, weights, bits_per_weight=32, nbytes=4 * weights)
+    print(f"test set: {result}")
 
 
 def open_run(folder, values, data, seed, sentences):
@@ -71,39 +74,6 @@ def open_run(folder, values, data, seed, sentences):
     run = checkpoint.load_run(folder, weights=None)
     checkpoint.check_same(folder, run, values, data, seed)
     return run
-
-
-def train(folder, run, sentences, epochs):
-    """Trains the run's model up to `epochs` epochs in all, from where its folder stands."""
-    values = run.hparams
-    pairs = pipeline.tokenize_pairs(sentences.train, run.vocabularies, values.max_tokens)
-    held_out = pipeline.tokenize_pairs(sentences.val, run.vocabularies)
-    steps = pipeline.steps_per_epoch(pairs, values.batch_tokens)
-    training.compile_model(run.model, values)
-    first_epoch = checkpoint.restore(folder, run.model, steps)
-    print(
-        f"{len(pairs)} training pairs in {steps} batches ({pairs.dropped} pairs longer than "
-        f"{values.max_tokens} tokens dropped), {run.model.count_params():,} weights"
-    )
-    if first_epoch >= epochs:
-        print(f"{folder} is complete: {first_epoch} epochs")
-        return
-    log = checkpoint.read_log(folder, first_epoch)
-    checkpoint.write_log(folder, log)
-    best = min((row["val_loss"] for row in log), default=float("inf"))
-    run.model.fit(
-        pipeline.training_batches(pairs, values.batch_tokens, run.seed, first_epoch),
-        steps_per_epoch=steps,
-        initial_epoch=first_epoch,
-        epochs=epochs,
-        validation_data=pipeline.evaluation_batches(held_out, values.batch_tokens),
-        callbacks=[
-            keras.callbacks.CSVLogger(folder / checkpoint.LOG, append=True),
-            checkpoint.SaveEpoch(folder, best=best),
-        ],
-        verbose=1 if sys.stdout.isatty() else 2,
-        shuffle=False,
-    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Quantizes a trained translation model to binary codes while it trains on."""
 
 import argparse
+import dataclasses
+import functools
 import json
 import os
-import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -11,8 +12,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 
 import bcq_tf
-from transformer import checkpoint, corpus, evaluation, pipeline, script, training
+from transformer import checkpoint, corpus, evaluation, script
 from transformer.errors import UserError
+from transformer.fit import fit_run
 
 MODEL_FILE = "model.bcq.npy"
 EXAMPLES = """examples:
@@ -59,21 +61,18 @@ def parse_arguments(arguments=None):
 def main(arguments=None):
     options = parse_arguments(arguments)
     keras.utils.set_random_seed(options.seed)
-    run = checkpoint.load_run(options.source)
+    run = dataclasses.replace(checkpoint.load_run(options.source), seed=options.seed)
     rules = read_rules(options.rules)
     check_quantization(run.model, options, rules)
     sentences = corpus.load_corpus(options.data or run.data)
     folder = Path(options.output or default_output(options))
     open_folder(folder, run, options)
-    if options.epochs:
-        train(folder, run, sentences, options, rules)
-    elif not options.is_float:
-        quantize_once(folder, run.model, options, rules)
-    if not options.is_float:
-        opened = bcq_tf.read(folder / MODEL_FILE)
-        print(bcq_tf.Report.of(opened, opened.metadata))
+    if options.is_float:
+        train_float(folder, run, sentences, options)
+    else:
+        quantize_run(folder, run, sentences, options, rules)
     result = evaluation.evaluate(run.model, run.vocabularies, sentences.test)
-    write_result(folder, run.model, result, options)
+    save_result(folder, run.model, result, options)
     print(f"test set: {result}")
 
 
@@ -136,61 +135,48 @@ def open_folder(folder, run, options):
     checkpoint.write_json(path, settings)
 
 
-def train(folder, run, sentences, options, rules):
-    """Trains up to `options.epochs` epochs; the run's model ends as the best quantized one."""
-    values = run.hparams
-    pairs = pipeline.tokenize_pairs(sentences.train, run.vocabularies, values.max_tokens)
-    held_out = pipeline.tokenize_pairs(sentences.val, run.vocabularies)
-    steps = pipeline.steps_per_epoch(pairs, values.batch_tokens)
-    schedule = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * steps)
-    training.compile_model(run.model, values, schedule)
-    first_epoch = checkpoint.restore(folder, run.model, steps)
-    callbacks = [checkpoint.SaveEpoch(folder)]
-    if not options.is_float:
-        callbacks.append(make_callback(folder / MODEL_FILE, options, rules))
-    run.model.fit(
-        pipeline.training_batches(pairs, values.batch_tokens, options.seed, first_epoch),
-        steps_per_epoch=steps,
-        initial_epoch=first_epoch,
-        epochs=options.epochs,
-        validation_data=pipeline.evaluation_batches(held_out, values.batch_tokens),
-        callbacks=[*callbacks, keras.callbacks.CSVLogger(folder / checkpoint.LOG, append=True)],
-        verbose=1 if sys.stdout.isatty() else 2,
-        shuffle=False,
-    )
-    if options.is_float:
+def quantize_run(folder, run, sentences, options, rules):
+    """Makes the quantized file, with or without training; the run's model takes its weights."""
+    path = folder / MODEL_FILE
+    if options.epochs:
+        callback = make_callback(path, options, rules)
+        fit_run(folder, run, sentences, options.epochs, falling_rate(options), [callback])
+    else:
+        bcq_tf.quantize_model(
+            run.model,
+            options.bits,
+            rules,
+            group_size=options.group_size,
+            solver=options.solver,
+            filepath=path,
+        )
+    bcq_tf.load_weights(run.model, path)
+    opened = bcq_tf.read(path)
+    print(bcq_tf.Report.of(opened, opened.metadata))
+
+
+def train_float(folder, run, sentences, options):
+    """Trains on as the quantized model would, without quantizing."""
+    if options.epochs:
+        fit_run(folder, run, sentences, options.epochs, falling_rate(options))
         checkpoint.load_weights(run.model, folder / checkpoint.BEST)
 
 
-def quantize_once(folder, model, options, rules):
-    """Quantizes the model in one shot."""
-    bcq_tf.quantize_model(
-        model,
-        options.bits,
-        rules,
-        group_size=options.group_size,
-        solver=options.solver,
-        filepath=folder / MODEL_FILE,
-    )
+def falling_rate(options):
+    """The learning rate for a number of steps: a cosine that ends at 0."""
+    return functools.partial(keras.optimizers.schedules.CosineDecay, options.learning_rate)
 
 
-def write_result(folder, model, result, options):
-    """Writes result.json, which tables are made from."""
-    bits_per_weight, nbytes = 32, 4 * model.count_params()
-    if not options.is_float:
-        opened = bcq_tf.read(folder / MODEL_FILE)
-        bits_per_weight = bcq_tf.Report.of(opened, opened.metadata).bits_per_weight
-        nbytes = opened.nbytes
-    values = {
-        "bleu": result.bleu,
-        "signature": result.signature,
-        "sentences_per_second": result.sentences_per_second,
-        "weights": model.count_params(),
-        "bits_per_weight": bits_per_weight,
-        "nbytes": nbytes,
-    }
-    checkpoint.write_json(folder / "result.json", values)
+def save_result(folder, model, result, options):
+    """Writes result.json with the size of the file, or of the float32 weights."""
+    weights = model.count_params()
+    if options.is_float:
+        checkpoint.save_result(folder, result, weights, bits_per_weight=32, nbytes=4 * weights)
+        return
+    opened = bcq_tf.read(folder / MODEL_FILE)
+    bits = bcq_tf.Report.of(opened, opened.metadata).bits_per_weight
+    checkpoint.save_result(folder, result, weights, bits, opened.nbytes)
 
 
 if __name__ == "__main__":
-    script.run(main)
+    script.run(main, errors=(UserError, bcq_tf.FileFormatError))

@@ -6,6 +6,7 @@
     best.weights.h5   weights of the best epoch; what `load_run` loads
     last.weights.h5   weights and optimizer state of the last epoch; where training goes on
     log.csv           one row an epoch
+    result.json       the test set's score and the model's size
 
 Files are written beside their place and moved there when whole.
 """
@@ -26,6 +27,7 @@ from transformer.model import Transformer, build_model
 from transformer.vocabulary import Vocabularies
 
 BEST, LAST, LOG = "best.weights.h5", "last.weights.h5", "log.csv"
+RESULT = "result.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,27 @@ def load_weights(model, path):
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"weights file {path} is damaged or does not fit: {reason}") from None
+
+
+def save_result(folder, result, weights, bits_per_weight, nbytes):
+    """Writes result.json: an `Evaluation`, its translations left out, and the model's size.
+
+    weights: how many. bits_per_weight: of the weights that are quantized. nbytes: of the file.
+    """
+    values = {
+        "bleu": result.bleu,
+        "signature": result.signature,
+        "sentences_per_second": result.sentences_per_second,
+        "weights": weights,
+        "bits_per_weight": bits_per_weight,
+        "nbytes": nbytes,
+    }
+    write_json(Path(folder) / RESULT, values)
+
+
+def load_result(folder):
+    """The dictionary that `save_result` wrote."""
+    return read_json(Path(folder) / RESULT, {"bleu": float, "weights": int, "nbytes": int})
 
 
 def write_json(path, values):
@@ -166,5 +189,5 @@ def check_same(folder, run, hparams, data, seed):
 
 def clear_run(folder):
     """Deletes the files of a run, run.json first, and nothing else."""
-    for name in ("run.json", "hparams.json", "source.spm", "target.spm", BEST, LAST, LOG):
+    for name in ("run.json", "hparams.json", "source.spm", "target.spm", BEST, LAST, LOG, RESULT):
         (Path(folder) / name).unlink(missing_ok=True)
