@@ -151,8 +151,11 @@ def read_log(folder, epochs):
     path = Path(folder) / LOG
     if not path.is_file():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from None
     return [row for row in rows if row["epoch"] < epochs]
 
 

@@ -75,7 +75,8 @@ def test_target_out_is_target_in_one_position_on(pairs):
 
 
 def test_source_and_target_stay_together(pairs):
-    partner = {tuple(s[s != PAD]): tuple(t[t != PAD]) for s, t in zip(pairs.source, pairs.target)}
+    rows_of_pairs = zip(pairs.source, pairs.target, strict=True)
+    partner = {tuple(s[s != PAD]): tuple(t[t != PAD]) for s, t in rows_of_pairs}
     for (source, _), target_out in one_epoch(pairs):
         for s, t in zip(source, target_out, strict=True):
             assert partner[tuple(s[s != PAD])][1:] == tuple(t[t != PAD])

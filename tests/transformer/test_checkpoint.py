@@ -1,0 +1,145 @@
+"""The folder of a run: what is written comes back, and what is damaged is named."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.transformer.conftest import make_hparams, make_model
+from transformer import checkpoint, training
+from transformer.errors import UserError
+
+FILES = ["run.json", "hparams.json", "source.spm", "target.spm", checkpoint.BEST, checkpoint.LAST]
+
+
+@pytest.fixture
+def run(vocabularies):
+    return checkpoint.Run(make_model(vocabularies), make_hparams(), vocabularies, "demo", 7)
+
+
+@pytest.fixture
+def folder(run, tmp_path):
+    """A folder after one epoch; its model's weights were then changed."""
+    checkpoint.save_run(tmp_path / "run", run)
+    training.compile_model(run.model, run.hparams)
+    end_epoch(run.model, tmp_path / "run", 3.0)
+    return tmp_path / "run"
+
+
+def end_epoch(model, folder, val_loss, best=float("inf")):
+    saver = checkpoint.SaveEpoch(folder, best=best)
+    saver.set_model(model)
+    saver.on_epoch_end(0, {"val_loss": val_loss})
+    return saver
+
+
+def test_a_run_comes_back(run, folder):
+    loaded = checkpoint.load_run(folder)
+    assert (loaded.hparams, loaded.data, loaded.seed) == (run.hparams, "demo", 7)
+    assert loaded.vocabularies.source.model_bytes == run.vocabularies.source.model_bytes
+    assert not loaded.model.compiled
+    for ours, theirs in zip(run.model.get_weights(), loaded.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_only_whole_files_are_left(folder):
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+
+
+@pytest.mark.parametrize(("val_loss", "kept"), [(2.9, "new"), (3.0, "old"), (3.1, "old")])
+def test_the_epoch_with_the_lowest_loss_is_kept(run, folder, val_loss, kept):
+    before = (folder / checkpoint.BEST).read_bytes()
+    variable = run.model.weights[0]
+    variable.assign(variable + 1)
+    saver = end_epoch(run.model, folder, val_loss, best=3.0)
+    assert saver.best == min(val_loss, 3.0)
+    assert ((folder / checkpoint.BEST).read_bytes() == before) == (kept == "old")
+    assert (folder / checkpoint.LAST).read_bytes() != before
+
+
+def test_restoring_brings_back_the_optimizer_and_the_epoch(run, folder, vocabularies):
+    run.model.optimizer.build(run.model.trainable_variables)
+    for number, variable in enumerate(run.model.optimizer.variables):
+        variable.assign(
+            np.full(variable.shape, 12 if variable.path.endswith("iteration") else number)
+        )
+    end_epoch(run.model, folder, 2.0)
+    fresh = make_model(vocabularies)
+    training.compile_model(fresh, run.hparams)
+    assert checkpoint.restore(folder, fresh, steps_per_epoch=4) == 3
+    for ours, theirs in zip(run.model.optimizer.variables, fresh.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_nothing_is_restored_from_a_new_folder(run, tmp_path):
+    training.compile_model(run.model, run.hparams)
+    assert checkpoint.restore(tmp_path, run.model, 4) == 0
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != checkpoint.LAST])
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "noise"])
+def test_a_missing_or_damaged_file_is_named(folder, name, damage):
+    path = folder / name
+    content = path.read_bytes()
+    noise = np.random.default_rng(0).bytes(len(content))
+    changed = {"empty": b"", "truncated": content[: len(content) // 2], "noise": noise}
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(changed[damage])
+    with pytest.raises(UserError, match=name) as error:
+        checkpoint.load_run(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_shape_are_refused(folder, vocabularies):
+    other = make_hparams(d_model=32).to_dict()
+    (folder / "hparams.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"best\.weights\.h5 is damaged or does not fit"):
+        checkpoint.load_run(folder)
+
+
+@pytest.mark.parametrize("values", [{}, {"data": "demo"}, {"data": 3, "seed": 1}, [], 5])
+def test_a_run_file_without_its_keys_is_refused(folder, values):
+    (folder / "run.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"run\.json"):
+        checkpoint.load_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"d_model": 32}, "d_model=16. Received: d_model=32"),
+        ({"data": "other"}, "data=demo. Received: data=other"),
+        ({"seed": 8}, "seed=7. Received: seed=8"),
+    ],
+)
+def test_other_settings_are_refused_by_name(run, change, message):
+    hparams = make_hparams(**{k: v for k, v in change.items() if k == "d_model"})
+    settings = {"data": "demo", "seed": 7, **{k: v for k, v in change.items() if k != "d_model"}}
+    with pytest.raises(UserError, match=message):
+        checkpoint.check_same("folder", run, hparams, **settings)
+
+
+def test_more_epochs_are_the_same_run(run):
+    checkpoint.check_same("folder", run, make_hparams(epochs=99), "demo", 7)
+
+
+def test_the_log_is_cut_to_the_epochs_that_were_kept(tmp_path):
+    rows = [{"epoch": epoch, "loss": 3.5 - epoch, "val_loss": 4.0} for epoch in range(3)]
+    checkpoint.write_log(tmp_path, rows)
+    assert checkpoint.read_log(tmp_path, 3) == rows
+    assert checkpoint.read_log(tmp_path, 2) == rows[:2]
+    assert checkpoint.read_log(tmp_path / "absent", 2) == []
+
+
+def test_a_damaged_log_is_named(tmp_path):
+    (tmp_path / "log.csv").write_text("epoch,loss\n0,3.5\n1\n")
+    with pytest.raises(UserError, match=r"log\.csv is damaged"):
+        checkpoint.read_log(tmp_path, 2)
+
+
+def test_clearing_a_run_leaves_other_files(folder):
+    (folder / "notes.txt").write_text("mine")
+    checkpoint.clear_run(folder)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
