@@ -19,6 +19,7 @@ from bcq_tf.solvers.starts import CANDIDATES, MAX_TABULATED, extended, noise, ta
 
 POLISH_ROUNDS = 50
 WARM_ROUNDS = 3
+SHIFT = 4.0  # of the smallest scale
 SAME = 1e-12  # relative difference of explained energy below which candidates are the same
 
 
@@ -127,22 +128,34 @@ def _elites(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.nd
         candidates = extended(_elites(rows, bits - 1, given[:-1, :, :0], plan), rows.offset)
     candidates = np.concatenate([candidates, given], axis=2)
     elites, explained = _best(*alternate(rows, candidates, plan.rounds), plan.elites)
-    for change in noise(plan.batches, len(candidates)):
-        children = alternate(rows, _perturbed(elites, change, rows.offset), plan.rounds)
-        elites = np.concatenate([elites, children[0]], axis=2)
-        explained = np.concatenate([explained, children[1]], axis=1)
+    for batch, change in enumerate(noise(plan.batches, len(candidates))):
+        children = _shifted(elites, change) if batch % 3 == 2 else _scaled(elites, change, rows)
+        children, found = alternate(rows, children, plan.rounds)
+        elites = np.concatenate([elites, children], axis=2)
+        explained = np.concatenate([explained, found], axis=1)
         elites, explained = _best(elites, explained, plan.elites)
     return elites
 
 
-def _perturbed(elites: np.ndarray, change: np.ndarray, offset: bool) -> np.ndarray:
-    # Candidate j comes from elite j, in circles: scales times e^change, the offset moved by the
-    # largest scale times change.
-    parents = elites[:, :, np.arange(CANDIDATES) % elites.shape[2]]
+def _scaled(elites: np.ndarray, change: np.ndarray, rows: SortedRows) -> np.ndarray:
+    # Scales times e^change; an offset moves by the largest scale times change.
+    parents = _parents(elites)
     children = parents * np.exp(change)[:, None, :]
-    if offset:
+    if rows.offset:
         children[0] = parents[0] + change[0] * np.abs(parents[1:]).max(axis=0)
     return children
+
+
+def _shifted(elites: np.ndarray, change: np.ndarray) -> np.ndarray:
+    # All params move by a few times the smallest one: where a row has outliers, it is the small
+    # differences of large scales that make the levels of the others.
+    parents = _parents(elites)
+    return parents + SHIFT * change[:, None, :] * np.abs(parents).min(axis=0)
+
+
+def _parents(elites: np.ndarray) -> np.ndarray:
+    # Candidate j comes from elite j, in circles.
+    return elites[:, :, np.arange(CANDIDATES) % elites.shape[2]]
 
 
 def _best(params: np.ndarray, explained: np.ndarray, count: int):
