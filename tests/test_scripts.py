@@ -100,14 +100,12 @@ def test_an_interrupted_run_goes_on_to_the_same_end(pretrained, tmp_path, monkey
     arguments = ["--epochs", "3", "--bits", "2", "--every", "4", way]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run_quantize(pretrained, whole, *arguments)
-    epoch_end = bcq_tf.BCQCallback.on_epoch_end
 
     def interrupt(self, epoch, logs=None):
-        epoch_end(self, epoch, logs)
-        if epoch == 1:
+        if epoch == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(bcq_tf.BCQCallback, "on_epoch_end", interrupt)
+    monkeypatch.setattr(checkpoint.SaveEpoch, "on_epoch_begin", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_quantize(pretrained, cut, *arguments)
     monkeypatch.undo()
