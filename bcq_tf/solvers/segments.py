@@ -25,19 +25,22 @@ class SortedRows:
         self.offset = offset
         self.length = values.shape[1]
         self.count = len(values)
+        # Rows of values and of sums have the same stride, so one index serves both.
+        self.values = np.empty((self.count, self.length + 1))
+        self.values[:, -1] = np.inf
+        ordered = self.values[:, :-1]
         if weights is None:
-            ordered = np.sort(values, axis=1)
+            ordered[...] = values
+            ordered.sort(axis=1)
             self.sums, self.masses = _prefix_sums(ordered), None
             self.mass = np.full(self.count, float(self.length))
         else:
             order = np.argsort(values, axis=1)
-            ordered = np.take_along_axis(values, order, axis=1)
+            ordered[...] = np.take_along_axis(values, order, axis=1)
             ordered_weights = np.take_along_axis(weights, order, axis=1)
             self.sums = _prefix_sums(ordered * ordered_weights)
             self.masses = _prefix_sums(ordered_weights)
             self.mass = self.masses[:, -1].copy()
-        # Rows of values and of sums have the same stride, so one index serves both.
-        self.values = np.concatenate([ordered, np.full((self.count, 1), np.inf)], axis=1)
         self.sum = self.sums[:, -1].copy()
 
     def step(self, params: np.ndarray):
@@ -91,7 +94,8 @@ class SortedRows:
 
 
 def _prefix_sums(values: np.ndarray) -> np.ndarray:
-    sums = np.zeros((len(values), values.shape[1] + 1))
+    sums = np.empty((len(values), values.shape[1] + 1))
+    sums[:, 0] = 0
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums
 
