@@ -42,6 +42,7 @@ def fit_run(folder, run, sentences, epochs, learning_rate=None, callbacks=()):
         epochs=epochs,
         validation_data=pipeline.evaluation_batches(held_out, values.batch_tokens),
         callbacks=[
+            training.SeedDropout(run.seed),
             checkpoint.SaveEpoch(folder, best=best),
             *callbacks,
             keras.callbacks.CSVLogger(folder / checkpoint.LOG, append=True),

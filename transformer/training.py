@@ -1,6 +1,7 @@
 """What training needs beside the model: loss, accuracy, learning rate, optimizer."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from transformer.vocabulary import PAD
@@ -83,6 +84,24 @@ def smoothed_cross_entropy(labels, logits, label_smoothing):
         return loss, gradient
 
     return cross_entropy(logits)
+
+
+class SeedDropout(keras.callbacks.Callback):
+    """Starts each epoch's dropout from `seed` and the epoch's number.
+
+    Weights files leave out the state of Keras' random generators. With this, training that goes on
+    from a file drops what it would have dropped without the interruption.
+    """
+
+    def __init__(self, seed):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch, logs=None):
+        states = [v for v in self.model.variables if v.path.endswith("seed_generator_state")]
+        random = np.random.default_rng([self.seed, epoch])
+        for state in states:
+            state.assign(random.integers(2**31, size=state.shape))
 
 
 def compile_model(model, hparams, learning_rate=None, jit_compile=False):

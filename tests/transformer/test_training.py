@@ -86,3 +86,17 @@ def test_training_lowers_the_loss(model):
     history = model.fit(batches, epochs=3, verbose=0, shuffle=False).history
     assert history["loss"][-1] < history["loss"][0] / 2
     assert history["accuracy"][-1] == 1
+
+
+def test_dropout_depends_on_seed_and_epoch_alone(model):
+    def drop(seed, epoch):
+        callback = training.SeedDropout(seed)
+        callback.set_model(model)
+        callback.on_epoch_begin(epoch)
+        tokens = np.array([[5, 6, 7, 3]], "int32")
+        return model((tokens, tokens), training=True).numpy()
+
+    first = drop(seed=0, epoch=1)
+    assert not np.array_equal(drop(seed=0, epoch=2), first)
+    assert not np.array_equal(drop(seed=1, epoch=1), first)
+    np.testing.assert_array_equal(drop(seed=0, epoch=1), first)
