@@ -2,6 +2,8 @@
 
 Gaussian weights from a stated seed. CPU time is that of all threads of the process, so it means
 something on a machine that does other work too; elapsed time only means something on a quiet one.
+
+    python -m benchmarks.solver --small
 """
 
 import argparse
@@ -41,7 +43,9 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
         "--columns", type=positive, nargs="*", default=[128, 1024, 4096], help="(%(default)s)"
     )

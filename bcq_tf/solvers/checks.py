@@ -91,7 +91,12 @@ def check_range(params: np.ndarray, matrix: np.ndarray) -> None:
 
 
 def _as_float(name: str, array) -> np.ndarray:
-    array = np.asarray(array)
+    try:
+        array = np.asarray(array)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"`{name}` must be an array of numbers. Received: {type(array).__name__}"
+        ) from None
     if array.dtype.kind in "iub":
         return array.astype(np.float64)
     if array.dtype.kind == "f" and array.dtype.itemsize <= 8:

@@ -62,10 +62,13 @@ def thresholds_and_patterns(params: np.ndarray, offset: bool):
 
 def pattern_codes(bits: int, offset: bool) -> np.ndarray:
     """The signs of each pattern as bits: uint8 [2^m], bit i is 1 where plane i has +1."""
+    full = (1 << bits) - 1
     if offset:
-        return ~np.arange(1 << bits, dtype=np.uint8)[:] & np.uint8((1 << bits) - 1)
-    plain = ~(np.arange(1 << (bits - 1)) << 1) & ((1 << bits) - 1)
-    return np.concatenate([plain, plain ^ ((1 << bits) - 1)]).astype(np.uint8)
+        codes = full - np.arange(1 << bits)
+    else:
+        plain = full - 2 * np.arange(1 << (bits - 1))
+        codes = np.concatenate([plain, full - plain])
+    return codes.astype(np.uint8)
 
 
 def _make_keys(values: np.ndarray, flips: bool) -> np.ndarray:

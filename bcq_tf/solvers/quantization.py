@@ -50,8 +50,9 @@ def quantize(
         start: codes of an earlier solve with the same shape, bits, groups and offset. The
             alternating solver is never worse than the start's scales; the others ignore it.
         effort: of the alternating solver: "full"; "low" (a fraction of the time, for use while
-            training); "warm" (three rounds from `start`, nothing else).
-        scale_dtype: "float16" or "float32", the dtype of scales and offsets.
+            training); "warm" (three rounds from `start`, no search).
+        scale_dtype: "float16" or "float32", the dtype of scales and offsets. Single rows too small
+            for it become zeros; a matrix that is too small or too large is an error.
 
     Returns:
         `BinaryCodes` of shape [R, C].

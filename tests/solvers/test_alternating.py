@@ -186,7 +186,7 @@ def test_a_warm_solve_follows_weights_that_drift():
 
 def test_polish_ends_where_a_round_changes_nothing():
     rows = SortedRows(np.abs(draw("gaussian", 20, 100, seed=5)), None, False)
-    params = alternating.search(rows, 3, np.empty((3, 20, 0)), alternating.PLANS["full"][2])
+    params = alternating.search(rows, 3, np.empty((3, 20, 0)), alternating.PLANS["full"][3])
     again, _ = rows.step(params)
     np.testing.assert_allclose(again, params, rtol=1e-9)
 

@@ -43,6 +43,7 @@ MATRICES = [
     (with_value(-np.inf), ValueError, r"`matrix` must be finite. Received: 1 NaN or Inf of 256"),
     (MATRIX + 1j, TypeError, r"`matrix` must hold real numbers. Received: dtype=complex128"),
     ([["a"]], TypeError, r"`matrix` must hold real numbers. Received: dtype=<U1"),
+    ([[1, 2], [3]], TypeError, r"`matrix` must be an array of numbers. Received: list"),
     (None, TypeError, r"`matrix` must hold real numbers. Received: dtype=object"),
 ]
 
