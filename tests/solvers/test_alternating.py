@@ -191,5 +191,16 @@ def test_polish_ends_where_a_round_changes_nothing():
     np.testing.assert_allclose(again, params, rtol=1e-9)
 
 
+def test_the_search_of_a_row_does_not_depend_on_the_rows_beside_it():
+    matrix = np.abs(np.concatenate([draw(name, 6, 100, seed=6) for name in DISTRIBUTIONS]))
+    plan = alternating.PLANS["low"][3]
+    together = alternating.search(
+        SortedRows(matrix, None, False), 3, np.empty((3, len(matrix), 0)), plan
+    )
+    for i, row in enumerate(matrix):
+        alone = alternating.search(SortedRows(row[None], None, False), 3, np.empty((3, 1, 0)), plan)
+        np.testing.assert_array_equal(together[:, i], alone[:, 0])
+
+
 def test_make_reference_shares_no_code_with_the_library():
     assert "bcq_tf" not in Path(make_reference.__file__).read_text()
