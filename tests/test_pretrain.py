@@ -1,6 +1,7 @@
 """pretrain.py: a run, its interruption, its continuation, and wrong input."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +16,14 @@ from transformer import checkpoint
 from transformer.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
+HPARAMS = make_hparams(num_layers=1)
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """A folder with hparams.json and the six files of sentences."""
     folder = tmp_path_factory.mktemp("inputs")
-    (folder / "hparams.json").write_text(json.dumps(make_hparams().to_dict()))
+    (folder / "hparams.json").write_text(json.dumps(HPARAMS.to_dict()))
     for split, start, count in (("train", 0, 60), ("val", 60, 10), ("test", 70, 10)):
         pairs = make_pairs(count, start)
         (folder / f"{split}.pt").write_text("\n".join(pairs.source) + "\n", encoding="utf-8")
@@ -29,17 +31,15 @@ def inputs(tmp_path_factory):
     return folder
 
 
+def arguments(inputs, output):
+    options = {"--hparams": inputs / "hparams.json", "--data": inputs, "--output": output}
+    return [str(part) for option in options.items() for part in option]
+
+
 @pytest.fixture
 def command(inputs, tmp_path):
-    """A function that runs pretrain.py in this process and returns the run's folder."""
-
-    def run(*more, output="run"):
-        options = {"--hparams": inputs / "hparams.json", "--data": inputs}
-        options["--output"] = tmp_path / output
-        pretrain.main([*(str(part) for option in options.items() for part in option), *more])
-        return tmp_path / output
-
-    return run
+    """A function that runs pretrain.py in this process, with more arguments."""
+    return lambda *more: pretrain.main([*arguments(inputs, tmp_path / "run"), *more])
 
 
 class InterruptAt(keras.callbacks.Callback):
@@ -66,87 +66,89 @@ def interrupt_fit(monkeypatch, epoch):
     monkeypatch.setattr(keras.Model, "fit", interrupted)
 
 
-def weights(folder):
-    return checkpoint.load_run(folder, weights=checkpoint.LAST).model.get_weights()
+def same_weights(*folders):
+    runs = [checkpoint.load_run(folder, weights=checkpoint.LAST) for folder in folders]
+    pairs = zip(*(run.model.get_weights() for run in runs), strict=True)
+    return all(np.array_equal(first, second) for first, second in pairs)
 
 
-def test_a_run_leaves_all_that_later_scripts_need(command, capsys):
-    folder = command()
+@pytest.fixture(scope="module")
+def whole(inputs, tmp_path_factory):
+    """The folder of a run of two epochs, seed 0."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    pretrain.main(arguments(inputs, folder))
+    return folder
+
+
+@pytest.fixture
+def done(whole, tmp_path):
+    """A copy of the whole run, where `command` runs."""
+    return Path(shutil.copytree(whole, tmp_path / "run"))
+
+
+def test_a_run_leaves_all_that_later_scripts_need(done, command, capsys):
+    run = checkpoint.load_run(done)
+    assert run.hparams == HPARAMS
+    assert [row["epoch"] for row in checkpoint.read_log(done, 99)] == [0, 1]
+    result = checkpoint.load_result(done)
+    before = (done / checkpoint.BEST).read_bytes()
+    command()
     printed = capsys.readouterr().out
     assert "60 training pairs in " in printed
     assert "(0 pairs longer than 24 tokens dropped)" in printed
-    run = checkpoint.load_run(folder)
-    assert run.hparams == make_hparams()
-    assert [row["epoch"] for row in checkpoint.read_log(folder, 99)] == [0, 1]
-    result = checkpoint.load_result(folder)
+    assert "is complete: 2 epochs" in printed
     assert f"test set: BLEU {result['bleu']:.2f} (nrefs:1|" in printed
-
-
-def test_the_same_seed_gives_the_same_weights(command):
-    first, same = weights(command(output="a")), weights(command(output="b"))
-    other = weights(command("--seed", "1", output="c"))
-    assert all(np.array_equal(x, y) for x, y in zip(first, same, strict=True))
-    assert not all(np.array_equal(x, y) for x, y in zip(first, other, strict=True))
+    assert (done / checkpoint.BEST).read_bytes() == before
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
-def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(command, monkeypatch, epoch):
-    whole = command(output="whole")
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    whole, command, tmp_path, monkeypatch, epoch
+):
     with monkeypatch.context() as patch:
         interrupt_fit(patch, epoch)
         with pytest.raises(KeyboardInterrupt):
-            command(output="cut")
-    cut = command(output="cut")
-    assert all(np.array_equal(x, y) for x, y in zip(weights(whole), weights(cut), strict=True))
+            command()
+    command()
+    cut = tmp_path / "run"
+    assert same_weights(whole, cut)
     assert (cut / "log.csv").read_text() == (whole / "log.csv").read_text()
 
 
-def test_a_complete_run_says_so_and_takes_more_epochs(command, capsys):
-    folder = command()
-    before = (folder / checkpoint.BEST).read_bytes()
-    capsys.readouterr()
-    command()
-    assert "is complete: 2 epochs" in capsys.readouterr().out
-    assert (folder / checkpoint.BEST).read_bytes() == before
+def test_another_seed_gives_other_weights_in_place_of_the_old(whole, done, command):
+    command("--seed", "1", "--no-resume")
+    assert checkpoint.load_run(done).seed == 1
+    assert [row["epoch"] for row in checkpoint.read_log(done, 99)] == [0, 1]
+    assert not same_weights(whole, done)
+
+
+def test_more_epochs_keep_the_best_of_the_earlier_ones(done, command):
+    log = checkpoint.read_log(done, 2)
+    checkpoint.write_log(done, [{**row, "val_loss": -1.0} for row in log])
+    before = (done / checkpoint.BEST).read_bytes()
     command("--epochs", "3")
-    assert [row["epoch"] for row in checkpoint.read_log(folder, 99)] == [0, 1, 2]
+    assert [row["epoch"] for row in checkpoint.read_log(done, 99)] == [0, 1, 2]
+    assert (done / checkpoint.BEST).read_bytes() == before
 
 
-def test_the_epoch_with_the_lowest_loss_is_found_again_after_a_restart(command):
-    folder = command()
-    log = checkpoint.read_log(folder, 2)
-    checkpoint.write_log(folder, [{**row, "val_loss": -1.0} for row in log])
-    before = (folder / checkpoint.BEST).read_bytes()
-    command("--epochs", "3")
-    assert (folder / checkpoint.BEST).read_bytes() == before
-
-
-def test_no_resume_starts_over(command):
-    folder = command("--epochs", "1", "--seed", "3")
-    command("--epochs", "1", "--no-resume")
-    assert checkpoint.load_run(folder).seed == 0
-    assert len(checkpoint.read_log(folder, 99)) == 1
-
-
-def test_other_settings_in_the_same_folder_are_refused(command):
-    folder = command("--epochs", "1")
-    before = (folder / checkpoint.BEST).read_bytes()
+def test_other_settings_in_the_same_folder_are_refused(done, command):
+    before = (done / checkpoint.BEST).read_bytes()
     with pytest.raises(UserError, match="holds a run with seed=0. Received: seed=1"):
         command("--seed", "1")
-    assert (folder / checkpoint.BEST).read_bytes() == before
+    assert (done / checkpoint.BEST).read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("more", "message"),
     [
         (["--epochs", "0"], "`epochs` must be a positive integer. Received: epochs=0"),
         (["--hparams", "absent.json"], "absent.json"),
         (["--data", "absent"], "absent"),
     ],
 )
-def test_wrong_input_is_one_line_and_leaves_nothing(command, tmp_path, arguments, message):
+def test_wrong_input_is_one_line_and_leaves_nothing(command, tmp_path, more, message):
     with pytest.raises(UserError, match=message) as error:
-        command(*arguments)
+        command(*more)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "run").exists()
 

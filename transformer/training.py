@@ -117,3 +117,5 @@ def compile_model(model, hparams, learning_rate=None, jit_compile=False):
         metrics=[MaskedAccuracy()],
         jit_compile=jit_compile,
     )
+    # Otherwise fit makes the optimizer's variables inside its graph, and has to trace it twice.
+    model.optimizer.build(model.trainable_variables)

@@ -1,6 +1,8 @@
 """The folder of a run: what is written comes back, and what is damaged is named."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +14,26 @@ from transformer.errors import UserError
 FILES = ["run.json", "hparams.json", "source.spm", "target.spm", checkpoint.BEST, checkpoint.LAST]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run(vocabularies):
-    return checkpoint.Run(make_model(vocabularies), make_hparams(), vocabularies, "demo", 7)
+    model = make_model(vocabularies, num_layers=1)
+    hparams = make_hparams(num_layers=1)
+    training.compile_model(model, hparams)
+    return checkpoint.Run(model, hparams, vocabularies, "demo", 7)
+
+
+@pytest.fixture(scope="module")
+def saved(run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved") / "run"
+    checkpoint.save_run(folder, run)
+    end_epoch(run.model, folder, 3.0)
+    return folder
 
 
 @pytest.fixture
-def folder(run, tmp_path):
-    """A folder after one epoch; its model's weights were then changed."""
-    checkpoint.save_run(tmp_path / "run", run)
-    training.compile_model(run.model, run.hparams)
-    end_epoch(run.model, tmp_path / "run", 3.0)
-    return tmp_path / "run"
+def folder(saved, tmp_path):
+    """A folder of `run` after one epoch."""
+    return Path(shutil.copytree(saved, tmp_path / "run"))
 
 
 def end_epoch(model, folder, val_loss, best=float("inf")):
@@ -49,30 +59,29 @@ def test_only_whole_files_are_left(folder):
 @pytest.mark.parametrize(("val_loss", "kept"), [(2.9, "new"), (3.0, "old"), (3.1, "old")])
 def test_the_epoch_with_the_lowest_loss_is_kept(run, folder, val_loss, kept):
     before = (folder / checkpoint.BEST).read_bytes()
-    variable = run.model.weights[0]
-    variable.assign(variable + 1)
-    saver = end_epoch(run.model, folder, val_loss, best=3.0)
+    other = make_model(run.vocabularies, num_layers=1)
+    other.set_weights([weight + 1 for weight in run.model.get_weights()])
+    saver = end_epoch(other, folder, val_loss, best=3.0)
     assert saver.best == min(val_loss, 3.0)
     assert ((folder / checkpoint.BEST).read_bytes() == before) == (kept == "old")
     assert (folder / checkpoint.LAST).read_bytes() != before
 
 
-def test_restoring_brings_back_the_optimizer_and_the_epoch(run, folder, vocabularies):
-    run.model.optimizer.build(run.model.trainable_variables)
-    for number, variable in enumerate(run.model.optimizer.variables):
-        variable.assign(
-            np.full(variable.shape, 12 if variable.path.endswith("iteration") else number)
-        )
-    end_epoch(run.model, folder, 2.0)
-    fresh = make_model(vocabularies)
-    training.compile_model(fresh, run.hparams)
-    assert checkpoint.restore(folder, fresh, steps_per_epoch=4) == 3
-    for ours, theirs in zip(run.model.optimizer.variables, fresh.optimizer.variables, strict=True):
+def test_restoring_brings_back_the_optimizer_and_the_epoch(run, folder):
+    models = [make_model(run.vocabularies, num_layers=1) for _ in range(2)]
+    for model in models:
+        training.compile_model(model, run.hparams)
+    first, second = (model.optimizer for model in models)
+    for number, variable in enumerate(first.variables):
+        variable.assign(np.full(variable.shape, number))
+    first.iterations.assign(12)
+    end_epoch(models[0], folder, 2.0)
+    assert checkpoint.restore(folder, models[1], steps_per_epoch=4) == 3
+    for ours, theirs in zip(first.variables, second.variables, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_nothing_is_restored_from_a_new_folder(run, tmp_path):
-    training.compile_model(run.model, run.hparams)
     assert checkpoint.restore(tmp_path, run.model, 4) == 0
 
 
@@ -92,8 +101,8 @@ def test_a_missing_or_damaged_file_is_named(folder, name, damage):
     assert "\n" not in str(error.value)
 
 
-def test_weights_of_another_shape_are_refused(folder, vocabularies):
-    other = make_hparams(d_model=32).to_dict()
+def test_weights_of_another_shape_are_refused(folder):
+    other = make_hparams(num_layers=1, d_model=32).to_dict()
     (folder / "hparams.json").write_text(json.dumps(other))
     with pytest.raises(UserError, match=r"best\.weights\.h5 is damaged or does not fit"):
         checkpoint.load_run(folder)
@@ -115,14 +124,14 @@ def test_a_run_file_without_its_keys_is_refused(folder, values):
     ],
 )
 def test_other_settings_are_refused_by_name(run, change, message):
-    hparams = make_hparams(**{k: v for k, v in change.items() if k == "d_model"})
+    hparams = make_hparams(num_layers=1, **{k: v for k, v in change.items() if k == "d_model"})
     settings = {"data": "demo", "seed": 7, **{k: v for k, v in change.items() if k != "d_model"}}
     with pytest.raises(UserError, match=message):
         checkpoint.check_same("folder", run, hparams, **settings)
 
 
 def test_more_epochs_are_the_same_run(run):
-    checkpoint.check_same("folder", run, make_hparams(epochs=99), "demo", 7)
+    checkpoint.check_same("folder", run, make_hparams(num_layers=1, epochs=99), "demo", 7)
 
 
 def test_the_log_is_cut_to_the_epochs_that_were_kept(tmp_path):

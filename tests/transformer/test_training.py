@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.transformer.conftest import make_hparams
+from tests.transformer.conftest import make_hparams, make_model
 from transformer import training
 
 LABELS = np.array([[4, 5, 3, 0], [6, 3, 0, 0]], "int32")
@@ -79,13 +79,14 @@ def test_it_is_serializable(value):
     assert copy.get_config() == value.get_config()
 
 
-def test_training_lowers_the_loss(model):
+def test_training_lowers_the_loss(vocabularies):
+    model = make_model(vocabularies, num_layers=1)
     training.compile_model(model, make_hparams())
     source, target = np.array([[5, 6, 3]] * 4, "int32"), np.array([[2, 7, 8, 3]] * 4, "int32")
     batches = tf.data.Dataset.from_tensors(((source, target[:, :-1]), target[:, 1:])).repeat(20)
     history = model.fit(batches, epochs=3, verbose=0, shuffle=False).history
     assert history["loss"][-1] < history["loss"][0] / 2
-    assert history["accuracy"][-1] == 1
+    assert history["accuracy"][-1] > 0.9
 
 
 def test_dropout_depends_on_seed_and_epoch_alone(model):
