@@ -97,17 +97,17 @@ def load_tfds(name):
     import tensorflow_datasets as tfds
 
     try:
-        datasets = tfds.load(
-            name, split=["train", "validation", "test"], as_supervised=True, batch_size=-1
-        )
+        datasets = tfds.load(name, split=["train", "validation", "test"], as_supervised=True)
     except Exception as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(f"cannot load TensorFlow dataset {name}: {reason[0]}") from None
-    return Corpus(*(_pairs_from_tensors(*tensors) for tensors in datasets))
+    return Corpus(*(_pairs_from_dataset(dataset) for dataset in datasets))
 
 
-def _pairs_from_tensors(source, target):
-    return Pairs(*([text.decode("utf-8") for text in side.numpy()] for side in (source, target)))
+def _pairs_from_dataset(dataset):
+    batches = list(dataset.batch(1024).as_numpy_iterator())
+    sides = ([text for batch in batches for text in batch[side]] for side in (0, 1))
+    return Pairs(*([text.decode("utf-8") for text in side] for side in sides))
 
 
 def load_demo():

@@ -3,8 +3,8 @@
 import sys
 import types
 
-import numpy as np
 import pytest
+import tensorflow as tf
 
 from transformer import corpus
 from transformer.errors import UserError
@@ -85,33 +85,36 @@ def test_no_sentence_of_the_demo_is_in_two_splits():
         assert not val & test
 
 
-def fake_tfds(load):
-    return types.SimpleNamespace(load=load)
+def test_tfds_gives_train_validation_and_test_in_order(monkeypatch):
+    def load(name, split, as_supervised):
+        assert (name, as_supervised) == ("some/pt_to_en", True)
+        return [
+            tf.data.Dataset.range(3000).map(
+                lambda i, part=part: tuple(part + side + tf.strings.as_string(i) for side in "éx")
+            )
+            for part in split
+        ]
 
-
-def test_tfds_gives_train_validation_and_test(monkeypatch):
-    class Tensor:
-        def __init__(self, *texts):
-            self.texts = texts
-
-        def numpy(self):
-            return np.array([text.encode() for text in self.texts], object)
-
-    def load(name, split, as_supervised, batch_size):
-        assert (name, as_supervised, batch_size) == ("some/pt_to_en", True, -1)
-        return [(Tensor(f"{part} é"), Tensor(f"{part} e")) for part in split]
-
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake_tfds(load))
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.SimpleNamespace(load=load))
     loaded = corpus.load_corpus("tfds:some/pt_to_en")
-    assert loaded.train == corpus.Pairs(["train é"], ["train e"])
-    assert loaded.val.source == ["validation é"]
-    assert loaded.test.target == ["test e"]
+    assert loaded.train.source == [f"trainé{i}" for i in range(3000)]
+    assert loaded.val.target == [f"validationx{i}" for i in range(3000)]
+    assert len(loaded.test) == 3000
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_published_dataset_is_known_to_the_real_loader():
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=3):
+        loaded = corpus.load_corpus("tfds:ted_hrlr_translate/pt_to_en")
+    assert len(loaded.train) == len(loaded.val) == len(loaded.test) == 3
 
 
 def test_a_tfds_failure_is_one_line_with_the_name(monkeypatch):
     def load(*args, **kwargs):
         raise RuntimeError("no such builder\nand a long story")
 
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", fake_tfds(load))
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.SimpleNamespace(load=load))
     with pytest.raises(UserError, match="nothing: no such builder$"):
         corpus.load_corpus("tfds:nothing")
