@@ -51,7 +51,7 @@ def parse_arguments(arguments=None):
     add("--solver", default="alternating", help="alternating, greedy or uniform (%(default)s)")
     add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
-    add("--learning-rate", type=float, default=1e-3, help="at the start, falling to 0 along a "
+    add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
     add("--float", dest="is_float", action="store_true", help="quantize nothing: the comparison")
     add("--seed", type=int, default=0, help="random seed (%(default)s)")
