@@ -41,11 +41,12 @@ def fit_run(folder, run, sentences, epochs, learning_rate=None, callbacks=()):
         initial_epoch=first_epoch,
         epochs=epochs,
         validation_data=pipeline.evaluation_batches(held_out, values.batch_tokens),
+        # The weights come last: an epoch that was stopped before them is trained again.
         callbacks=[
             training.SeedDropout(run.seed),
-            checkpoint.SaveEpoch(folder, best=best),
             *callbacks,
             keras.callbacks.CSVLogger(folder / checkpoint.LOG, append=True),
+            checkpoint.SaveEpoch(folder, best=best),
         ],
         verbose=1 if sys.stdout.isatty() else 2,
         shuffle=False,
