@@ -1,5 +1,6 @@
 """`quantize`: layouts, dtypes, hard rows, and what must not change the result."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -107,7 +108,6 @@ def test_float16_scales_cost_next_to_nothing(bits, solver):
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
 def test_every_float_dtype_is_taken(dtype):
-    ml_dtypes = pytest.importorskip("ml_dtypes")
     dtype = ml_dtypes.bfloat16 if dtype == "bfloat16" else np.dtype(dtype)
     matrix = draw("gaussian", 8, 64, seed=0).astype(dtype)
     assert_same(quantize(matrix, 3), quantize(matrix.astype(np.float64), 3))
