@@ -1,15 +1,17 @@
 """Trains, quantizes and scores a translation model in every way, for several random seeds.
 
-Runs `pretrain.py` and `quantize.py` one after the other, each in its own folder under --output, and
+Runs `pretrain.py`, then `quantize.py` from there, each in its own folder under --output, and
 prints one table of BLEU: mean and range over the seeds. A run that is complete is not made again,
 so the same command goes on where it stopped. Hours on two cores.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rich.console import Console
@@ -26,23 +28,30 @@ WAYS = {
 
 def main():
     options = parse_arguments()
-    runs = list(planned_runs(options))
-    for script, folder, arguments in runs:
-        if not (folder / "result.json").is_file():
-            run_script(script, folder, arguments)
+    for stage in ("pretrain.py", "quantize.py"):
+        runs = [run for run in planned_runs(options) if run[0] == stage]
+        with ThreadPoolExecutor(options.jobs) as pool:
+            for _ in pool.map(lambda run: run_script(*run, options.jobs), runs):
+                pass
     results = read_results(options)
     Console().print(make_table(results))
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--hparams", default="hparams/multi30k.json", help="(%(default)s)")
-    parser.add_argument("--data", required=True, help="demo, tfds:NAME or a folder")
-    parser.add_argument(
-        "--output", default="runs/multi30k", help="folder of all runs (%(default)s)"
+    add = parser.add_argument
+    add("--hparams", default="hparams/multi30k.json", help="(%(default)s)")
+    add("--data", required=True, help="demo, tfds:NAME or a folder")
+    add("--output", default="runs/multi30k", help="folder of all runs (%(default)s)")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(%(default)s)")
+    add("--epochs", type=int, default=5, help="after pretraining (%(default)s)")
+    add(
+        "--jobs",
+        type=int,
+        default=1,
+        help="runs at a time; with several each has one thread, which trains more on few cores "
+        "than one run with all of them (%(default)s)",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(%(default)s)")
-    parser.add_argument("--epochs", type=int, default=5, help="after pretraining (%(default)s)")
     return parser.parse_args()
 
 
@@ -60,15 +69,22 @@ def planned_runs(options):
                 yield "quantize.py", folder, [*common, "--bits", str(bits), *flags]
 
 
-def run_script(script, folder, arguments):
-    """Runs one script; its output goes to log.txt in the folder. Ends the program if it fails."""
-    command = [sys.executable, str(ROOT / script), "--output", str(folder), *arguments]
+def run_script(script, folder, arguments, jobs):
+    """Runs one script, unless its result is there; its output goes to log.txt in the folder."""
+    if (folder / "result.json").is_file():
+        return
     print(f"{folder}", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, str(ROOT / script), "--output", str(folder), *arguments]
+    threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"} if jobs > 1 else {}
     with open(folder / "log.txt", "a", encoding="utf-8") as log:
-        code = subprocess.run(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode
-    if code:
-        sys.exit(f"error: {script} ended with code {code}, see {folder / 'log.txt'}")
+        done = subprocess.run(
+            command, env=os.environ | threads, stdout=log, stderr=subprocess.STDOUT
+        )
+    if done.returncode:
+        raise SystemExit(
+            f"error: {script} ended with code {done.returncode}, see {folder / 'log.txt'}"
+        )
 
 
 def read_results(options):
