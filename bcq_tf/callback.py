@@ -10,7 +10,7 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message, sync_variables
 from bcq_tf.checkpoints import BestFiles
-from bcq_tf.config import BCQConfig
+from bcq_tf.config import BCQConfig, check_choice
 from bcq_tf.conversion import put_tensors
 from bcq_tf.model_table import read_table
 from bcq_tf.quantizer import ModelQuantizer
@@ -72,8 +72,8 @@ class BCQCallback(MonitorCallback):
         effort: str = "low",
         verbose: int = 0,
     ):
-        _check_choice("mode", mode, ("auto", "min", "max"))
-        _check_choice("effort", effort, ("low", "full"))
+        check_choice("mode", mode, ("auto", "min", "max"))
+        check_choice("effort", effort, ("low", "full"))
         _check_interval(every_n_steps)
         _check_latent(latent)
         super().__init__(monitor=monitor, mode=mode)
@@ -270,11 +270,6 @@ def _check_neighbours(callback: BCQCallback) -> None:
                 f"`callbacks` must have BCQCallback after {type(other).__name__}, whose restored "
                 "weights would undo the quantized ones. Received: BCQCallback before it"
             )
-
-
-def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
 
 
 def _check_interval(every_n_steps) -> None:

@@ -9,8 +9,6 @@ import string
 
 from bcq_tf import file
 
-SUFFIX = ".bcq.npy"
-
 
 class BestFiles:
     """Writes the best epochs' files and keeps the newest `keep` of them.
@@ -27,8 +25,8 @@ class BestFiles:
     def __init__(self, template, keep: int = 1):
         self.template = None if template is None else os.fspath(template)
         self.keep = keep
-        if self.template is not None and not self.template.endswith(SUFFIX):
-            raise ValueError(f"`filepath` must end in {SUFFIX!r}. Received: {self.template!r}")
+        if self.template is not None and not self.template.endswith(file.SUFFIX):
+            raise ValueError(f"`filepath` must end in {file.SUFFIX!r}. Received: {self.template!r}")
         if not hasattr(keep, "__index__") or keep < 1:
             raise ValueError(f"`keep` must be a positive integer. Received: keep={keep!r}")
         if keep > 1 and (self.template is None or not self._has_fields()):

@@ -41,8 +41,8 @@ class BCQConfig:
         check_group_size(self.group_size)
         if not isinstance(self.offset, bool):
             raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
-        _check_choice("solver", self.solver, SOLVERS)
-        _check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
         # NumPy integers become plain ones, which JSON can hold.
         object.__setattr__(self, "bits", int(self.bits))
         if self.group_size is not None:
@@ -164,7 +164,8 @@ def _check_axes(axes) -> tuple[int, ...]:
     return tuple(int(axis) for axis in axes)
 
 
-def _check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
+    """Raises unless `value`, the argument `name`, is one of `choices`."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
 
