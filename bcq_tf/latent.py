@@ -6,6 +6,9 @@ model; when the optimizer is applied they are the latent weights again, so that 
 decay, moving averages and constraints act on those. This is the straight-through estimator
 (Bengio, Leonard and Courville 2013) for any Keras model, with no change to its layers.
 
+The latent weights are kept within the range that the levels cover. Beyond it the gradient of the
+quantized value says nothing of the latent one, which would drift too far out to come back.
+
 It stands inside `train_step`, not in the batch callbacks, since with `steps_per_execution > 1` one
 call of a batch callback covers many steps.
 """
@@ -94,10 +97,10 @@ class LatentTraining:
 
     def _wrap_train_step(self, train_step):
         def latent_train_step(*args, **kwargs):
-            latents = [tf.identity(w.variable.value) for w in self._weights]
+            values = [tf.identity(w.variable.value) for w in self._weights]
             all_levels = [tf.identity(variable) for variable in self._levels]
             offsets = [tf.identity(variable) for variable in self._offsets]
-            quantized = self._project(latents, all_levels, offsets)
+            latents, quantized = self._project(values, all_levels, offsets)
             _assign(self._weights, quantized)
             self._step.latents, self._step.applied = latents, False
             try:
@@ -125,13 +128,14 @@ class LatentTraining:
 
         return latent_apply
 
-    def _project_all(self, latents, all_levels, offsets):
-        return [
-            _nearest(weight, latent, its_levels, offset)
-            for weight, latent, its_levels, offset in zip(
-                self._weights, latents, all_levels, offsets, strict=True
+    def _project_all(self, values, all_levels, offsets):
+        pairs = [
+            _project(weight, value, its_levels, offset)
+            for weight, value, its_levels, offset in zip(
+                self._weights, values, all_levels, offsets, strict=True
             )
         ]
+        return tuple(zip(*pairs, strict=True))
 
 
 def levels(codes: BinaryCodes) -> np.ndarray:
@@ -154,22 +158,38 @@ def _offset(codes: BinaryCodes) -> np.ndarray:
     return codes.offset.astype(np.float32)
 
 
-def _nearest(weight: Chosen, latent, its_levels, offset):
+def _project(weight: Chosen, value, its_levels, offset):
+    """(the latent weight within the range of its levels, its nearest level), both as `value`."""
     view, group_size = weight.view, weight.config.group_size
-    matrix = tf.reshape(tf.transpose(tf.cast(latent, tf.float32), view.permutation),
-                        view.matrix_shape)  # fmt: skip
-    columns = view.matrix_shape[1]
-    centred = matrix - _along_row(offset, group_size, columns)
-    magnitude = tf.abs(centred)
-    steps = [_along_row(level, group_size, columns) for level in tf.unstack(its_levels, axis=-1)]
+    rows = tf.reshape(tf.transpose(tf.cast(value, tf.float32), view.permutation), view.matrix_shape)
+
+    def along_row(per_group):
+        return _along_row(per_group, group_size, view.matrix_shape[1])
+
+    def restore(matrix):
+        permuted = tf.reshape(matrix, [view.shape[axis] for axis in view.permutation])
+        return tf.cast(tf.transpose(permuted, view.inverse_permutation), value.dtype)
+
+    centre, limit = along_row(offset), along_row(_range(its_levels))
+    latent = tf.clip_by_value(rows, centre - limit, centre + limit)
+    steps = [along_row(level) for level in tf.unstack(its_levels, axis=-1)]
+    return restore(latent), restore(_nearest(latent - centre, steps) + centre)
+
+
+def _range(its_levels):
+    # [R, G, L] -> [R, G]: where 2 L levels, evenly spaced, would stop being the nearest. Where all
+    # levels are 0 nothing is limited, or a row of zeros could never train.
+    top, number = its_levels[..., -1], 2 * its_levels.shape[-1]
+    return tf.where(top > 0, top * (number / (number - 1)), np.inf)
+
+
+def _nearest(matrix, steps):
+    """Each weight's nearest of the levels `steps`, ascending, and of their negatives."""
+    magnitude = tf.abs(matrix)
     value = tf.broadcast_to(steps[0], matrix.shape)
     for lower, upper in itertools.pairwise(steps):
         value = tf.where(magnitude > (lower + upper) / 2, upper, value)
-    # Not tf.sign, which is 0 at 0.
-    value = tf.where(centred < 0, -value, value) + _along_row(offset, group_size, columns)
-    shape = [view.shape[axis] for axis in view.permutation]
-    restored = tf.transpose(tf.reshape(value, shape), view.inverse_permutation)
-    return tf.cast(restored, latent.dtype)
+    return tf.where(matrix < 0, -value, value)  # not tf.sign, which is 0 at 0
 
 
 def _along_row(per_group, group_size: int | None, columns: int):

@@ -28,11 +28,7 @@ WAYS = {
 
 def main():
     options = parse_arguments()
-    for stage in ("pretrain.py", "quantize.py"):
-        runs = [run for run in planned_runs(options) if run[0] == stage]
-        with ThreadPoolExecutor(options.jobs) as pool:
-            for _ in pool.map(lambda run: run_script(*run, options.jobs), runs):
-                pass
+    run_all(list(planned_runs(options)), options.jobs)
     results = read_results(options)
     Console().print(make_table(results))
 
@@ -44,7 +40,7 @@ def parse_arguments():
     add("--data", required=True, help="demo, tfds:NAME or a folder")
     add("--output", default="runs/multi30k", help="folder of all runs (%(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(%(default)s)")
-    add("--epochs", type=int, default=5, help="after pretraining (%(default)s)")
+    add("--epochs", type=int, default=10, help="after pretraining (%(default)s)")
     add(
         "--jobs",
         type=int,
@@ -69,8 +65,27 @@ def planned_runs(options):
                 yield "quantize.py", folder, [*common, "--bits", str(bits), *flags]
 
 
-def run_script(script, folder, arguments, jobs):
-    """Runs one script, unless its result is there; its output goes to log.txt in the folder."""
+def run_all(runs, jobs):
+    """Runs all, `jobs` at a time: first the pretraining of every seed, then what begins there."""
+    runs.sort(key=lambda run: run[0] != "pretrain.py")
+    pretrained, started = {}, []
+    with ThreadPoolExecutor(jobs) as pool:
+        for script, folder, arguments in runs:
+            before = pretrained.get(folder.parent)
+            started.append(pool.submit(run_script, script, folder, arguments, jobs, before))
+            if script == "pretrain.py":
+                pretrained[folder.parent] = started[-1]
+        for run in started:
+            run.result()
+
+
+def run_script(script, folder, arguments, jobs, before=None):
+    """Runs one script, unless its result is there; its output goes to log.txt in the folder.
+
+    before: the future of the run that it starts from, which is waited for.
+    """
+    if before:
+        before.result()
     if (folder / "result.json").is_file():
         return
     print(f"{folder}", flush=True)

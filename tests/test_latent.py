@@ -58,15 +58,28 @@ def nearest_value(matrix, codes):
     return result
 
 
+def within_range(matrix, codes):
+    """The weights, those further from their offset than the range reaches brought back to it."""
+    result = np.empty(matrix.shape, np.float32)
+    for row, column in np.ndindex(matrix.shape):
+        group = 0 if codes.group_size is None else column // codes.group_size
+        top = sum(float(scale[row, group]) for scale in codes.scales)
+        limit = top * 2**codes.bits / (2**codes.bits - 1) if top > 0 else np.inf
+        offset = 0 if codes.offset is None else float(codes.offset[row, group])
+        result[row, column] = min(max(matrix[row, column], offset - limit), offset + limit)
+    return result
+
+
 def train_by_hand(model, quantizer, x, y, steps):
     """The definition: gradients at the quantized weights, update of the latent ones."""
     for step in range(steps):
         batch = slice(step * BATCH % len(x), step * BATCH % len(x) + BATCH)
         latents = quantizer.values()
         for weight in quantizer.plan.chosen:
-            matrix = weight.view.to_matrix(latents[weight.position])
-            value = nearest_value(matrix, quantizer.codes[weight.position])
-            weight.variable.assign(weight.view.from_matrix(value))
+            codes = quantizer.codes[weight.position]
+            matrix = within_range(weight.view.to_matrix(latents[weight.position]), codes)
+            latents[weight.position] = weight.view.from_matrix(matrix)
+            weight.variable.assign(weight.view.from_matrix(nearest_value(matrix, codes)))
         with tf.GradientTape() as tape:
             loss = keras.ops.mean(keras.losses.mean_squared_error(y[batch], model(x[batch])))
         gradients = tape.gradient(loss, model.trainable_variables)
@@ -206,12 +219,26 @@ def test_offsets_and_groups_are_projected(config):
     model = keras.Sequential([keras.Input((70,)), keras.layers.Dense(4)])
     model.compile(keras.optimizers.SGD(0.0), "mse")
     training, quantizer, announce = attach(model, bits=2, **config)
+    weight = quantizer.plan.chosen[0]
+    codes = quantizer.codes[weight.position]
+    matrix = weight.view.to_matrix(quantizer.values()[weight.position])
     history = model.fit(x, y, len(x), verbose=0, callbacks=[announce])
     training.remove()
-    weight = quantizer.plan.chosen[0]
-    matrix = weight.view.to_matrix(quantizer.values()[weight.position])
-    expected = x @ nearest_value(matrix, quantizer.codes[weight.position]).T
+    expected = x @ nearest_value(matrix, codes).T
     assert history.history["loss"][0] == pytest.approx(np.mean((expected - y) ** 2), rel=1e-5)
+    latent = weight.view.to_matrix(quantizer.values()[weight.position])
+    np.testing.assert_allclose(latent, within_range(matrix, codes), rtol=1e-6)
+    assert not np.allclose(latent, matrix)  # some weight was out of range
+
+
+def test_a_row_of_zeros_can_train():
+    x, y = regression_data()
+    model = keras.Sequential([keras.Input((32,)), keras.layers.Dense(4, kernel_initializer="zeros")])
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    training, quantizer, announce = attach(model)
+    model.fit(x, y, BATCH, verbose=0, callbacks=[announce])
+    training.remove()
+    assert np.all(np.any(model.layers[0].kernel != 0, axis=0))
 
 
 def test_new_codes_are_projected_onto_from_the_next_step_on():
