@@ -1,0 +1,55 @@
+/* The matrix of binary codes as the compiled core sees it. Plain C, so that C++, CUDA, ctypes and
+ * the TensorFlow ops share it.
+ *
+ * W[r, c] = offset[g, r] + sum_i scales[g, i, r] * sign(i, r, c),   g = c / group_size
+ *
+ * Rows are the stored rows, those with more bit planes first: plane i covers the first
+ * plane_rows[i] of them. `row_order` and `row_place`, where they are not NULL, say which row of the
+ * original matrix a stored row is, and the reverse.
+ *
+ * Tiles: rows are cut into tiles of 64. Tile t has as many planes as its first row. Its words stand
+ * as [columns / 32, rounded up][planes of the tile][64]: bit b of a word is column 32 w + b of one
+ * row, 1 means +1. Bits that stand for no weight (past the last row, the last column, or a row that
+ * a plane does not cover) are 0. The tiles follow one another without gaps.
+ */
+#ifndef BCQ_CORE_MATRIX_H_
+#define BCQ_CORE_MATRIX_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { BCQ_TILE_ROWS = 64, BCQ_WORD_BITS = 32, BCQ_MAX_BITS = 8 };
+
+typedef enum { BCQ_FLOAT32 = 0, BCQ_FLOAT16 = 1, BCQ_BFLOAT16 = 2 } bcq_type;
+
+typedef struct {
+  int64_t rows;              /* R */
+  int64_t columns;           /* C */
+  int64_t group_size;        /* columns that share scales: a multiple of 32, or `columns` */
+  int32_t bits;              /* planes, 1 to 8 */
+  int32_t scale_type;        /* a bcq_type: of scales and offset */
+  const int64_t* plane_rows; /* [bits], falling from `rows` */
+  const uint32_t* tiles;     /* [bcq_tile_words()], aligned to 64 bytes where speed matters */
+  const void* scales;        /* [groups][bits][rows]; 0 where the plane does not cover the row */
+  const void* offset;        /* [groups][rows] or NULL */
+  const int32_t* row_order;  /* [rows] or NULL */
+  const int32_t* row_place;  /* [rows] or NULL */
+} bcq_matrix;
+
+/* What functions of the core return. */
+typedef enum {
+  BCQ_OK = 0,
+  BCQ_BAD_ARGUMENT = 1, /* a size, type or pointer that breaks its rule */
+  BCQ_BAD_ID = 2,       /* an id that is no row */
+  BCQ_NO_MEMORY = 3,
+  BCQ_NO_DEVICE = 4     /* CUDA only: no device, or an error of the driver */
+} bcq_status;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,31 @@
+/* Who runs the parts of a task: the caller. TensorFlow's ops hand in its own thread pool; where
+ * there is none, bcq_threads() makes one of plain threads.
+ */
+#ifndef BCQ_CORE_PARALLEL_H_
+#define BCQ_CORE_PARALLEL_H_
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One part of the work: the items begin to end - 1. */
+typedef void (*bcq_task)(void* argument, int64_t begin, int64_t end);
+
+typedef struct {
+  /* Calls task on ranges that cover 0 to items - 1 once each, from any threads, and returns when
+   * all are done. nanoseconds: what one item costs, roughly. NULL: the calling thread does all. */
+  void (*run)(void* context, int64_t items, int64_t nanoseconds, bcq_task task, void* argument);
+  void* context;
+  int32_t threads; /* how many may work at once, 1 or more */
+} bcq_parallel;
+
+/* A bcq_parallel of this many plain threads, 1 or more, without state to be freed. */
+bcq_parallel bcq_threads(int32_t threads);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
