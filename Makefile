@@ -1,11 +1,13 @@
 # Everything here sets itself up in .venv; nothing is installed globally.
 PYTHON ?= python3
 BIN = .venv/bin
+CMAKE = $(BIN)/cmake -S native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 
-.PHONY: help demo test lint clean
+.PHONY: help demo native test native-test lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (10 minutes, 2 cores)"
+	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
 	@echo "make lint    ruff only"
 	@echo "make clean   remove .venv and what runs left behind"
@@ -13,7 +15,18 @@ help:
 demo: .venv/ready
 	$(BIN)/python demo.py
 
-test: lint
+native: .venv/ready
+	$(CMAKE) -B build/native -DBCQ_PYTHON=$(abspath $(BIN)/python)
+	$(BIN)/cmake --build build/native
+
+# The core's own tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
+native-test: .venv/ready
+	$(CMAKE) -B build/sanitized -DBCQ_TESTS=ON -DBCQ_SANITIZE=ON \
+	    -DBCQ_OUTPUT=$(abspath build/sanitized)
+	$(BIN)/cmake --build build/sanitized
+	$(BIN)/ctest --test-dir build/sanitized --output-on-failure --quiet
+
+test: lint native native-test
 	$(BIN)/python -m pytest
 
 lint: .venv/ready
@@ -27,4 +40,4 @@ lint: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv runs build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv runs build dist bcq_tf/_native *.egg-info .pytest_cache .ruff_cache
