@@ -1,0 +1,239 @@
+"""The compiled core: found, checked, loaded. The library works without it, more slowly.
+
+Environment variables, read when a library is first wanted:
+
+- `BCQ_TF_NATIVE`: "auto" (the default) uses the compiled libraries where they can be used and warns
+  once where they cannot; "0" never uses them; "require" makes it an error that they cannot be used.
+- `BCQ_TF_ISA`: "portable", "avx2" or "avx512", the instruction set of the core; by default the best
+  that the processor has.
+
+`print(bcq_tf.native.status())` tells what is used, and why not if not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import functools
+import importlib.metadata
+import os
+import re
+import struct
+import sys
+import warnings
+from pathlib import Path
+
+from bcq_tf.version import __version__
+
+FOLDER = Path(__file__).parent / "_native"
+CORE, TF_OPS, XLA, CUDA = "bcq_core", "bcq_tf_ops", "bcq_xla", "bcq_cuda"
+OPTIONAL = (XLA, CUDA)  # that one of these was not built is no cause for a warning
+MODES = ("auto", "0", "require")
+ISAS = ("portable", "avx2", "avx512")
+REMEDY = (
+    "Compile it with `make native` in the source tree, or reinstall bcq_tf where there is a C++ "
+    "compiler; BCQ_TF_NATIVE=0 does without"
+)
+# What native/build_mark.cc leaves in each file.
+_MARK = re.compile(rb"bcq_tf build: version=(\S+) tensorflow=(\S+) end")
+_TENSORFLOWS = ("tensorflow", "tensorflow-cpu", "tensorflow-aarch64", "tensorflow-intel")
+
+
+class NativeLibraryError(ImportError):
+    """A compiled library cannot be used."""
+
+
+@functools.cache
+def core() -> ctypes.CDLL | None:
+    """The core, whose functions the headers in native/core declare; None: do without.
+
+    Raises:
+        NativeLibraryError: it cannot be used, and BCQ_TF_NATIVE is "require".
+        ValueError: an environment variable breaks its rule.
+    """
+    if mode() == "0":
+        return None
+    try:
+        return _load_core()
+    except NativeLibraryError as error:
+        refuse(error)
+        return None
+
+
+def library(name: str) -> Path | None:
+    """The path of a library beside the core, `TF_OPS`, `XLA` or `CUDA`; None: do without.
+
+    Raises:
+        NativeLibraryError: it cannot be used, and BCQ_TF_NATIVE is "require".
+    """
+    path = _path(name)
+    if core() is None or (name in OPTIONAL and not path.exists()):
+        return None
+    try:
+        check(path)
+    except NativeLibraryError as error:
+        refuse(error)
+        return None
+    return path
+
+
+def refuse(error: NativeLibraryError) -> None:
+    """Warns that a library is not used, and why; raises `error` where it is required."""
+    if mode() == "require":
+        raise error
+    warnings.warn(f"{error}. Slower code stands in for it", RuntimeWarning, stacklevel=3)
+
+
+def mode() -> str:
+    """What BCQ_TF_NATIVE says: one of `MODES`."""
+    value = os.environ.get("BCQ_TF_NATIVE", "auto")
+    if value not in MODES:
+        raise ValueError(
+            f"`BCQ_TF_NATIVE` must be one of {list(MODES)}. Received: BCQ_TF_NATIVE={value!r}"
+        )
+    return value
+
+
+def check(path: Path) -> None:
+    """Raises `NativeLibraryError` unless a file is a library that can be loaded here.
+
+    Loading one that is cut short or linked for another TensorFlow can end the process, so the file
+    is read first.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise _unusable(path, "is missing") from None
+    except OSError as error:
+        raise _unusable(path, f"cannot be read ({error.strerror})") from None
+    if sys.platform.startswith("linux"):
+        _check_elf(path, content)
+    version, tensorflow = _mark(path, content)
+    if version != __version__:
+        raise _unusable(path, f"is of bcq_tf {version}, this is bcq_tf {__version__}")
+    installed = _installed_tensorflow()
+    if tensorflow != "none" and _minor(tensorflow) != _minor(installed):
+        raise _unusable(path, f"is for TensorFlow {tensorflow}, installed is {installed}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """What is used, as text.
+
+    Args:
+        mode: one of `MODES`.
+        isa: the instruction set of the core, or None where it is not used.
+        libraries: for each library what it is for, or why it is not used.
+    """
+
+    mode: str
+    isa: str | None
+    libraries: dict[str, str]
+
+    def __str__(self) -> str:
+        lines = [f"bcq_tf {__version__}, BCQ_TF_NATIVE={self.mode}"]
+        lines += [f"{name:<11} {text}" for name, text in self.libraries.items()]
+        return "\n".join(lines)
+
+
+def status() -> Status:
+    """What is used, which instruction set, built for which TensorFlow, and why not if not."""
+    if mode() == "0":
+        return Status("0", None, {CORE: "not used: BCQ_TF_NATIVE=0"})
+    isa, texts = None, {}
+    try:
+        isa = _isa(_load_core())
+        texts[CORE] = f"used, {isa}"
+        for name in (TF_OPS, XLA, CUDA):
+            texts[name] = _describe(_path(name))
+    except NativeLibraryError as error:
+        texts[CORE] = f"not used: {error}"
+    return Status(mode(), isa, texts)
+
+
+def _describe(path: Path) -> str:
+    try:
+        check(path)
+    except NativeLibraryError as error:
+        return f"not used: {error}"
+    tensorflow = _mark(path, path.read_bytes())[1]
+    return "usable" if tensorflow == "none" else f"usable, built for TensorFlow {tensorflow}"
+
+
+def _load_core() -> ctypes.CDLL:
+    path = _path(CORE)
+    check(path)
+    try:
+        library = ctypes.CDLL(str(path))
+        isa = _isa(library)
+    except (OSError, AttributeError) as error:
+        raise _unusable(path, f"cannot be loaded ({error})") from None
+    wanted = os.environ.get("BCQ_TF_ISA", isa)
+    if wanted not in ISAS:
+        raise ValueError(
+            f"`BCQ_TF_ISA` must be one of {list(ISAS)}. Received: BCQ_TF_ISA={wanted!r}"
+        )
+    if wanted != isa:
+        raise _unusable(path, f"runs with {isa} here, not with BCQ_TF_ISA={wanted}")
+    return library
+
+
+def _isa(library: ctypes.CDLL) -> str:
+    library.bcq_isa_name.restype = ctypes.c_char_p
+    return library.bcq_isa_name(library.bcq_cpu_isa()).decode()
+
+
+def _path(name: str) -> Path:
+    return FOLDER / f"lib{name}.so"
+
+
+def _unusable(path: Path, problem: str) -> NativeLibraryError:
+    return NativeLibraryError(f"The compiled library {path} {problem}. {REMEDY}")
+
+
+def _mark(path: Path, content: bytes) -> tuple[str, str]:
+    # (version of bcq_tf, version of TensorFlow or "none").
+    found = _MARK.search(content)
+    if found is None:
+        raise _unusable(path, "is not a library of bcq_tf")
+    return found[1].decode(errors="replace"), found[2].decode(errors="replace")
+
+
+def _check_elf(path: Path, content: bytes) -> None:
+    # Magic, class and byte order, and the machine must be those of this process.
+    with open("/proc/self/exe", "rb") as file:
+        own = file.read(20)
+    if content[:4] != own[:4]:
+        raise _unusable(path, "is not a library")
+    if (content[4:6], content[18:20]) != (own[4:6], own[18:20]):
+        raise _unusable(path, "is for another kind of machine")
+    try:
+        end = _elf_end(content)
+    except struct.error:
+        end = sys.maxsize
+    if end > len(content):
+        raise _unusable(path, "is cut short")
+
+
+def _elf_end(content: bytes) -> int:
+    # Where the last part that will be mapped ends, from the program headers of a 64-bit ELF file.
+    (table,) = struct.unpack_from("=Q", content, 32)
+    size, count = struct.unpack_from("=HH", content, 54)
+    headers = [struct.unpack_from("=8xQ16xQ", content, table + size * i) for i in range(count)]
+    return max((begin + length for begin, length in headers), default=sys.maxsize)
+
+
+def _installed_tensorflow() -> str:
+    loaded = getattr(sys.modules.get("tensorflow"), "__version__", None)
+    if loaded:
+        return loaded
+    for name in _TENSORFLOWS:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            pass
+    return "none"
+
+
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
