@@ -1,0 +1,119 @@
+/* Weights as float32. Included inside the namespace of an instruction set, after lanes.inl.
+ *
+ * A weight is the offset plus the scale of each plane with its sign, plane 0 first: the arithmetic
+ * of BinaryCodes.reconstruct(), bit for bit. */
+
+/* Scales and offset of a tile's rows in one group; zeros where there is no row. */
+struct TileScales {
+  float scale[BCQ_MAX_BITS][kTileRows], offset[kTileRows];
+};
+
+static inline void load_tile_scales(const bcq_matrix* m, const Tile& tile, int64_t group,
+                                    TileScales* to) {
+  for (int64_t p = 0; p < tile.planes; ++p) {
+    to_floats(scales_at(m, group, p, tile.first), m->scale_type, tile.rows, to->scale[p]);
+  }
+  if (m->offset == nullptr) return;
+  to_floats(offset_at(m, group, tile.first), m->scale_type, tile.rows, to->offset);
+}
+
+/* The same of one row. */
+struct RowScales {
+  float scale[BCQ_MAX_BITS], offset;
+};
+
+static inline float scalar(const void* from, int32_t type) {
+  float lanes[kLanes];
+  to_floats(from, type, 1, lanes);
+  return lanes[0];
+}
+
+static inline RowScales load_row_scales(const bcq_matrix* m, int64_t row, int64_t planes,
+                                        int64_t group) {
+  RowScales scales = {};
+  for (int64_t p = 0; p < planes; ++p) {
+    scales.scale[p] = scalar(scales_at(m, group, p, row), m->scale_type);
+  }
+  if (m->offset != nullptr) scales.offset = scalar(offset_at(m, group, row), m->scale_type);
+  return scales;
+}
+
+/* `value` with its sign turned where bit 31 of `bits` is 0. */
+static inline f32x16 with_sign(const f32x16& value, const u32x16& bits) {
+  return (f32x16)((u32x16)value ^ (~bits & 0x80000000u));
+}
+
+/* The weights of one word of columns, by column: [32][64]. */
+static inline void weights_by_column(const Tile& tile, int64_t word, const TileScales& scales,
+                                     float weights[kWordBits][kTileRows]) {
+  const uint32_t* words = tile.words + word * tile.planes * kTileRows;
+  for (int r = 0; r < kTileRows; r += kLanes) {
+    for (int c = 0; c < kWordBits; ++c) {
+      f32x16 weight = load<f32x16>(scales.offset + r);
+      for (int64_t p = 0; p < tile.planes; ++p) {
+        const u32x16 bits = load<u32x16>(words + p * kTileRows + r) << (31 - c);
+        weight += with_sign(load<f32x16>(scales.scale[p] + r), bits);
+      }
+      store(weights[c] + r, weight);
+    }
+  }
+}
+
+/* Columns 16 h to 16 h + 15 of the word, with their signs in bit 31. */
+static inline u32x16 spread(uint32_t word, int half) {
+  const u32x16 lane = {31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16};
+  return ((u32x16){} + word) << (lane - 16u * half);
+}
+
+/* The weights of row `row` of the tile in one word of columns: [32]. The scales of its planes stand
+ * `stride` apart. */
+static inline void weights_of_row(const Tile& tile, int64_t row, int64_t word, const float* scales,
+                                  int64_t stride, float offset, float weights[kWordBits]) {
+  const uint32_t* words = tile.words + word * tile.planes * kTileRows + row;
+  for (int half = 0; half < 2; ++half) {
+    f32x16 weight = (f32x16){} + offset;
+    for (int64_t p = 0; p < tile.planes; ++p) {
+      const f32x16 scale = (f32x16){} + scales[p * stride];
+      weight += with_sign(scale, spread(words[p * kTileRows], half));
+    }
+    store(weights + half * kLanes, weight);
+  }
+}
+
+/* What a float32 product gives, column after column: for rows of x that hold NaN or Inf. */
+static void plain_product(const bcq_matrix* m, const Tile& tile, bcq_type type, const void* x,
+                          float y[kTileRows]) {
+  f32x16 sums[kTileRows / kLanes] = {};
+  TileScales scales = {};
+  int64_t group = -1;
+  for (int64_t word = 0; word < words_per_row(m); ++word) {
+    if (group_of_word(m, word) != group) {
+      group = group_of_word(m, word);
+      load_tile_scales(m, tile, group, &scales);
+    }
+    float weights[kWordBits][kTileRows], values[kWordBits];
+    weights_by_column(tile, word, scales, weights);
+    to_floats(element(x, type, word * kWordBits), type, word_columns(m, word), values);
+    for (int64_t c = 0; c < word_columns(m, word); ++c) {
+      for (int i = 0; i < kTileRows / kLanes; ++i) {
+        sums[i] += values[c] * load<f32x16>(weights[c] + i * kLanes);
+      }
+    }
+  }
+  __builtin_memcpy(y, sums, sizeof sums);
+}
+
+static void reconstruct_row(const bcq_matrix* m, int64_t row, bcq_type type, void* out) {
+  const Tile tile = tile_at(m, row / kTileRows);
+  RowScales scales = {};
+  int64_t group = -1;
+  for (int64_t word = 0; word < words_per_row(m); ++word) {
+    if (group_of_word(m, word) != group) {
+      group = group_of_word(m, word);
+      scales = load_row_scales(m, row, tile.planes, group);
+    }
+    float weights[kWordBits];
+    weights_of_row(tile, row % kTileRows, word, scales.scale, 1, scales.offset, weights);
+    from_floats(weights, type, word_columns(m, word), element(out, type, word * kWordBits));
+  }
+}

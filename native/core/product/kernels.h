@@ -1,0 +1,156 @@
+/* What the product's files share: the inner functions, one set for each instruction set, and how a
+ * few rows of the input are laid out for them. docs/kernels.md explains the method.
+ *
+ * Everything here is a type, a constant or `static`: no function of this header is shared between
+ * files that are compiled for different instruction sets.
+ */
+#ifndef BCQ_CORE_PRODUCT_KERNELS_H_
+#define BCQ_CORE_PRODUCT_KERNELS_H_
+
+#include "../cpu.h"
+#include "../matrix.h"
+#include "product.h"
+
+namespace bcq {
+
+enum {
+  kTileRows = BCQ_TILE_ROWS,
+  kWordBits = BCQ_WORD_BITS,
+  kExactTileWords = 16, /* a K tile: words of the reduction axis that share one fixed-point unit */
+  kFastTileWords = 32,
+  kMostTileWords = 32,
+  kBlockTiles = 4, /* row tiles that one pass over the tables of a K tile serves */
+  kBlockBatch = 8, /* rows of x that one pass over the words of a K tile serves */
+  kGradientBatch = 64 /* rows of dy that are worked on together */
+};
+
+/* A few rows of x as tables of partial sums. Pointers to memory of the caller's. */
+struct Tables {
+  bcq_precision precision;
+  int64_t tile_words;  /* of a K tile */
+  int64_t tiles;       /* K tiles */
+  int64_t row_bytes;   /* of `bytes`, for a row of x */
+  int64_t row_weights; /* of `weights`, for a row of x */
+  uint8_t* bytes;      /* [batch][words][Kernels::table_bytes] */
+  uint32_t* weights;   /* fast: [batch][words][2], a byte for each table: its integer multiplier */
+  double* units;       /* [batch][tiles]: what 1 in the integer sums stands for */
+  double* sums;        /* [batch][tiles][kMostTileWords]: of x, over each segment of a K tile */
+  uint8_t* finite;     /* [batch][tiles]: 0 where x holds NaN or Inf there */
+};
+
+/* Words of a K tile that share their scales: a K tile cut where a group ends. */
+struct Segment {
+  int64_t begin, end, group;
+};
+
+struct Kernels {
+  /* Bytes of the tables of one word of 32 inputs, by precision. */
+  int64_t table_bytes[2];
+  /* Makes the tables of K tile `tile` of the row of x at `x`, as row `row` of `tables`. */
+  void (*prepare)(const bcq_matrix*, bcq_type, const void* x, int64_t row, int64_t tile,
+                  const Tables* tables);
+  /* y for `batch` rows of x from `row` on (at most kBlockBatch) and `count` row tiles from
+   * `first_tile` on (at most kBlockTiles); x and y are those of row 0 of `tables`. */
+  void (*multiply)(const bcq_matrix*, const Tables* tables, bcq_type, const void* x, void* y,
+                   int64_t row, int64_t batch, int64_t first_tile, int64_t count);
+  /* dy [batch, rows] -> `out` [batch][64], float32, for one row tile; 0 past the last row. */
+  void (*arrange)(const bcq_matrix*, bcq_type, const void* dy, int64_t batch, int64_t tile,
+                  float* out);
+  /* dx [batch, columns] for the columns of one word; dy [row tiles][batch][64] as arranged, batch
+   * at most kGradientBatch. */
+  void (*transposed)(const bcq_matrix*, const float* dy, int64_t batch, int64_t word, bcq_type,
+                     void* dx);
+  /* Adds to the gradients of the scales and offsets of one row tile; dy [batch][64]. */
+  void (*scale_gradient)(const bcq_matrix*, bcq_type, const void* x, const float* dy,
+                         int64_t batch, int64_t tile, float* dscales, float* doffset);
+  /* Row `row` (stored order) of the matrix, `out` [columns]. */
+  void (*reconstruct_row)(const bcq_matrix*, int64_t row, bcq_type, void* out);
+  /* Gradients of the scales and offsets of one stored row: the sum of the `count` rows of dout
+   * [.., columns] that `places` lists. */
+  void (*row_scale_gradient)(const bcq_matrix*, int64_t row, bcq_type, const void* dout,
+                             const int64_t* places, int64_t count, float* dscales, float* doffset);
+};
+
+extern const Kernels kPortableKernels;
+extern const Kernels kAvx2Kernels;
+extern const Kernels kAvx512Kernels;
+
+/* Those of bcq_cpu_isa(). */
+const Kernels& kernels();
+
+/* Whether sizes, types and pointers keep the rules of matrix.h. */
+bool valid(const bcq_matrix* matrix, bcq_type type);
+
+static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static inline int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+
+static inline int64_t type_bytes(int32_t type) { return type == BCQ_FLOAT32 ? 4 : 2; }
+
+/* The element `index` of an array of `type`. */
+static inline const void* element(const void* array, int32_t type, int64_t index) {
+  return (const char*)array + index * type_bytes(type);
+}
+static inline void* element(void* array, int32_t type, int64_t index) {
+  return (char*)array + index * type_bytes(type);
+}
+
+static inline int64_t words_per_row(const bcq_matrix* m) {
+  return divide_up(m->columns, kWordBits);
+}
+
+static inline int64_t row_tiles(const bcq_matrix* m) { return divide_up(m->rows, kTileRows); }
+
+static inline int64_t groups(const bcq_matrix* m) { return divide_up(m->columns, m->group_size); }
+
+/* One tile of 64 rows. */
+struct Tile {
+  const uint32_t* words; /* [words per row][planes][64] */
+  int64_t planes;
+  int64_t first, rows; /* stored rows: the first, and how many there are */
+};
+
+static inline Tile tile_at(const bcq_matrix* m, int64_t index) {
+  Tile tile = {m->tiles, 0, index * kTileRows, smaller(kTileRows, m->rows - index * kTileRows)};
+  for (int32_t i = 0; i < m->bits; ++i) {
+    if (m->plane_rows[i] > tile.first) ++tile.planes;
+    const int64_t before = smaller(index, divide_up(m->plane_rows[i], kTileRows));
+    tile.words += before * words_per_row(m) * kTileRows;
+  }
+  return tile;
+}
+
+/* Columns that a word of signs stands for: 32, or fewer in the last. */
+static inline int64_t word_columns(const bcq_matrix* m, int64_t word) {
+  return smaller(kWordBits, m->columns - word * kWordBits);
+}
+
+static inline int64_t group_of_word(const bcq_matrix* m, int64_t word) {
+  return word * kWordBits / m->group_size;
+}
+
+/* The segment that starts at `word`, within the K tile that ends at `end`. */
+static inline Segment segment_at(const bcq_matrix* m, int64_t word, int64_t end) {
+  const int64_t group = group_of_word(m, word);
+  if (group + 1 == groups(m)) return {word, end, group};
+  return {word, smaller(end, (group + 1) * (m->group_size / kWordBits)), group};
+}
+
+/* Scales of a plane from stored row `row` on. */
+static inline const void* scales_at(const bcq_matrix* m, int64_t group, int64_t plane,
+                                    int64_t row) {
+  return element(m->scales, m->scale_type, (group * m->bits + plane) * m->rows + row);
+}
+
+static inline const void* offset_at(const bcq_matrix* m, int64_t group, int64_t row) {
+  return element(m->offset, m->scale_type, group * m->rows + row);
+}
+
+/* The row of the original matrix that stored row `row` is. */
+static inline int64_t original_row(const bcq_matrix* m, int64_t row) {
+  return m->row_order == nullptr ? row : m->row_order[row];
+}
+
+}  // namespace bcq
+
+#endif

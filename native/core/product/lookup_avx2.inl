@@ -1,0 +1,152 @@
+/* Sums of table entries, AVX2. Included inside the namespace of the instruction set.
+ *
+ * Tables of 16 bytes, one for each nibble of a word: [word][half][digit][4 bytes][16 entries]. The
+ * words of 32 rows are turned into four registers, one for each of their bytes, so that all bytes
+ * of a register look into one table. */
+
+enum { kBatchAtOnce = 1, kRowsAtOnce = 32 };
+
+template <int digits>
+static constexpr int64_t kTableBytes = 2 * digits * 64;
+
+/* The upper bytes of the entries of 16 quads (lanes as tables.inl says) as tables of two words. */
+template <int digits>
+static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
+  for (int d = 0; d < digits; ++d) {
+    const int shift = 8 * (4 - digits + d);
+    uint32_t fours[4][kLanes];  // four entries of each quad
+    for (int i = 0; i < 4; ++i) {
+      const u32x16* e = entries + 4 * i;
+      const u32x16 low = ((e[0] >> shift) & 255u) | ((e[1] >> shift) & 255u) << 8;
+      const u32x16 high = ((e[2] >> shift) & 255u) | ((e[3] >> shift) & 255u) << 8;
+      store(fours[i], low | high << 16);
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+      uint8_t* to = bytes + (lane % 4 * digits + d) * 64 + lane / 4 * 16;
+      for (int i = 0; i < 4; ++i) store(to + 4 * i, fours[i][lane]);
+    }
+  }
+}
+
+/* Words of 32 rows -> byte p of each in bytes[p]: of its 128-bit lane L, byte 4 k + i is that of
+ * row 8 k + 4 L + i. */
+static inline void transpose_bytes(const uint32_t* words, __m256i bytes[4]) {
+  const __m256i order = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  __m256i v[4];
+  for (int k = 0; k < 4; ++k) {
+    v[k] = _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(words + 8 * k)), order);
+  }
+  const __m256i low01 = _mm256_unpacklo_epi32(v[0], v[1]);
+  const __m256i low23 = _mm256_unpacklo_epi32(v[2], v[3]);
+  const __m256i high01 = _mm256_unpackhi_epi32(v[0], v[1]);
+  const __m256i high23 = _mm256_unpackhi_epi32(v[2], v[3]);
+  bytes[0] = _mm256_unpacklo_epi64(low01, low23);
+  bytes[1] = _mm256_unpackhi_epi64(low01, low23);
+  bytes[2] = _mm256_unpacklo_epi64(high01, high23);
+  bytes[3] = _mm256_unpackhi_epi64(high01, high23);
+}
+
+/* The entries that the nibbles `index` of 32 rows choose from four tables, times the tables'
+ * multipliers (at most 64, so that no pair exceeds 2^15): sums of 16 bits without sign, rows 0 to
+ * 15 in sums[0], 16 to 31 in sums[1], each in the order 0-3, 8-11, 4-7, 12-15. */
+static inline void choose(const __m256i index[4], const uint8_t* tables, __m256i multiplier01,
+                          __m256i multiplier23, __m256i sums[2]) {
+  __m256i chosen[4];
+  for (int p = 0; p < 4; ++p) {
+    const __m128i table = _mm_loadu_si128((const __m128i*)(tables + 16 * p));
+    chosen[p] = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index[p]);
+  }
+  const __m256i low01 = _mm256_unpacklo_epi8(chosen[0], chosen[1]);
+  const __m256i low23 = _mm256_unpacklo_epi8(chosen[2], chosen[3]);
+  const __m256i high01 = _mm256_unpackhi_epi8(chosen[0], chosen[1]);
+  const __m256i high23 = _mm256_unpackhi_epi8(chosen[2], chosen[3]);
+  sums[0] = _mm256_add_epi16(_mm256_maddubs_epi16(low01, multiplier01),
+                             _mm256_maddubs_epi16(low23, multiplier23));
+  sums[1] = _mm256_add_epi16(_mm256_maddubs_epi16(high01, multiplier01),
+                             _mm256_maddubs_epi16(high23, multiplier23));
+}
+
+/* Running sums of 32 rows. Three digits: of 16 bits, which the 8 x 16 entries of a K tile at 255
+ * each do not exceed. One digit: of 32 bits; `all` takes two rows' sums as one number, `upper` the
+ * upper ones alone. */
+template <int digits>
+struct Sums {
+  __m256i sum[digits][2] = {};
+
+  void add(const __m256i index[4], const uint8_t* tables, uint32_t) {
+    const __m256i ones = _mm256_set1_epi8(1);
+    for (int d = 0; d < digits; ++d) {
+      __m256i more[2];
+      choose(index, tables + d * 64, ones, ones, more);
+      for (int i = 0; i < 2; ++i) sum[d][i] = _mm256_add_epi16(sum[d][i], more[i]);
+    }
+  }
+
+  /* Rows 16 i to 16 i + 7, then 8 more. */
+  void finish(int i, __m256i* first, __m256i* second) const {
+    const __m256i zero = _mm256_setzero_si256();
+    *first = *second = zero;
+    for (int d = digits - 1; d >= 0; --d) {
+      *first = _mm256_add_epi32(_mm256_slli_epi32(*first, 8),
+                                _mm256_unpacklo_epi16(sum[d][i], zero));
+      *second = _mm256_add_epi32(_mm256_slli_epi32(*second, 8),
+                                 _mm256_unpackhi_epi16(sum[d][i], zero));
+    }
+  }
+};
+
+template <>
+struct Sums<1> {
+  __m256i all[2] = {}, upper[2] = {};
+
+  void add(const __m256i index[4], const uint8_t* tables, uint32_t multipliers) {
+    __m256i more[2];
+    choose(index, tables, _mm256_set1_epi16((int16_t)multipliers),
+           _mm256_set1_epi16((int16_t)(multipliers >> 16)), more);
+    for (int i = 0; i < 2; ++i) {
+      all[i] = _mm256_add_epi32(all[i], more[i]);
+      upper[i] = _mm256_add_epi32(upper[i], _mm256_srli_epi32(more[i], 16));
+    }
+  }
+
+  void finish(int i, __m256i* first, __m256i* second) const {
+    const __m256i lower = _mm256_sub_epi32(all[i], _mm256_slli_epi32(upper[i], 16));
+    *first = _mm256_unpacklo_epi32(lower, upper[i]);
+    *second = _mm256_unpackhi_epi32(lower, upper[i]);
+  }
+};
+
+/* The sums of entries over `count` words of one plane of a tile for one row of x, as in
+ * lookup_avx512.inl. */
+template <int digits, int batch>
+static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t count,
+                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                               const uint32_t* next, int32_t* sums) {
+  static_assert(batch == 1, "rows of x come one at a time");
+  const __m256i excess = _mm256_set1_epi32((int32_t)excess_of<digits>(weights, count));
+  const __m256i nibble = _mm256_set1_epi8(15);
+  for (int row = 0; row < kTileRows; row += kRowsAtOnce) {
+    Sums<digits> running;
+    for (int64_t i = 0; i < count; ++i) {
+      __m256i position[4], low[4], high[4];
+      transpose_bytes(words + i * stride + row, position);
+      _mm_prefetch((const char*)(next + i * stride + row), _MM_HINT_T0);
+      _mm_prefetch((const char*)(next + i * stride + row + 16), _MM_HINT_T0);
+      for (int p = 0; p < 4; ++p) {
+        low[p] = _mm256_and_si256(position[p], nibble);
+        high[p] = _mm256_and_si256(_mm256_srli_epi16(position[p], 4), nibble);
+      }
+      const uint8_t* tables = bytes + i * kTableBytes<digits>;
+      running.add(low, tables, digits == 1 ? weights[2 * i] : 0);
+      running.add(high, tables + 64 * digits, digits == 1 ? weights[2 * i + 1] : 0);
+    }
+    for (int i = 0; i < 2; ++i) {
+      __m256i first, second;
+      running.finish(i, &first, &second);
+      int32_t* to = sums + row + 16 * i;
+      _mm256_storeu_si256((__m256i*)to, _mm256_sub_epi32(first, excess));
+      _mm256_storeu_si256((__m256i*)(to + 8), _mm256_sub_epi32(second, excess));
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/* Sums of table entries in plain C++. Included inside the namespace of the instruction set.
+ *
+ * Tables of 16 entries without an excess: int32 where exact, one signed digit where fast. Memory:
+ * [word][8 quads][16 entries]. */
+
+enum { kBatchAtOnce = 1, kWordQuads = 8 };
+
+template <int digits>
+struct EntryType {
+  typedef int32_t type;
+};
+template <>
+struct EntryType<1> {
+  typedef int8_t type;
+};
+template <int digits>
+using Entry = typename EntryType<digits>::type;
+
+template <int digits>
+static constexpr int64_t kTableBytes = kWordQuads * 16 * sizeof(Entry<digits>);
+
+/* The upper bytes of the entries of 16 quads (lanes as tables.inl says) as tables of two words. */
+template <int digits>
+static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
+  Entry<digits>* table = (Entry<digits>*)bytes;
+  constexpr int kShift = 32 - 8 * digits;
+  constexpr int32_t kExcess = 1 << (8 * digits - 1);
+  for (int word = 0; word < 2; ++word) {
+    for (int quad = 0; quad < kWordQuads; ++quad) {
+      const int lane = 4 * (quad / 2) + 2 * word + quad % 2;
+      for (int i = 0; i < 16; ++i) *table++ = (int32_t)(entries[i][lane] >> kShift) - kExcess;
+    }
+  }
+}
+
+/* Multipliers of the 16 quads of two words, in their lanes, as bytes: [word][quad]. */
+static inline void store_multipliers(const uint32_t multipliers[16], uint32_t* weights) {
+  uint8_t* to = (uint8_t*)weights;
+  for (int word = 0; word < 2; ++word) {
+    for (int quad = 0; quad < kWordQuads; ++quad) {
+      *to++ = multipliers[4 * (quad / 2) + 2 * word + quad % 2];
+    }
+  }
+}
+
+/* The sums of entries over `count` words of one plane of a tile for one row of x, as in
+ * lookup_avx512.inl. */
+template <int digits, int batch>
+static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t count,
+                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                               const uint32_t*, int32_t* sums) {
+  static_assert(batch == 1, "rows of x come one at a time");
+  for (int r = 0; r < kTileRows; ++r) sums[r] = 0;
+  const Entry<digits>* table = (const Entry<digits>*)bytes;
+  for (int64_t i = 0; i < count; ++i, table += kWordQuads * 16) {
+    const uint8_t* multiplier = (const uint8_t*)(weights + 2 * i);
+    for (int r = 0; r < kTileRows; ++r) {
+      const uint32_t word = words[i * stride + r];
+      int32_t sum = 0;
+      for (int quad = 0; quad < kWordQuads; ++quad) {
+        const int32_t entry = table[quad * 16 + ((word >> (4 * quad)) & 15)];
+        sum += digits == 1 ? entry * multiplier[quad] : entry;
+      }
+      sums[r] += sum;
+    }
+  }
+}

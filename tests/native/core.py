@@ -1,0 +1,186 @@
+"""The compiled core by ctypes, and random matrices of binary codes with their float64 values."""
+
+import ctypes
+import dataclasses
+import os
+import shutil
+import threading
+
+import ml_dtypes
+import numpy as np
+
+from bcq_tf import native
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.packing import pack
+
+EXACT, FAST = 0, 1
+TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(ml_dtypes.bfloat16): 2}
+OK, BAD_ARGUMENT, BAD_ID = 0, 1, 2
+
+
+class Matrix(ctypes.Structure):
+    """bcq_matrix of native/core/matrix.h."""
+
+    _fields_ = (
+        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
+        ("group_size", ctypes.c_int64),
+        ("bits", ctypes.c_int32),
+        ("scale_type", ctypes.c_int32),
+        ("plane_rows", ctypes.c_void_p),
+        ("tiles", ctypes.c_void_p),
+        ("scales", ctypes.c_void_p),
+        ("offset", ctypes.c_void_p),
+        ("row_order", ctypes.c_void_p),
+        ("row_place", ctypes.c_void_p),
+    )
+
+
+TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+RUN = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, TASK, ctypes.c_void_p
+)
+
+
+class Parallel(ctypes.Structure):
+    """bcq_parallel of native/core/parallel.h."""
+
+    _fields_ = (("run", RUN), ("context", ctypes.c_void_p), ("threads", ctypes.c_int32))
+
+
+def load(isa, folder):
+    """A copy of the core of its own, which runs with the instruction set `isa`; None: not here."""
+    path = shutil.copy(native.FOLDER / f"lib{native.CORE}.so", folder / f"{isa}.so")
+    library = ctypes.CDLL(str(path))
+    before = os.environ.get("BCQ_TF_ISA")
+    os.environ["BCQ_TF_ISA"] = isa
+    try:
+        library.bcq_isa_name.restype = ctypes.c_char_p
+        chosen = library.bcq_isa_name(library.bcq_cpu_isa()).decode()
+    finally:
+        del os.environ["BCQ_TF_ISA"]
+        if before is not None:
+            os.environ["BCQ_TF_ISA"] = before
+    return library if chosen == isa else None
+
+
+def parallel(threads=1):
+    """Calls each task on `threads` ranges, all at once; the calling thread alone where 1."""
+    if threads == 1:
+        return Parallel(RUN(), None, 1)
+
+    def run(context, items, nanoseconds, task, argument):
+        bounds = [items * i // threads for i in range(threads + 1)]
+        parts = [
+            threading.Thread(target=task, args=(argument, begin, end))
+            for begin, end in zip(bounds, bounds[1:], strict=False)
+            if begin < end
+        ]
+        for part in reversed(parts):
+            part.start()
+        for part in parts:
+            part.join()
+
+    return Parallel(RUN(run), None, threads)
+
+
+@dataclasses.dataclass
+class Packed:
+    """Codes as the core takes them; keeps the arrays that `matrix` points to."""
+
+    codes: BinaryCodes
+    matrix: Matrix
+    arrays: dict
+
+    @classmethod
+    def of(cls, library, codes):
+        rows, columns = codes.shape
+        planes = [np.ascontiguousarray(p) for p in codes.planes]
+        plane_rows = np.array([len(p) for p in planes], np.int64)
+        library.bcq_tile_words.restype = ctypes.c_int64
+        size = (ctypes.c_int64(rows), ctypes.c_int64(columns), ctypes.c_int32(codes.bits))
+        words = library.bcq_tile_words(*size, pointer(plane_rows))
+        room = np.empty(words + 16, np.uint32)
+        skip = (-room.ctypes.data % 64) // 4
+        tiles = room[skip : skip + words]
+        addresses = (ctypes.c_void_p * codes.bits)(*[pointer(p).value for p in planes])
+        assert library.bcq_tile(*size, pointer(plane_rows), addresses, pointer(tiles)) == OK
+        dtype = codes.scales[0].dtype
+        scales = np.zeros((codes.groups, codes.bits, rows), dtype)
+        for i, scale in enumerate(codes.scales):
+            scales[:, i, : len(scale)] = scale.T
+        arrays = {"plane_rows": plane_rows, "tiles": tiles, "scales": scales}
+        if codes.offset is not None:
+            arrays["offset"] = np.ascontiguousarray(codes.offset.T.astype(dtype))
+        if codes.row_order is not None:
+            arrays["row_order"] = codes.row_order.astype(np.int32)
+            arrays["row_place"] = np.argsort(codes.row_order).astype(np.int32)
+        matrix = Matrix(
+            rows,
+            columns,
+            columns if codes.group_size is None else codes.group_size,
+            codes.bits,
+            TYPES[dtype],
+            **{name: pointer(array).value for name, array in arrays.items()},
+        )
+        return cls(codes, matrix, arrays)
+
+    def weights(self):
+        """The matrix in float64, of the scales as they are stored."""
+        result = np.zeros(self.codes.shape)
+        groups = np.arange(self.codes.columns) // self.matrix.group_size
+        if self.codes.offset is not None:
+            result += self.arrays["offset"].T[:, groups].astype(np.float64)
+        for i, signs in enumerate(self.codes.signs()):
+            scale = self.arrays["scales"][groups, i, : len(signs)].T.astype(np.float64)
+            result[: len(signs)] += scale * signs
+        return self._original(result)
+
+    def magnitudes(self):
+        """The sum of a weight's scales, float64 [R, G]."""
+        return self._original(np.abs(self.arrays["scales"].astype(np.float64)).sum(1).T)
+
+    def _original(self, stored):
+        if self.codes.row_order is None:
+            return stored
+        result = np.empty_like(stored)
+        result[self.codes.row_order] = stored
+        return result
+
+
+def pointer(array):
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def random_codes(rng, rows, columns, bits, group=None, offset=False, ragged=False,
+                 dtype=np.float16):  # fmt: skip
+    """Codes of random signs and of scales that are about 2^-i for plane i."""
+    counts = np.full(bits, rows)
+    if ragged:
+        counts = -np.sort(-rng.integers(1, rows + 1, bits))
+        counts[0] = rows
+    groups = 1 if group is None else -(-columns // group)
+    scales = tuple(
+        (rng.uniform(0.5, 1, (n, groups)) * 0.5**i).astype(dtype) for i, n in enumerate(counts)
+    )
+    planes = tuple(pack(rng.random((n, columns)) < 0.5) for n in counts)
+    return BinaryCodes(
+        planes,
+        scales,
+        columns,
+        group,
+        rng.normal(size=(rows, groups)).astype(dtype) if offset else None,
+        rng.permutation(rows) if ragged else None,
+    )
+
+
+def product(library, packed, x, precision=EXACT, threads=1):
+    """y of bcq_product."""
+    y = np.full((len(x), packed.codes.shape[0]), np.nan, x.dtype)
+    x = np.ascontiguousarray(x)
+    status = library.bcq_product(
+        ctypes.byref(packed.matrix), precision, TYPES[x.dtype], pointer(x),
+        ctypes.c_int64(len(x)), pointer(y), parallel(threads),
+    )  # fmt: skip
+    assert status == OK, status
+    return y
