@@ -125,10 +125,9 @@ ffi::Error Gather(ffi::ThreadPool pool, Args args, Rets rets, Facts facts) {
     const auto* ids = static_cast<const int64_t*>(Arg(args, 0).untyped_data());
     const bcq_type type = Type(*rets.get<ffi::AnyBuffer>(0).value());
     int64_t bad = 0;
-    return ToError(matrix,
-                   bcq_gather(&matrix, ids, Arg(args, 0).element_count(), type, Ret(rets, 0), &bad,
-                              parallel),
-                   ids, bad);
+    const bcq_status status = bcq_gather(&matrix, ids, Arg(args, 0).element_count(), type,
+                                         Ret(rets, 0), &bad, parallel);
+    return ToError(matrix, status, ids, bad);
   });
 }
 
@@ -137,12 +136,10 @@ ffi::Error GatherScaleGradient(ffi::ThreadPool pool, Args args, Rets rets, Facts
     const auto* ids = static_cast<const int64_t*>(Arg(args, 0).untyped_data());
     const ffi::AnyBuffer dout = Arg(args, 1);
     int64_t bad = 0;
-    return ToError(matrix,
-                   bcq_gather_scale_gradient(&matrix, ids, Arg(args, 0).element_count(),
-                                             Type(dout), dout.untyped_data(),
-                                             static_cast<float*>(Ret(rets, 0)),
-                                             OffsetGradient(matrix, rets), &bad, parallel),
-                   ids, bad);
+    const bcq_status status = bcq_gather_scale_gradient(
+        &matrix, ids, Arg(args, 0).element_count(), Type(dout), dout.untyped_data(),
+        static_cast<float*>(Ret(rets, 0)), OffsetGradient(matrix, rets), &bad, parallel);
+    return ToError(matrix, status, ids, bad);
   });
 }
 
