@@ -1,0 +1,115 @@
+"""`Layout`: the facts of tiled codes that do not change, and where in the tiles a word stands."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.packing import WORD_BITS, words_per_row
+
+TILE_ROWS = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Neighbouring tiles that have the same number of planes."""
+
+    planes: int
+    rows: slice  # of the stored rows; the last tile of the last run may be short
+    words: slice  # of the tiles' words
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The size of a matrix of codes, and how its bits stand in tiles.
+
+    Rows are cut into tiles of 64. Tile t has as many planes as its first row. Its words stand as
+    [ceil(columns / 32)][planes][64]: bit b of a word is column 32 w + b of one row. Bits that stand
+    for no weight are 0. The tiles follow one another without gaps.
+
+    Args:
+        rows: R.
+        columns: C, the length of the reduction axis.
+        group_size: columns that share a scale: a multiple of 32, or `columns`.
+        plane_rows: tuple of the number of rows that each plane covers, falling from `rows`.
+    """
+
+    rows: int
+    columns: int
+    group_size: int
+    plane_rows: tuple[int, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "plane_rows", tuple(self.plane_rows))
+
+    @classmethod
+    def of(cls, codes: BinaryCodes) -> Layout:
+        """The layout that `codes` get."""
+        rows, columns = codes.shape
+        group_size = columns if codes.groups == 1 else codes.group_size
+        return cls(rows, columns, group_size, tuple(len(plane) for plane in codes.planes))
+
+    @property
+    def bits(self) -> int:
+        """Number of planes."""
+        return len(self.plane_rows)
+
+    @property
+    def groups(self) -> int:
+        """G, the number of groups that a row is cut into."""
+        return -(-self.columns // self.group_size)
+
+    @property
+    def scales_shape(self) -> tuple[int, int, int]:
+        """[G, bits, R]."""
+        return self.groups, self.bits, self.rows
+
+    @property
+    def row_words(self) -> int:
+        """Number of words that one plane of one row has."""
+        return words_per_row(self.columns)
+
+    @property
+    def padded_group(self) -> int:
+        """`group_size` rounded up to whole words."""
+        return words_per_row(self.group_size) * WORD_BITS
+
+    @property
+    def words(self) -> int:
+        """Number of words of all tiles."""
+        return self.runs[-1].words.stop
+
+    @functools.cached_property
+    def tile_planes(self) -> np.ndarray:
+        """int64 [tiles]: the number of planes of each tile."""
+        first_rows = np.arange(0, self.rows, TILE_ROWS)
+        return (np.asarray(self.plane_rows)[:, np.newaxis] > first_rows).sum(0)
+
+    @functools.cached_property
+    def tile_starts(self) -> np.ndarray:
+        """int64 [tiles]: the place of each tile's first word."""
+        sizes = self.tile_planes * (self.row_words * TILE_ROWS)
+        return np.concatenate([[0], np.cumsum(sizes)[:-1]])
+
+    @functools.cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The tiles as runs, first to last."""
+        runs, start = [], 0
+        first_tiles = np.flatnonzero(np.diff(self.tile_planes, prepend=-1))
+        for first, last in zip(first_tiles, [*first_tiles[1:], len(self.tile_planes)], strict=True):
+            planes = int(self.tile_planes[first])
+            stop = start + int(last - first) * self.row_words * planes * TILE_ROWS
+            rows = slice(int(first) * TILE_ROWS, min(int(last) * TILE_ROWS, self.rows))
+            runs.append(Run(planes, rows, slice(start, stop)))
+            start = stop
+        return tuple(runs)
+
+    @functools.cached_property
+    def covered(self) -> np.ndarray | None:
+        """bool [1, bits, R]: whether the plane covers the row; None where all planes cover all."""
+        if self.plane_rows[-1] == self.rows:
+            return None
+        return np.arange(self.rows) < np.asarray(self.plane_rows)[np.newaxis, :, np.newaxis]
