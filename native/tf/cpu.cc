@@ -53,7 +53,7 @@ class ProductOp : public CodesOp {
   }
 
   void Compute(OpKernelContext* c) override {
-    bcq_matrix matrix;
+    bcq_matrix matrix = {};
     OP_REQUIRES_OK(c, Codes(c, &matrix));
     const Tensor& x = c->input(0);
     TensorShape shape;
@@ -75,7 +75,7 @@ class ProductTransposedOp : public CodesOp {
   using CodesOp::CodesOp;
 
   void Compute(OpKernelContext* c) override {
-    bcq_matrix matrix;
+    bcq_matrix matrix = {};
     OP_REQUIRES_OK(c, Codes(c, &matrix));
     const Tensor& dy = c->input(0);
     TensorShape shape;
@@ -94,12 +94,12 @@ class ProductScaleGradientOp : public CodesOp {
   using CodesOp::CodesOp;
 
   void Compute(OpKernelContext* c) override {
-    bcq_matrix matrix;
+    bcq_matrix matrix = {};
     OP_REQUIRES_OK(c, Codes(c, &matrix));
     const Tensor& x = c->input(0);
     const Tensor& dy = c->input(1);
     OP_REQUIRES_OK(c, CheckPair(facts_, x.shape(), dy.shape()));
-    Gradients d;
+    Gradients d = {};
     OP_REQUIRES_OK(c, AllocateGradients(c, facts_, &d));
     OP_REQUIRES_OK(c, ToStatus(bcq_product_scale_gradient(
                           &matrix, Type(x), Data(x), Data(dy), x.NumElements() / facts_.columns,
@@ -112,7 +112,7 @@ class GatherOp : public CodesOp {
   using CodesOp::CodesOp;
 
   void Compute(OpKernelContext* c) override {
-    bcq_matrix matrix;
+    bcq_matrix matrix = {};
     OP_REQUIRES_OK(c, Codes(c, &matrix));
     const Tensor& ids = c->input(0);
     TensorShape shape = ids.shape();
@@ -134,12 +134,12 @@ class GatherScaleGradientOp : public CodesOp {
   using CodesOp::CodesOp;
 
   void Compute(OpKernelContext* c) override {
-    bcq_matrix matrix;
+    bcq_matrix matrix = {};
     OP_REQUIRES_OK(c, Codes(c, &matrix));
     const Tensor& ids = c->input(0);
     const Tensor& dout = c->input(1);
     OP_REQUIRES_OK(c, CheckGathered(facts_, ids.shape(), dout.shape()));
-    Gradients d;
+    Gradients d = {};
     OP_REQUIRES_OK(c, AllocateGradients(c, facts_, &d));
     const int64_t* id = static_cast<const int64_t*>(Data(ids));
     int64_t bad = 0;
