@@ -160,8 +160,27 @@ class GatherScaleGradientXla : public CodesXla {
   }
 };
 
-#define BCQ_REGISTER(NAME) \
-  REGISTER_XLA_OP(Name("Bcq" #NAME).Device(tensorflow::DEVICE_CPU_XLA_JIT), NAME##Xla)
+/* XLA makes its kernels of what is registered when it is first used; what comes later is not seen. */
+bool TooLateForXla() {
+  const auto registered = tensorflow::GetRegisteredKernelsForOp("AddV2");
+  return std::any_of(registered.kernel().begin(), registered.kernel().end(), [](const auto& kernel) {
+    return kernel.device_type() == tensorflow::DEVICE_CPU_XLA_JIT;
+  });
+}
+
+template <typename Kernel>
+void RegisterKernel(const char* op) {
+  const auto* kernel =
+      tensorflow::KernelDefBuilder(op).Device(tensorflow::DEVICE_CPU_XLA_JIT).Build();
+  tensorflow::kernel_factory::OpKernelRegistrar(
+      kernel, op,
+      [](OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
+}
+
+#define BCQ_REGISTER(NAME)                                                                  \
+  REGISTER_XLA_OP(Name("Bcq" #NAME).Device(tensorflow::DEVICE_CPU_XLA_JIT), NAME##Xla)      \
+  [[maybe_unused]] const bool k##NAME##Late =                                               \
+      TooLateForXla() && (RegisterKernel<NAME##Xla>("Bcq" #NAME), true)
 BCQ_REGISTER(Product);
 BCQ_REGISTER(ProductTransposed);
 BCQ_REGISTER(ProductScaleGradient);
