@@ -43,6 +43,11 @@ struct Segment {
   int64_t begin, end, group;
 };
 
+struct Segments {
+  int64_t count;
+  Segment segment[kMostTileWords];
+};
+
 struct Kernels {
   /* Bytes of the tables of one word of 32 inputs, by precision. */
   int64_t table_bytes[2];
@@ -129,11 +134,18 @@ static inline int64_t group_of_word(const bcq_matrix* m, int64_t word) {
   return word * kWordBits / m->group_size;
 }
 
-/* The segment that starts at `word`, within the K tile that ends at `end`. */
-static inline Segment segment_at(const bcq_matrix* m, int64_t word, int64_t end) {
-  const int64_t group = group_of_word(m, word);
-  if (group + 1 == groups(m)) return {word, end, group};
-  return {word, smaller(end, (group + 1) * (m->group_size / kWordBits)), group};
+/* The segments of K tile `tile`, of `tile_words` words. */
+static inline Segments segments_of(const bcq_matrix* m, int64_t tile_words, int64_t tile) {
+  Segments all;
+  all.count = 0;
+  const int64_t last_group = groups(m) - 1, start = tile * tile_words;
+  const int64_t end = smaller(start + tile_words, words_per_row(m));
+  for (int64_t word = start; word < end; word = all.segment[all.count++].end) {
+    const int64_t group = group_of_word(m, word);
+    const int64_t group_end = group == last_group ? end : (group + 1) * m->group_size / kWordBits;
+    all.segment[all.count] = {word, smaller(end, group_end), group};
+  }
+  return all;
 }
 
 /* Scales of a plane from stored row `row` on. */

@@ -8,8 +8,6 @@ namespace bcq {
 namespace avx2 {
 #include "lanes.inl"
 
-#include "digits.inl"
-
 #include "lookup_avx2.inl"
 
 #include "kernels.inl"

@@ -8,8 +8,6 @@ namespace bcq {
 namespace avx512 {
 #include "lanes.inl"
 
-#include "digits.inl"
-
 #include "lookup_avx512.inl"
 
 #include "kernels.inl"

@@ -35,19 +35,52 @@ static inline f32x16 multiply_add(f32x16 a, f32x16 b, f32x16 c) {
 #endif
 }
 
+/* Lanes 0 to 7, and 8 to 15, as double. (The compiler's own conversions take detours.) */
 static inline f64x8 widen_low(const f32x16& v) {
+#if defined(BCQ_AVX512)
+  return (f64x8)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v));
+#else
   return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), f64x8);
+#endif
 }
-
 static inline f64x8 widen_high(const f32x16& v) {
+#if defined(BCQ_AVX512)
+  return (f64x8)_mm512_cvtps_pd(_mm512_extractf32x8_ps((__m512)v, 1));
+#else
   return __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15),
                                  f64x8);
+#endif
 }
 
-/* The nearest integers, ties to even, modulo 2^32; at most 2^31 in magnitude. */
-static inline u32x8 nearest(const f64x8& v) {
-  const f64x8 shifted = v + 0x1.8p52;  // the integer stands in the low bits of the sum
-  return __builtin_convertvector((u64x8)shifted, u32x8);
+static inline f32x16 narrow(const f64x8& low, const f64x8& high) {
+#if defined(BCQ_AVX512)
+  return (f32x16)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps((__m512d)low)),
+                                    _mm512_cvtpd_ps((__m512d)high), 1);
+#else
+  const f32x8 a = __builtin_convertvector(low, f32x8), b = __builtin_convertvector(high, f32x8);
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
+}
+
+static inline f64x8 load_doubles(const int32_t* from) {
+#if defined(BCQ_AVX512)
+  return (f64x8)_mm512_cvtepi32_pd(_mm256_loadu_si256((const __m256i*)from));
+#else
+  return __builtin_convertvector(load<i32x8>(from), f64x8);
+#endif
+}
+
+/* The nearest integers, ties to even; below 2^31 in magnitude. */
+static inline i32x16 nearest(const f32x16& v) {
+#if defined(BCQ_AVX512)
+  return (i32x16)_mm512_cvtps_epi32((__m512)v);
+#else
+  // Added to 1.5 2^52, the integers stand in the low bits of the sums.
+  const u32x8 a = __builtin_convertvector((u64x8)(widen_low(v) + 0x1.8p52), u32x8);
+  const u32x8 b = __builtin_convertvector((u64x8)(widen_high(v) + 0x1.8p52), u32x8);
+  return (i32x16)__builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+                                         15);
+#endif
 }
 
 static inline f32x16 half_to_float(const u16x16& h) {
@@ -110,27 +143,31 @@ static inline void store_lanes(void* to, int32_t type, const f32x16& v) {
   store(to, type == BCQ_FLOAT16 ? float_to_half(v) : float_to_bfloat(v));
 }
 
-/* `count` numbers as float32, then zeros up to a multiple of 16. */
-static inline void to_floats(const void* from, int32_t type, int64_t count, float* to) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    store(to + i, load_lanes(element(from, type, i), type));
-  }
-  if (i == count) return;
-  float last[kLanes] = {};
-  __builtin_memcpy(last, element(from, type, i), (count - i) * type_bytes(type));
-  store(to + i, load_lanes(last, type));
+/* The first lanes of up to 16 numbers, then zeros. */
+static inline f32x16 load_some(const void* from, int32_t type, int64_t count) {
+  if (count >= kLanes) return load_lanes(from, type);
+  float lanes[kLanes] = {};
+  if (count > 0) __builtin_memcpy(lanes, from, count * type_bytes(type));
+  return load_lanes(lanes, type);
 }
 
-/* The first `count` of the floats as `type`. */
-static inline void from_floats(const float* from, int32_t type, int64_t count, void* to) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    store_lanes(element(to, type, i), type, load<f32x16>(from + i));
+/* `count` numbers as float32, then zeros up to a multiple of 16. */
+static inline void to_floats(const void* from, int32_t type, int64_t count, float* to) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    store(to + i, load_some(element(from, type, i), type, count - i));
   }
-  if (i == count) return;
-  float last[kLanes] = {}, converted[kLanes];
-  __builtin_memcpy(last, from + i, (count - i) * sizeof(float));
-  store_lanes(converted, type, load<f32x16>(last));
-  __builtin_memcpy(element(to, type, i), converted, (count - i) * type_bytes(type));
+}
+
+/* The first `count` of the floats as `type`; reads up to a multiple of 16. */
+static inline void from_floats(const float* from, int32_t type, int64_t count, void* to) {
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const f32x16 v = load<f32x16>(from + i);
+    if (count - i >= kLanes) {
+      store_lanes(element(to, type, i), type, v);
+      continue;
+    }
+    float last[kLanes];
+    store_lanes(last, type, v);
+    __builtin_memcpy(element(to, type, i), last, (count - i) * type_bytes(type));
+  }
 }

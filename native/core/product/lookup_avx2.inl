@@ -28,6 +28,14 @@ static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
   }
 }
 
+/* Multipliers of the 16 quads of two words, in their lanes, as bytes: [word][half][byte]. */
+static inline void store_multipliers(const i32x16& multipliers, uint32_t* weights) {
+  for (int i = 0; i < 4; ++i) {
+    weights[i] = (uint32_t)(multipliers[i] | multipliers[i + 4] << 8 | multipliers[i + 8] << 16 |
+                            multipliers[i + 12] << 24);
+  }
+}
+
 /* Words of 32 rows -> byte p of each in bytes[p]: of its 128-bit lane L, byte 4 k + i is that of
  * row 8 k + 4 L + i. */
 static inline void transpose_bytes(const uint32_t* words, __m256i bytes[4]) {
@@ -47,92 +55,99 @@ static inline void transpose_bytes(const uint32_t* words, __m256i bytes[4]) {
   bytes[3] = _mm256_unpackhi_epi64(high01, high23);
 }
 
+/* Sums of 16 bits of 32 rows: rows 0 to 15 in rows[0], 16 to 31 in rows[1], each in the order 0-3,
+ * 8-11, 4-7, 12-15. */
+struct Sums16 {
+  __m256i rows[2];
+};
+
 /* The entries that the nibbles `index` of 32 rows choose from four tables, times the tables'
- * multipliers (at most 64, so that no pair exceeds 2^15): sums of 16 bits without sign, rows 0 to
- * 15 in sums[0], 16 to 31 in sums[1], each in the order 0-3, 8-11, 4-7, 12-15. */
-static inline void choose(const __m256i index[4], const uint8_t* tables, __m256i multiplier01,
-                          __m256i multiplier23, __m256i sums[2]) {
+ * multipliers, which are at most 64: the sum of four is at most 4 x 64 x 127. `sign`: whether
+ * entries have one; those without come with multipliers of 1. */
+template <bool sign>
+static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
+                            const __m256i multipliers[2]) {
   __m256i chosen[4];
   for (int p = 0; p < 4; ++p) {
     const __m128i table = _mm_loadu_si128((const __m128i*)(tables + 16 * p));
     chosen[p] = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index[p]);
   }
-  const __m256i low01 = _mm256_unpacklo_epi8(chosen[0], chosen[1]);
-  const __m256i low23 = _mm256_unpacklo_epi8(chosen[2], chosen[3]);
-  const __m256i high01 = _mm256_unpackhi_epi8(chosen[0], chosen[1]);
-  const __m256i high23 = _mm256_unpackhi_epi8(chosen[2], chosen[3]);
-  sums[0] = _mm256_add_epi16(_mm256_maddubs_epi16(low01, multiplier01),
-                             _mm256_maddubs_epi16(low23, multiplier23));
-  sums[1] = _mm256_add_epi16(_mm256_maddubs_epi16(high01, multiplier01),
-                             _mm256_maddubs_epi16(high23, multiplier23));
+  __m256i sums[2][2];
+  for (int i = 0; i < 2; ++i) {
+    const __m256i pairs[2] = {_mm256_unpacklo_epi8(chosen[2 * i], chosen[2 * i + 1]),
+                              _mm256_unpackhi_epi8(chosen[2 * i], chosen[2 * i + 1])};
+    for (int half = 0; half < 2; ++half) {
+      sums[half][i] = sign ? _mm256_maddubs_epi16(multipliers[i], pairs[half])
+                           : _mm256_maddubs_epi16(pairs[half], multipliers[i]);
+    }
+  }
+  return {{_mm256_add_epi16(sums[0][0], sums[0][1]), _mm256_add_epi16(sums[1][0], sums[1][1])}};
 }
 
 /* Running sums of 32 rows. Three digits: of 16 bits, which the 8 x 16 entries of a K tile at 255
- * each do not exceed. One digit: of 32 bits; `all` takes two rows' sums as one number, `upper` the
- * upper ones alone. */
+ * each do not exceed. */
 template <int digits>
 struct Sums {
   __m256i sum[digits][2] = {};
 
   void add(const __m256i index[4], const uint8_t* tables, uint32_t) {
-    const __m256i ones = _mm256_set1_epi8(1);
+    const __m256i ones[2] = {_mm256_set1_epi8(1), _mm256_set1_epi8(1)};
     for (int d = 0; d < digits; ++d) {
-      __m256i more[2];
-      choose(index, tables + d * 64, ones, ones, more);
-      for (int i = 0; i < 2; ++i) sum[d][i] = _mm256_add_epi16(sum[d][i], more[i]);
+      const Sums16 more = d == digits - 1 ? choose<true>(index, tables + d * 64, ones)
+                                          : choose<false>(index, tables + d * 64, ones);
+      for (int i = 0; i < 2; ++i) sum[d][i] = _mm256_add_epi16(sum[d][i], more.rows[i]);
     }
   }
 
   /* Rows 16 i to 16 i + 7, then 8 more. */
   void finish(int i, __m256i* first, __m256i* second) const {
     const __m256i zero = _mm256_setzero_si256();
-    *first = *second = zero;
-    for (int d = digits - 1; d >= 0; --d) {
-      *first = _mm256_add_epi32(_mm256_slli_epi32(*first, 8),
-                                _mm256_unpacklo_epi16(sum[d][i], zero));
-      *second = _mm256_add_epi32(_mm256_slli_epi32(*second, 8),
-                                 _mm256_unpackhi_epi16(sum[d][i], zero));
+    *first = _mm256_unpacklo_epi16(zero, sum[2][i]);  // times 2^16
+    *second = _mm256_unpackhi_epi16(zero, sum[2][i]);
+    for (int d = 0; d < 2; ++d) {
+      const __m256i low = _mm256_unpacklo_epi16(sum[d][i], zero);
+      const __m256i high = _mm256_unpackhi_epi16(sum[d][i], zero);
+      *first = _mm256_add_epi32(*first, _mm256_slli_epi32(low, 8 * d));
+      *second = _mm256_add_epi32(*second, _mm256_slli_epi32(high, 8 * d));
     }
   }
 };
 
+/* One digit: of 32 bits, of even and of odd rows. */
 template <>
 struct Sums<1> {
-  __m256i all[2] = {}, upper[2] = {};
+  __m256i even[2] = {}, odd[2] = {};
 
-  void add(const __m256i index[4], const uint8_t* tables, uint32_t multipliers) {
-    __m256i more[2];
-    choose(index, tables, _mm256_set1_epi16((int16_t)multipliers),
-           _mm256_set1_epi16((int16_t)(multipliers >> 16)), more);
+  void add(const __m256i index[4], const uint8_t* tables, uint32_t weights) {
+    const __m256i multipliers[2] = {_mm256_set1_epi16((int16_t)weights),
+                                    _mm256_set1_epi16((int16_t)(weights >> 16))};
+    const Sums16 more = choose<true>(index, tables, multipliers);
     for (int i = 0; i < 2; ++i) {
-      all[i] = _mm256_add_epi32(all[i], more[i]);
-      upper[i] = _mm256_add_epi32(upper[i], _mm256_srli_epi32(more[i], 16));
+      const __m256i lower = _mm256_madd_epi16(more.rows[i], _mm256_set1_epi32(1));
+      even[i] = _mm256_add_epi32(even[i], lower);
+      odd[i] = _mm256_add_epi32(odd[i], _mm256_srai_epi32(more.rows[i], 16));
     }
   }
 
   void finish(int i, __m256i* first, __m256i* second) const {
-    const __m256i lower = _mm256_sub_epi32(all[i], _mm256_slli_epi32(upper[i], 16));
-    *first = _mm256_unpacklo_epi32(lower, upper[i]);
-    *second = _mm256_unpackhi_epi32(lower, upper[i]);
+    *first = _mm256_unpacklo_epi32(even[i], odd[i]);
+    *second = _mm256_unpackhi_epi32(even[i], odd[i]);
   }
 };
 
 /* The sums of entries over `count` words of one plane of a tile for one row of x, as in
  * lookup_avx512.inl. */
 template <int digits, int batch>
-static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t count,
-                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
-                               const uint32_t* next, int32_t* sums) {
+static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
+                          const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                          int32_t* sums) {
   static_assert(batch == 1, "rows of x come one at a time");
-  const __m256i excess = _mm256_set1_epi32((int32_t)excess_of<digits>(weights, count));
   const __m256i nibble = _mm256_set1_epi8(15);
   for (int row = 0; row < kTileRows; row += kRowsAtOnce) {
     Sums<digits> running;
     for (int64_t i = 0; i < count; ++i) {
       __m256i position[4], low[4], high[4];
       transpose_bytes(words + i * stride + row, position);
-      _mm_prefetch((const char*)(next + i * stride + row), _MM_HINT_T0);
-      _mm_prefetch((const char*)(next + i * stride + row + 16), _MM_HINT_T0);
       for (int p = 0; p < 4; ++p) {
         low[p] = _mm256_and_si256(position[p], nibble);
         high[p] = _mm256_and_si256(_mm256_srli_epi16(position[p], 4), nibble);
@@ -145,8 +160,8 @@ static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t co
       __m256i first, second;
       running.finish(i, &first, &second);
       int32_t* to = sums + row + 16 * i;
-      _mm256_storeu_si256((__m256i*)to, _mm256_sub_epi32(first, excess));
-      _mm256_storeu_si256((__m256i*)(to + 8), _mm256_sub_epi32(second, excess));
+      _mm256_storeu_si256((__m256i*)to, first);
+      _mm256_storeu_si256((__m256i*)(to + 8), second);
     }
   }
 }

@@ -9,52 +9,63 @@ enum { kBatchAtOnce = 4 };
 template <int digits>
 static constexpr int64_t kTableBytes = 2 * digits * 64;
 
-/* Byte `byte` of each of the 32-bit lanes of two vectors, interleaved, in the lower half. */
-template <int byte>
-static inline __m512i interleaved_bytes(const u32x16& first, const u32x16& second) {
-  const __m512i step = _mm512_set_epi64(0, 0, 0, 0, 0x7c3c783874347030, 0x6c2c682864246020,
-                                        0x5c1c581854145010, 0x4c0c480844044000);
-  const __m512i index = _mm512_add_epi8(step, _mm512_set1_epi8(byte));
+/* Byte `byte` of each of the 32-bit lanes of two vectors, interleaved, in the lower half; the next
+ * bytes in the upper half. */
+static inline __m512i interleaved_bytes(int byte, const u32x16& first, const u32x16& second) {
+  const __m512i step = _mm512_set_epi64(
+      0x7d3d793975357131, 0x6d2d692965256121, 0x5d1d591955155111, 0x4d0d490945054101,
+      0x7c3c783874347030, 0x6c2c682864246020, 0x5c1c581854145010, 0x4c0c480844044000);
+  const __m512i index = _mm512_add_epi8(step, _mm512_set1_epi8((char)byte));
   return _mm512_permutex2var_epi8((__m512i)first, index, (__m512i)second);
 }
 
-/* Byte `byte` of four entries of each quad. */
-template <int byte>
-static inline __m512i four_entries(const u32x16* entries) {
-  const __m512i low = interleaved_bytes<byte>(entries[0], entries[1]);
-  const __m512i high = interleaved_bytes<byte>(entries[2], entries[3]);
-  const __m512i pairs = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
-                                         8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-  return _mm512_permutex2var_epi16(low, pairs, high);
+/* Words 16 `half` to 16 `half` + 15 of two vectors, interleaved. */
+static inline __m512i interleaved_words(int half, __m512i first, __m512i second) {
+  const __m512i step =
+      _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
+                       37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i index = _mm512_add_epi16(step, _mm512_set1_epi16((short)(16 * half)));
+  return _mm512_permutex2var_epi16(first, index, second);
 }
 
-/* Byte `byte` of the entries as the digit `digit` of the four tables of a block. */
-template <int digits, int digit>
-static inline void store_digit(const u32x16 entries[16], uint8_t* bytes) {
-  constexpr int byte = 4 - digits + digit;
-  const __m512i a = four_entries<byte>(entries), b = four_entries<byte>(entries + 4);
-  const __m512i c = four_entries<byte>(entries + 8), d = four_entries<byte>(entries + 12);
-  const __m512i ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
-  const __m512i cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
-  uint8_t* to = bytes + digit * 64;
-  constexpr int step = digits * 64;
-  _mm512_storeu_si512(to, _mm512_unpacklo_epi64(ab_low, cd_low));
-  _mm512_storeu_si512(to + step, _mm512_unpackhi_epi64(ab_low, cd_low));
-  _mm512_storeu_si512(to + 2 * step, _mm512_unpacklo_epi64(ab_high, cd_high));
-  _mm512_storeu_si512(to + 3 * step, _mm512_unpackhi_epi64(ab_high, cd_high));
+/* Four entries of each quad -> their digits, four bytes a quad, by quad. */
+template <int digits>
+static inline void split_digits(const u32x16 entries[4], __m512i split[digits]) {
+  const __m512i low = interleaved_bytes(4 - digits, entries[0], entries[1]);
+  const __m512i high = interleaved_bytes(4 - digits, entries[2], entries[3]);
+  split[0] = interleaved_words(0, low, high);
+  if constexpr (digits == 3) {
+    split[1] = interleaved_words(1, low, high);
+    split[2] = interleaved_words(0, interleaved_bytes(3, entries[0], entries[1]),
+                                 interleaved_bytes(3, entries[2], entries[3]));
+  }
 }
 
 /* The upper bytes of the entries of 16 quads (lanes as tables.inl says) as tables of two words. */
 template <int digits>
 static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
-  store_digit<digits, digits - 1>(entries, bytes);
-  if constexpr (digits == 3) {
-    store_digit<3, 0>(entries, bytes);
-    store_digit<3, 1>(entries, bytes);
+  __m512i split[4][digits];
+  for (int i = 0; i < 4; ++i) split_digits<digits>(entries + 4 * i, split[i]);
+  for (int d = 0; d < digits; ++d) {
+    const __m512i low01 = _mm512_unpacklo_epi32(split[0][d], split[1][d]);
+    const __m512i high01 = _mm512_unpackhi_epi32(split[0][d], split[1][d]);
+    const __m512i low23 = _mm512_unpacklo_epi32(split[2][d], split[3][d]);
+    const __m512i high23 = _mm512_unpackhi_epi32(split[2][d], split[3][d]);
+    const __m512i tables[4] = {
+        _mm512_unpacklo_epi64(low01, low23), _mm512_unpackhi_epi64(low01, low23),
+        _mm512_unpacklo_epi64(high01, high23), _mm512_unpackhi_epi64(high01, high23)};
+    for (int i = 0; i < 4; ++i) _mm512_storeu_si512(bytes + (i * digits + d) * 64, tables[i]);
   }
 }
 
-/* A register of tables for one half of a word, and the multiplier of each of its four. */
+/* Multipliers of the 16 quads of two words, in their lanes, as bytes: [word][half][byte]. */
+static inline void store_multipliers(const i32x16& multipliers, uint32_t* weights) {
+  const __m128i order = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m128i bytes = _mm512_cvtepi32_epi8((__m512i)multipliers);
+  _mm_storeu_si128((__m128i*)weights, _mm_shuffle_epi8(bytes, order));
+}
+
+/* A register of tables for one half of a word. The upper digit has a sign, the others have none. */
 template <int digits>
 struct HalfTables {
   __m512i table[digits], multiplier;
@@ -68,10 +79,11 @@ struct HalfTables {
 
   /* Adds to each of 16 rows the four entries that its four bytes of `index` choose. */
   void add(__m512i index, __m512i sums[digits]) const {
-    for (int d = 0; d < digits; ++d) {
-      const __m512i chosen = _mm512_permutexvar_epi8(index, table[d]);
-      sums[d] = _mm512_dpbusd_epi32(sums[d], chosen, multiplier);
+    for (int d = 0; d < digits - 1; ++d) {
+      sums[d] = _mm512_dpbusd_epi32(sums[d], _mm512_permutexvar_epi8(index, table[d]), multiplier);
     }
+    const __m512i upper = _mm512_permutexvar_epi8(index, table[digits - 1]);
+    sums[digits - 1] = _mm512_dpbusd_epi32(sums[digits - 1], multiplier, upper);
   }
 };
 
@@ -82,28 +94,24 @@ static inline __m512i low_index(__m512i words) {
 }
 static inline __m512i high_index(__m512i words) { return low_index(_mm512_srli_epi32(words, 4)); }
 
-/* Sums of digits -> sums of entries without their excess. */
+/* Sums of digits -> sums of entries. */
 template <int digits>
-static inline __m512i combined(const __m512i sums[digits], uint32_t excess) {
+static inline __m512i combined(const __m512i sums[digits]) {
   __m512i sum = sums[digits - 1];
   for (int d = digits - 2; d >= 0; --d) {
     sum = _mm512_add_epi32(_mm512_slli_epi32(sum, 8), sums[d]);
   }
-  return _mm512_sub_epi32(sum, _mm512_set1_epi32(excess));
+  return sum;
 }
 
 /* For `batch` rows of x, the sums of entries over `count` words of one plane of a tile: words
  * [count][64], `stride` apart. The tables of the rows of x are `row_bytes` apart, the weights
- * `row_weights`. sums [batch][64]. `next`: words that will be wanted after these. */
+ * `row_weights`. sums [batch][64]. */
 template <int digits, int batch>
-static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t count,
-                               const uint8_t* bytes, int64_t row_bytes, const uint32_t* weights,
-                               int64_t row_weights, const uint32_t* next, int32_t* sums) {
+static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
+                          const uint8_t* bytes, int64_t row_bytes, const uint32_t* weights,
+                          int64_t row_weights, int32_t* sums) {
   constexpr int kRowGroups = batch == 1 ? 4 : digits == 3 ? 1 : 2;  // of 16 rows, at once
-  uint32_t excess[batch];
-  for (int b = 0; b < batch; ++b) {
-    excess[b] = excess_of<digits>(weights + b * row_weights, count);
-  }
   for (int first = 0; first < 4; first += kRowGroups) {
     __m512i sum[batch][kRowGroups][digits] = {};
     for (int64_t i = 0; i < count; ++i) {
@@ -111,7 +119,6 @@ static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t co
 #pragma GCC unroll 4
       for (int r = 0; r < kRowGroups; ++r) {
         const int64_t place = i * stride + (first + r) * 16;
-        _mm_prefetch((const char*)(next + place), _MM_HINT_T0);
         const __m512i word = _mm512_loadu_si512(words + place);
         low[r] = low_index(word);
         high[r] = high_index(word);
@@ -131,7 +138,7 @@ static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t co
     for (int b = 0; b < batch; ++b) {
       for (int r = 0; r < kRowGroups; ++r) {
         _mm512_store_si512(sums + b * kTileRows + (first + r) * 16,
-                           combined<digits>(sum[b][r], excess[b]));
+                           combined<digits>(sum[b][r]));
       }
     }
   }

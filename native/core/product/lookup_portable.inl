@@ -1,7 +1,7 @@
 /* Sums of table entries in plain C++. Included inside the namespace of the instruction set.
  *
- * Tables of 16 entries without an excess: int32 where exact, one signed digit where fast. Memory:
- * [word][8 quads][16 entries]. */
+ * Tables of 16 entries: int32 where exact, one signed digit where fast. Memory: [word][8 quads]
+ * [16 entries]. */
 
 enum { kBatchAtOnce = 1, kWordQuads = 8 };
 
@@ -24,17 +24,16 @@ template <int digits>
 static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
   Entry<digits>* table = (Entry<digits>*)bytes;
   constexpr int kShift = 32 - 8 * digits;
-  constexpr int32_t kExcess = 1 << (8 * digits - 1);
   for (int word = 0; word < 2; ++word) {
     for (int quad = 0; quad < kWordQuads; ++quad) {
       const int lane = 4 * (quad / 2) + 2 * word + quad % 2;
-      for (int i = 0; i < 16; ++i) *table++ = (int32_t)(entries[i][lane] >> kShift) - kExcess;
+      for (int i = 0; i < 16; ++i) *table++ = (int32_t)entries[i][lane] >> kShift;
     }
   }
 }
 
 /* Multipliers of the 16 quads of two words, in their lanes, as bytes: [word][quad]. */
-static inline void store_multipliers(const uint32_t multipliers[16], uint32_t* weights) {
+static inline void store_multipliers(const i32x16& multipliers, uint32_t* weights) {
   uint8_t* to = (uint8_t*)weights;
   for (int word = 0; word < 2; ++word) {
     for (int quad = 0; quad < kWordQuads; ++quad) {
@@ -46,9 +45,9 @@ static inline void store_multipliers(const uint32_t multipliers[16], uint32_t* w
 /* The sums of entries over `count` words of one plane of a tile for one row of x, as in
  * lookup_avx512.inl. */
 template <int digits, int batch>
-static inline void lookup_some(const uint32_t* words, int64_t stride, int64_t count,
-                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
-                               const uint32_t*, int32_t* sums) {
+static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
+                          const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                          int32_t* sums) {
   static_assert(batch == 1, "rows of x come one at a time");
   for (int r = 0; r < kTileRows; ++r) sums[r] = 0;
   const Entry<digits>* table = (const Entry<digits>*)bytes;

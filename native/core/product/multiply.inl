@@ -2,83 +2,81 @@
  *
  * The sums of entries are integers, so that their order is free. What is done in floating point is
  * done in double, in an order that depends on nothing but the matrix and the row of x:
- *   y[r] = sum over K tiles of (unit (sum over segments and planes of scale (sum of entries))
- *                               + sum over segments of offset (sum of x))          */
-
-/* Words of one plane in one segment, and those that will be wanted when they are done. */
-struct PlaneWords {
-  const uint32_t *words, *next;
-  int64_t stride, count;
-};
+ *   y[r] = sum over segments of (unit (sum over planes of scale (sum of entries))
+ *                                + offset (sum of x))                                 */
 
 /* Scales or offsets of 64 rows as double; past the last row zeros. */
 static inline void load_scales(const void* scales, int32_t type, int64_t rows,
                                double to[kTileRows]) {
-  float values[kTileRows] = {};
-  to_floats(scales, type, rows, values);
   for (int i = 0; i < kTileRows; i += kLanes) {
-    const f32x16 v = load<f32x16>(values + i);
+    const f32x16 v = load_some(element(scales, type, i), type, rows - i);
     store(to + i, widen_low(v));
     store(to + i + 8, widen_high(v));
   }
 }
 
-/* to += factor values */
-static inline void add_scaled(double factor, const double values[kTileRows],
-                              double to[kTileRows]) {
-  for (int i = 0; i < kTileRows; i += 8) {
-    store(to + i, load<f64x8>(to + i) + factor * load<f64x8>(values + i));
-  }
-}
+/* A row tile and its scales in one group. */
+struct ScaledTile {
+  Tile tile;
+  int64_t group;
+  alignas(64) double scale[BCQ_MAX_BITS][kTileRows], offset[kTileRows];
 
-/* to += scales sums */
-static inline void add_sums(const double scales[kTileRows], const int32_t sums[kTileRows],
-                            double to[kTileRows]) {
-  for (int i = 0; i < kTileRows; i += 8) {
-    const f64x8 sum = __builtin_convertvector(load<i32x8>(sums + i), f64x8);
-    store(to + i, load<f64x8>(to + i) + load<f64x8>(scales + i) * sum);
+  void start(const bcq_matrix* m, int64_t index) {
+    tile = tile_at(m, index);
+    group = -1;
   }
-}
 
-template <int digits, int batch>
-static inline void lookup(const Tables* t, int64_t row, int64_t word, const PlaneWords& plane,
-                          int32_t* sums) {
-  const uint8_t* bytes = t->bytes + row * t->row_bytes + word * kTableBytes<digits>;
-  const uint32_t* weights = digits == 1 ? t->weights + row * t->row_weights + word * 2 : nullptr;
-  lookup_some<digits, batch>(plane.words, plane.stride, plane.count, bytes, t->row_bytes, weights,
-                             t->row_weights, plane.next, sums);
+  void choose_group(const bcq_matrix* m, int64_t wanted) {
+    if (group == wanted) return;
+    group = wanted;
+    for (int64_t p = 0; p < tile.planes; ++p) {
+      load_scales(scales_at(m, group, p, tile.first), m->scale_type, tile.rows, scale[p]);
+    }
+    if (m->offset == nullptr) return;
+    load_scales(offset_at(m, group, tile.first), m->scale_type, tile.rows, offset);
+  }
+};
+
+/* Adds one segment of one row of x to y [64]: sums [planes][64], `sum_stride` apart, times the
+ * planes' scales and the unit; and the offset times the sum of x. */
+static inline void add_segment(const ScaledTile& scaled, const int32_t* sums, int64_t sum_stride,
+                               double unit, const double* sum_of_x, double* y) {
+  for (int i = 0; i < kTileRows; i += 8) {
+    f64x8 total = {};
+    for (int64_t p = 0; p < scaled.tile.planes; ++p) {
+      total += load<f64x8>(scaled.scale[p] + i) * load_doubles(sums + p * sum_stride + i);
+    }
+    f64x8 result = load<f64x8>(y + i) + unit * total;
+    if (sum_of_x != nullptr) result += *sum_of_x * load<f64x8>(scaled.offset + i);
+    store(y + i, result);
+  }
 }
 
 /* One row tile times K tile `k` of `batch` rows of x from `row` on, added to y [batch][64], which
- * are y_stride apart. `next`: where the tile that comes after this one has its words. */
+ * are y_stride apart. */
 template <int digits, int batch>
-static void add_tile(const bcq_matrix* m, const Tables* t, const Tile& tile, const uint32_t* next,
-                     int64_t row, int64_t k, double* y, int64_t y_stride) {
-  alignas(64) int32_t sums[batch * kTileRows];
-  alignas(64) double partial[batch][kTileRows] = {}, scales[kTileRows];
-  const int64_t start = k * t->tile_words, end = smaller(start + t->tile_words, words_per_row(m));
-  int64_t index = 0;  // of the segment
-  for (int64_t word = start; word < end; ++index) {
-    const Segment s = segment_at(m, word, end);
-    for (int64_t plane = 0; plane < tile.planes; ++plane) {
-      const int64_t place = (s.begin * tile.planes + plane) * kTileRows;
-      const PlaneWords words = {tile.words + place, next + place, tile.planes * kTileRows,
-                                s.end - s.begin};
-      lookup<digits, batch>(t, row, s.begin, words, sums);
-      load_scales(scales_at(m, s.group, plane, tile.first), m->scale_type, tile.rows, scales);
-      for (int b = 0; b < batch; ++b) add_sums(scales, sums + b * kTileRows, partial[b]);
+static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segments,
+                     ScaledTile* scaled, int64_t row, int64_t k, double* y, int64_t y_stride) {
+  const Tile& tile = scaled->tile;
+  alignas(64) int32_t sums[BCQ_MAX_BITS][batch][kTileRows];
+  for (int64_t i = 0; i < segments.count; ++i) {
+    const Segment& s = segments.segment[i];
+    scaled->choose_group(m, s.group);
+    const uint8_t* bytes = t->bytes + row * t->row_bytes + s.begin * kTableBytes<digits>;
+    const uint32_t* weights =
+        digits == 1 ? t->weights + row * t->row_weights + s.begin * 2 : nullptr;
+    for (int64_t p = 0; p < tile.planes; ++p) {
+      const uint32_t* words = tile.words + (s.begin * tile.planes + p) * kTileRows;
+      lookup<digits, batch>(words, tile.planes * kTileRows, s.end - s.begin, bytes, t->row_bytes,
+                            weights, t->row_weights, sums[p][0]);
     }
-    if (m->offset != nullptr) {
-      load_scales(offset_at(m, s.group, tile.first), m->scale_type, tile.rows, scales);
-      for (int b = 0; b < batch; ++b) {
-        const double sum = t->sums[((row + b) * t->tiles + k) * kMostTileWords + index];
-        add_scaled(sum, scales, y + b * y_stride);
-      }
+    for (int b = 0; b < batch; ++b) {
+      const int64_t at = (row + b) * t->tiles + k;
+      const double* sum_of_x =
+          m->offset != nullptr ? t->sums + at * kMostTileWords + i : nullptr;
+      add_segment(*scaled, sums[0][b], batch * kTileRows, t->units[at], sum_of_x,
+                  y + b * y_stride);
     }
-    word = s.end;
-  }
-  for (int b = 0; b < batch; ++b) {
-    add_scaled(t->units[(row + b) * t->tiles + k], partial[b], y + b * y_stride);
   }
 }
 
@@ -87,25 +85,30 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Tile& tile, con
 struct Block {
   int64_t row, batch, first_tile, tiles;
   alignas(64) double y[kBlockBatch][kBlockTiles * kTileRows];
+
+  void start(int64_t row_, int64_t batch_, int64_t first_tile_, int64_t tiles_) {
+    row = row_, batch = batch_, first_tile = first_tile_, tiles = tiles_;
+    for (int64_t b = 0; b < batch; ++b) {
+      for (int64_t i = 0; i < tiles * kTileRows; i += 8) store(y[b] + i, f64x8{});
+    }
+  }
 };
 
 template <int digits>
 static void add_block(const bcq_matrix* m, const Tables* t, Block* block) {
   constexpr int64_t stride = kBlockTiles * kTileRows;
-  Tile tile[kBlockTiles];
-  for (int64_t i = 0; i < block->tiles; ++i) tile[i] = tile_at(m, block->first_tile + i);
+  ScaledTile tiles[kBlockTiles];
+  for (int64_t i = 0; i < block->tiles; ++i) tiles[i].start(m, block->first_tile + i);
   for (int64_t k = 0; k < t->tiles; ++k) {
+    const Segments segments = segments_of(m, t->tile_words, k);
     for (int64_t b = 0; b < block->batch;) {
       const bool several = b + kBatchAtOnce <= block->batch;
       for (int64_t i = 0; i < block->tiles; ++i) {
-        const uint32_t* next = i + 1 < block->tiles
-                                   ? tile[i + 1].words
-                                   : tile[0].words + t->tile_words * tile[0].planes * kTileRows;
         double* y = block->y[b] + i * kTileRows;
         if (several) {
-          add_tile<digits, kBatchAtOnce>(m, t, tile[i], next, block->row + b, k, y, stride);
+          add_tile<digits, kBatchAtOnce>(m, t, segments, &tiles[i], block->row + b, k, y, stride);
         } else {
-          add_tile<digits, 1>(m, t, tile[i], next, block->row + b, k, y, stride);
+          add_tile<digits, 1>(m, t, segments, &tiles[i], block->row + b, k, y, stride);
         }
       }
       b += several ? kBatchAtOnce : 1;
@@ -137,7 +140,8 @@ static bool is_finite(const Tables* t, int64_t row) {
 
 static void multiply(const bcq_matrix* m, const Tables* t, bcq_type type, const void* x, void* y,
                      int64_t row, int64_t batch, int64_t first_tile, int64_t count) {
-  Block block = {row, batch, first_tile, count, {}};
+  Block block;
+  block.start(row, batch, first_tile, count);
   if (t->precision == BCQ_EXACT) {
     add_block<3>(m, t, &block);
   } else {
@@ -148,7 +152,10 @@ static void multiply(const bcq_matrix* m, const Tables* t, bcq_type type, const 
     for (int64_t i = 0; i < count; ++i) {
       const Tile tile = tile_at(m, first_tile + i);
       float sums[kTileRows];
-      for (int r = 0; r < kTileRows; ++r) sums[r] = (float)block.y[b][i * kTileRows + r];
+      for (int r = 0; r < kTileRows; r += kLanes) {
+        const double* from = block.y[b] + i * kTileRows + r;
+        store(sums + r, narrow(load<f64x8>(from), load<f64x8>(from + 8)));
+      }
       if (!finite) plain_product(m, tile, type, element(x, type, (row + b) * m->columns), sums);
       store_outputs(m, tile, sums, type, element(y, type, (row + b) * m->rows));
     }

@@ -6,18 +6,30 @@
  * 64-byte register are lanes 4 apart. */
 
 enum { kQuadInputs = 4, kBlockWords = 2, kBlockInputs = kBlockWords * kWordBits };
+enum { kMostBlocks = kMostTileWords / kBlockWords };
 
-/* Exact: the largest sum of a quad in a K tile stands for this many units, 2^23 - 1. */
-static constexpr double kExactRange = 0x7fffff;
-/* Fast: the same for one digit, and the most that a multiplier of a quad may be. */
-static constexpr double kFastRange = 127, kMostMultiplier = 64;
-/* Entries are made in 32-bit fixed point with these many units of it in theirs. */
-static constexpr double kExactSteps = 0x1p8, kFastSteps = 0x1p24;
+/* Entries are made in 32-bit fixed point, of which the digits are the upper bits. Sums stay below
+ * 2^31 - 2^23 with one digit and 2^31 - 2^7 with three, for the rounding, by a part in 2^20 that
+ * covers the rounding errors of float32 on the way. */
+static constexpr double kExactRange = 0x1p31 * (1 - 0x1p-20), kExactSteps = 0x1p8;
+static constexpr double kFastRange = 127 * 0x1p24 * (1 - 0x1p-20), kFastSteps = 0x1p24;
+/* A quad's multiplier is at most this. */
+static constexpr float kMostMultiplier = 64;
 
-/* Inputs of 16 quads: input[k] has each quad's element k. */
+/* The inputs of a K tile by quads, times 2^exponent: [block][input of the quad][lane]. */
 struct Quads {
-  f32x16 input[kQuadInputs];
+  alignas(64) float input[kMostBlocks][kQuadInputs][kLanes];
+  int64_t blocks;
+  int exponent;
+  float norm; /* the largest sum of the magnitudes of a quad */
 };
+
+static inline float power_of_two(int exponent) {
+  const uint32_t bits = (uint32_t)(exponent + 127) << 23;
+  float result;
+  __builtin_memcpy(&result, &bits, sizeof result);
+  return result;
+}
 
 /* Input k of the two byte pairs' quads: lanes 4 p + h of bytes p, each twice. */
 template <int k>
@@ -33,113 +45,108 @@ static inline f32x16 quad_inputs(const f32x16 x[4]) {
                                  30, 31);
 }
 
-static inline Quads load_quads(const float* from) {
-  f32x16 x[4];
-  for (int i = 0; i < 4; ++i) x[i] = load<f32x16>(from + kLanes * i);
-  return {{quad_inputs<0>(x), quad_inputs<1>(x), quad_inputs<2>(x), quad_inputs<3>(x)}};
+static inline f32x16 magnitude(const f32x16& v) { return (f32x16)((u32x16)v & 0x7fffffffu); }
+
+static inline f32x16 norms(const float input[kQuadInputs][kLanes]) {
+  const f32x16 a = magnitude(load<f32x16>(input[0])) + magnitude(load<f32x16>(input[1]));
+  const f32x16 b = magnitude(load<f32x16>(input[2])) + magnitude(load<f32x16>(input[3]));
+  return a + b;
 }
 
-/* Sums of magnitudes, in double: nothing overflows. */
-static inline void quad_norms(const Quads& quads, f64x8* low, f64x8* high) {
-  f32x16 magnitude[kQuadInputs];
-  for (int k = 0; k < kQuadInputs; ++k) {
-    magnitude[k] = (f32x16)((u32x16)quads.input[k] & 0x7fffffffu);
+/* The exponent of the largest magnitude as its bits stand in float32; 255: NaN or Inf. */
+static inline int largest_exponent(const float* x, int64_t count) {
+  u32x16 largest = {};
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const u32x16 bits = load<u32x16>(x + i) & 0x7f800000u;
+    largest = bits > largest ? bits : largest;
   }
-  *low = (widen_low(magnitude[0]) + widen_low(magnitude[1])) +
-         (widen_low(magnitude[2]) + widen_low(magnitude[3]));
-  *high = (widen_high(magnitude[0]) + widen_high(magnitude[1])) +
-          (widen_high(magnitude[2]) + widen_high(magnitude[3]));
+  uint32_t result = 0;
+  for (int i = 0; i < kLanes; ++i) result = largest[i] > result ? largest[i] : result;
+  return (int)(result >> 23);
 }
 
-static inline double largest_norm(const float* x, int64_t count) {
-  f64x8 largest = {};
-  for (int64_t i = 0; i < count; i += kBlockInputs) {
-    f64x8 low, high;
-    quad_norms(load_quads(x + i), &low, &high);
-    const f64x8 norm = low > high ? low : high;
-    largest = norm > largest ? norm : largest;
+/* Scales x so that its largest magnitude is from 1 to 2, or to 2^23 where x is denormal: sums
+ * neither overflow nor lose digits. */
+static inline void to_quads(const float* x, int64_t count, int largest, Quads* quads) {
+  quads->exponent = largest == 0 ? 149 : 127 - largest;
+  quads->blocks = divide_up(count, kBlockInputs);
+  const float scale = power_of_two(quads->exponent / 2);
+  const float rest = power_of_two(quads->exponent - quads->exponent / 2);
+  f32x16 norm = {};
+  for (int64_t i = 0; i < quads->blocks; ++i) {
+    f32x16 v[4];
+    for (int j = 0; j < 4; ++j) {
+      v[j] = load<f32x16>(x + i * kBlockInputs + j * kLanes) * scale * rest;
+    }
+    float(*input)[kLanes] = quads->input[i];
+    store(input[0], quad_inputs<0>(v));
+    store(input[1], quad_inputs<1>(v));
+    store(input[2], quad_inputs<2>(v));
+    store(input[3], quad_inputs<3>(v));
+    const f32x16 more = norms(input);
+    norm = more > norm ? more : norm;
   }
-  double result = 0;
-  for (int i = 0; i < 8; ++i) result = largest[i] > result ? largest[i] : result;
-  return result;
+  quads->norm = 0;
+  for (int i = 0; i < kLanes; ++i) quads->norm = norm[i] > quads->norm ? norm[i] : quads->norm;
 }
 
-/* The 16 signed sums of each quad, times its factor, in 32-bit fixed point with an excess of 2^31;
- * entry i has + for input k where bit k of i is 1. `rounding` is added to all. */
-static inline void signed_sums(const Quads& quads, const f64x8& factor_low,
-                               const f64x8& factor_high, uint32_t rounding, u32x16 entries[16]) {
+/* The 16 signed sums of each quad, times its factor, in 32-bit fixed point; entry i has + for input
+ * k where bit k of i is 1. `rounding` is added to all. */
+static inline void signed_sums(const float input[kQuadInputs][kLanes], const f32x16& factor,
+                               int32_t rounding, u32x16 entries[16]) {
   u32x16 x[kQuadInputs];
   for (int k = 0; k < kQuadInputs; ++k) {
-    const u32x8 low = nearest(widen_low(quads.input[k]) * factor_low);
-    const u32x8 high = nearest(widen_high(quads.input[k]) * factor_high);
-    x[k] = __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    x[k] = (u32x16)nearest(load<f32x16>(input[k]) * factor);
   }
   const u32x16 sum = x[0] + x[1], difference = x[0] - x[1];
   const u32x16 pair[4] = {-sum, difference, -difference, sum};
   const u32x16 sum2 = x[2] + x[3], difference2 = x[2] - x[3];
-  const uint32_t excess = 0x80000000u + rounding;
-  const u32x16 pair2[4] = {excess - sum2, excess + difference2, excess - difference2,
-                           excess + sum2};
+  const u32x16 pair2[4] = {rounding - sum2, rounding + difference2, rounding - difference2,
+                           rounding + sum2};
   for (int i = 0; i < 16; ++i) entries[i] = pair[i & 3] + pair2[i >> 2];
 }
 
-/* The least integers from 1 to kMostMultiplier that are not below `ratio`. */
-static inline f64x8 multipliers(const f64x8& ratio) {
-  const f64x8 near = (ratio + 0x1.8p52) - 0x1.8p52;
-  const f64x8 up = near < ratio ? near + 1.0 : near;
-  const f64x8 least = up < 1.0 ? (f64x8){} + 1.0 : up;
-  return least > kMostMultiplier ? (f64x8){} + kMostMultiplier : least;
+/* What 1 in the sums of digits stands for, where `factor` made the fixed point of the quads. */
+static inline double unit_of(const Quads& quads, double steps, float factor) {
+  if (quads.norm == 0) return 0;
+  const double scale = power_of_two(quads.exponent / 2);
+  return steps / factor / scale / power_of_two(quads.exponent - quads.exponent / 2);
 }
 
 /* Three digits: the upper 24 bits of the sums. Returns the unit. */
-static inline double exact_tables(const float* x, int64_t count, uint8_t* bytes) {
-  const double norm = largest_norm(x, count);
-  const f64x8 factor = (f64x8){} + (norm > 0 ? kExactRange * kExactSteps / norm : 0);
-  for (int64_t i = 0; i < count; i += kBlockInputs) {
+static inline double exact_tables(const Quads& quads, uint8_t* bytes) {
+  const float factor = quads.norm > 0 ? (float)(kExactRange / quads.norm) : 0;
+  for (int64_t i = 0; i < quads.blocks; ++i) {
     u32x16 entries[16];
-    signed_sums(load_quads(x + i), factor, factor, 1u << 7, entries);
-    store_tables<3>(entries, bytes + i / kWordBits * kTableBytes<3>);
+    signed_sums(quads.input[i], (f32x16){} + factor, 1 << 7, entries);
+    store_tables<3>(entries, bytes + i * kBlockWords * kTableBytes<3>);
   }
-  return norm / kExactRange;
+  return unit_of(quads, kExactSteps, factor);
+}
+
+/* The least integers from 1 to kMostMultiplier that are not below `ratio`. */
+static inline f32x16 multipliers(const f32x16& ratio) {
+  const f32x16 near = (ratio + 0x1.8p23f) - 0x1.8p23f;
+  const f32x16 up = near < ratio ? near + 1.0f : near;
+  const f32x16 least = up < 1.0f ? (f32x16){} + 1.0f : up;
+  return least > kMostMultiplier ? (f32x16){} + kMostMultiplier : least;
 }
 
 /* One digit: the upper 8 bits of sums that were scaled quad by quad. Returns the unit. */
-static inline double fast_tables(const float* x, int64_t count, uint8_t* bytes,
-                                 uint32_t* weights) {
-  const double norm = largest_norm(x, count);
-  const double per_norm = norm > 0 ? kMostMultiplier / norm : 0;
-  const f64x8 factor = (f64x8){} + per_norm * (kFastRange * kFastSteps);
-  for (int64_t i = 0; i < count; i += kBlockInputs) {
-    const Quads quads = load_quads(x + i);
-    f64x8 low, high;
-    quad_norms(quads, &low, &high);
-    const f64x8 low_multiplier = multipliers(low * per_norm);
-    const f64x8 high_multiplier = multipliers(high * per_norm);
+static inline double fast_tables(const Quads& quads, uint8_t* bytes, uint32_t* weights) {
+  const float per_norm = quads.norm > 0 ? kMostMultiplier / quads.norm : 0;
+  const float factor = (float)(kFastRange * per_norm);
+  for (int64_t i = 0; i < quads.blocks; ++i) {
+    const f32x16 multiplier = multipliers(norms(quads.input[i]) * per_norm);
     u32x16 entries[16];
-    signed_sums(quads, factor / low_multiplier, factor / high_multiplier, 1u << 23, entries);
-    uint32_t multiplier[kLanes];
-    store(multiplier, nearest(low_multiplier));
-    store(multiplier + 8, nearest(high_multiplier));
-    const int64_t word = i / kWordBits;
-    store_tables<1>(entries, bytes + word * kTableBytes<1>);
-    store_multipliers(multiplier, weights + word * 2);
+    signed_sums(quads.input[i], factor / multiplier, 1 << 23, entries);
+    store_tables<1>(entries, bytes + i * kBlockWords * kTableBytes<1>);
+    store_multipliers(nearest(multiplier), weights + i * kBlockWords * 2);
   }
-  return norm / (kFastRange * kMostMultiplier);
+  return unit_of(quads, kFastSteps, factor);
 }
 
-/* Whether all are finite. */
-static inline bool all_finite(const float* x, int64_t count) {
-  i32x16 special = {};
-  for (int64_t i = 0; i < count; i += kLanes) {
-    special |= (load<u32x16>(x + i) & 0x7f800000u) == 0x7f800000u;
-  }
-  for (int i = 0; i < kLanes; ++i) {
-    if (special[i]) return false;
-  }
-  return true;
-}
-
-/* The sum in double, in an order that depends on `count` only; a multiple of 32. */
+/* The sum in double, in an order that depends on `count` only. */
 static inline double sum_of(const float* x, int64_t count) {
   f64x8 sum = {};
   for (int64_t i = 0; i < count; i += kLanes) {
@@ -151,28 +158,40 @@ static inline double sum_of(const float* x, int64_t count) {
   return result;
 }
 
+static inline void store_sums(const bcq_matrix* m, const Tables* t, const float* x, int64_t tile,
+                              double* sums) {
+  const Segments segments = segments_of(m, t->tile_words, tile);
+  for (int64_t i = 0; i < segments.count; ++i) {
+    const Segment& s = segments.segment[i];
+    const int64_t first = s.begin - tile * t->tile_words;
+    sums[i] = sum_of(x + first * kWordBits, (s.end - s.begin) * kWordBits);
+  }
+}
+
 static void prepare(const bcq_matrix* m, bcq_type type, const void* x_row, int64_t row,
                     int64_t tile, const Tables* t) {
-  alignas(64) float x[kMostTileWords * kWordBits + kBlockInputs] = {};
-  const int64_t start = tile * t->tile_words;
-  const int64_t end = smaller(start + t->tile_words, words_per_row(m));
-  const int64_t count = smaller(m->columns - start * kWordBits, (end - start) * kWordBits);
+  alignas(64) float x[kMostBlocks * kBlockInputs];
+  const int64_t start = tile * t->tile_words, at = row * t->tiles + tile;
+  const int64_t count = smaller(m->columns - start * kWordBits, t->tile_words * kWordBits);
   to_floats(element(x_row, type, start * kWordBits), type, count, x);
-  const int64_t at = row * t->tiles + tile;
-  t->finite[at] = all_finite(x, count);
-  if (!t->finite[at]) __builtin_memset(x, 0, sizeof x);
-  if (m->offset != nullptr) {
-    double* sums = t->sums + at * kMostTileWords;
-    for (int64_t word = start; word < end;) {
-      const Segment s = segment_at(m, word, end);
-      *sums++ = sum_of(x + (word - start) * kWordBits, (s.end - word) * kWordBits);
-      word = s.end;
-    }
+  const int64_t padded = divide_up(count, kBlockInputs) * kBlockInputs;
+  for (int64_t i = divide_up(count, kLanes) * kLanes; i < padded; i += kLanes) {
+    store(x + i, f32x16{});
   }
+  int largest = largest_exponent(x, padded);
+  t->finite[at] = largest < 255;
+  if (largest == 255) {
+    __builtin_memset(x, 0, sizeof x);  // another way will be taken
+    largest = 0;
+  }
+  if (m->offset != nullptr) store_sums(m, t, x, tile, t->sums + at * kMostTileWords);
+  Quads quads;
+  to_quads(x, padded, largest, &quads);
+  uint8_t* bytes = t->bytes + row * t->row_bytes;
   if (t->precision == BCQ_EXACT) {
-    t->units[at] = exact_tables(x, count, t->bytes + row * t->row_bytes + start * kTableBytes<3>);
+    t->units[at] = exact_tables(quads, bytes + start * kTableBytes<3>);
   } else {
-    t->units[at] = fast_tables(x, count, t->bytes + row * t->row_bytes + start * kTableBytes<1>,
+    t->units[at] = fast_tables(quads, bytes + start * kTableBytes<1>,
                                t->weights + row * t->row_weights + start * 2);
   }
 }
