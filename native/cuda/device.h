@@ -15,7 +15,7 @@
 #define BCQ_DEVICE __device__ __forceinline__
 #define BCQ_UNROLL _Pragma("unroll")
 #define BCQ_DEVICE_CALL static __device__ __noinline__
-#define BCQ_KERNEL(threads) __global__ void __launch_bounds__(threads)
+#define BCQ_KERNEL(...) __global__ void __launch_bounds__(__VA_ARGS__) /* threads, blocks */
 #define BCQ_ARGUMENTS(type) const __grid_constant__ type /* in constant memory, never copied */
 
 namespace bcq_cuda {
@@ -113,6 +113,22 @@ BCQ_DEVICE float load_as_float(const void* data, int type, int64_t index) {
   if (type == BCQ_FLOAT32) return load(static_cast<const float*>(data) + index);
   const uint16_t bits = load(static_cast<const uint16_t*>(data) + index);
   return type == BCQ_FLOAT16 ? float_of_half(bits) : float_of(static_cast<uint32_t>(bits) << 16);
+}
+
+/* Elements index to index + 3, of which the first `count` exist; the others are 0. */
+BCQ_DEVICE void load_four(const void* data, int type, int64_t index, int count, float (&v)[4]) {
+  if (type == BCQ_FLOAT32) {
+    const float* place = static_cast<const float*>(data) + index;
+    BCQ_UNROLL
+    for (int i = 0; i < 4; ++i) v[i] = i < count ? load(place + i) : 0.0f;
+    return;
+  }
+  const uint16_t* place = static_cast<const uint16_t*>(data) + index;
+  BCQ_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const uint16_t bits = i < count ? load(place + i) : uint16_t{0};
+    v[i] = type == BCQ_FLOAT16 ? float_of_half(bits) : float_of(static_cast<uint32_t>(bits) << 16);
+  }
 }
 
 BCQ_DEVICE void store_as(void* data, int type, int64_t index, float value) {

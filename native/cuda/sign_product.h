@@ -42,12 +42,14 @@ struct SignShape {
   static constexpr int kPairs = kRows / 16;
   static constexpr int kProducts = kPacked ? 1 : kBatchTiles * kDigits;
   static constexpr int kBatch = kPacked ? 2 : 8 * kBatchTiles;
-  static constexpr int kAhead = kPacked ? 4 : 2; /* steps of codes on their way from memory */
+  static constexpr int kBlocks = kPacked ? 2 : 1;        /* on a multiprocessor, at least */
+  static constexpr int kAhead = kBatchTiles == 1 ? 4 : 1; /* steps of codes on their way */
   static constexpr int kStepDigitWords = kPacked ? kFragmentWords : kDigits * kFragmentWords;
-  static constexpr int kPartialWords = kUnits * kBatch * (kRows + 1);
+  static constexpr int kLanes = kPacked ? 8 : 32; /* that hold results */
+  static constexpr int kUnitWords = kPairs * kBatchTiles * 4 * kLanes;
   static constexpr int kDigitWords = kPacked ? kChunkSteps * kFragmentWords : 0;
-  static constexpr int kPeakWords = kPacked ? kUnits * kBatch : 0;
-  static constexpr int kSharedBytes = 4 * (kDigitWords + kPeakWords + kPartialWords);
+  static constexpr int kPeakWords = kPacked ? (kUnits + 1) * kBatch : 0;
+  static constexpr int kSharedBytes = 4 * (kDigitWords + kPeakWords + kUnits * kUnitWords);
 };
 
 using PackedShape = SignShape<32, 1, 3, true, kUnits>;
@@ -109,12 +111,25 @@ BCQ_DEVICE void load_digits(const uint32_t* digits, int64_t batch_tile_words, in
   }
 }
 
-/* Sums of a warp: fragments of [16 rows, 8 columns]. */
+/* Sums of a warp since the last change of group or chunk: fragments of [16 rows, 8 columns]. */
 template <class S>
 struct Sums {
-  int whole[S::kPairs][S::kProducts][4]; /* since the last change of group or chunk */
-  float total[S::kPairs][S::kBatchTiles][4];
+  int whole[S::kPairs][S::kProducts][4];
 };
+
+/* Where the result of a unit stands in shared memory: [kPairs][kBatchTiles][4][kLanes]. */
+template <class S>
+BCQ_HD int result_place(int pair, int batch_tile, int e, int lane) {
+  return ((pair * S::kBatchTiles + batch_tile) * 4 + e) * S::kLanes + lane;
+}
+
+/* The same by row and batch row of the block: see fragment_row(). */
+template <class S>
+BCQ_HD int result_place_of(int row, int b) {
+  const int pair = row / 32 * 2 + row % 4 / 2, half = row % 2, g = row % 32 / 4;
+  if (S::kPacked) return result_place<S>(pair, 0, 2 * half + b, g);
+  return result_place<S>(pair, b / 8, 2 * half + b % 2, 4 * g + b % 8 / 2);
+}
 
 template <class S>
 BCQ_DEVICE void add_step(const Codes<S>& codes, const uint32_t* digits, int64_t batch_tile_words,
@@ -161,53 +176,68 @@ BCQ_DEVICE float joined(const int (&whole)[S::kProducts][4], int batch_tile, int
   return value;
 }
 
-/* total += whole * scale * peak, whole = 0. */
-template <class S>
-BCQ_DEVICE void flush(const Matrix& m, int64_t first_row, int plane, int planes, int group,
-                      const float (&peaks)[S::kBatchTiles][2], Sums<S>& sums) {
-  const float unit = -1.0f / (64.0f * digit_limit(S::kDigits));
-  BCQ_UNROLL
-  for (int pair = 0; pair < S::kPairs; ++pair) {
-    BCQ_UNROLL
-    for (int e = 0; e < 4; ++e) {
-      const int64_t row = first_row + fragment_row(pair, e >> 1, lane_index() >> 2);
-      float scale = 0.0f;
-      if (row < m.rows) {
-        scale = plane < planes ? scale_of(m, group, plane, row) : offset_of(m, group, row);
-      }
-      BCQ_UNROLL
-      for (int t = 0; t < S::kBatchTiles; ++t) {
-        const float value = multiply(joined<S>(sums.whole[pair], t, e), unit);
-        sums.total[pair][t][e] =
-            multiply_add(value, multiply(scale, peaks[t][e & 1]), sums.total[pair][t][e]);
-      }
-    }
-    BCQ_UNROLL
-    for (int n = 0; n < S::kProducts; ++n) {
-      BCQ_UNROLL
-      for (int e = 0; e < 4; ++e) sums.whole[pair][n][e] = 0;
-    }
-  }
-}
-
 /* What does not change while a warp works on a unit. */
 struct UnitPlace {
   const uint32_t* rows; /* the tile, from the block's first row on */
   int64_t first_row;
   Units units;
   int plane, slice;
+  float* result; /* in shared memory */
 };
+
+/* The factors of a chunk, for each tile of 8 batch rows `..._stride` apart. */
+struct ChunkOfX {
+  const uint32_t* digits;
+  const float* peaks;
+  int64_t digit_stride, peak_stride;
+};
+
+/* Scales of the lane's four rows from `row` on, of a plane or, as the last plane, of the offset. */
+BCQ_DEVICE void load_scales(const Matrix& m, int group, int plane, int planes, int64_t row,
+                            float (&scales)[4]) {
+  const int count = static_cast<int>(least<int64_t>(4, m.rows - row));
+  if (plane < planes) {
+    load_four(m.scales, m.scale_type, scale_place(m, group, plane, row), count, scales);
+  } else {
+    load_four(m.offset, m.scale_type, offset_place(m, group, row), count, scales);
+  }
+}
+
+/* result += whole * scale * peak, whole = 0. */
+template <class S>
+BCQ_DEVICE void flush(const Matrix& m, const UnitPlace& at, int group, const ChunkOfX& x,
+                      Sums<S>& sums) {
+  const float unit = -1.0f / (64.0f * digit_limit(S::kDigits));
+  const int lane = lane_index();
+  BCQ_UNROLL
+  for (int h = 0; h < S::kPairs / 2; ++h) {
+    float scales[4];
+    load_scales(m, group, at.plane, at.units.planes, at.first_row + fragment_row(2 * h, 0, lane >> 2),
+                scales);
+    BCQ_UNROLL
+    for (int i = 0; i < S::kBatchTiles * 8; ++i) {
+      const int t = i / 8, pair = 2 * h + i / 4 % 2, e = i % 4;
+      const float value = multiply(joined<S>(sums.whole[pair], t, e), unit);
+      const float scale = scales[i / 4 % 2 * 2 + e / 2];
+      const float factor = multiply(scale, x.peaks[t * x.peak_stride + e % 2]);
+      if (S::kPacked && (lane & 3)) continue; /* the four lanes of a row have the same */
+      float& total = at.result[result_place<S>(pair, t, e, S::kPacked ? lane >> 2 : lane)];
+      total = multiply_add(value, factor, total);
+    }
+  }
+  sums = {};
+}
 
 /* The steps of one chunk, those of the unit's slice. The codes of kAhead steps are under way. */
 template <class S>
-BCQ_DEVICE void add_chunk(const Matrix& m, const UnitPlace& at, int chunk, Codes<S> (&ahead)[S::kAhead],
-                          const uint32_t* digits, int64_t batch_tile_words,
-                          const float (&peaks)[S::kBatchTiles][2], Sums<S>& sums) {
+BCQ_DEVICE void add_chunk(const Matrix& m, const UnitPlace& at, int chunk,
+                          Codes<S> (&ahead)[S::kAhead], const ChunkOfX& x) {
   const int start = chunk * kChunkSteps, count = chunk_steps(m, chunk);
   const Stride stride = stride_of(m, at.units.slices);
   Step step = step_at(m, start + at.slice);
   Step next = step_at(m, start + at.slice + S::kAhead * at.units.slices);
   int group = step.group;
+  Sums<S> sums = {};
   for (int base = at.slice; base < count; base += S::kAhead * at.units.slices) {
     BCQ_UNROLL
     for (int k = 0; k < S::kAhead; ++k) {
@@ -218,18 +248,16 @@ BCQ_DEVICE void add_chunk(const Matrix& m, const UnitPlace& at, int chunk, Codes
           ahead[k] = load_codes<S>(m, at.rows, at.units, at.plane, next);
         }
         if (step.group != group) {
-          flush<S>(m, at.first_row, at.plane, at.units.planes, group, peaks, sums);
+          flush<S>(m, at, group, x, sums);
           group = step.group;
         }
-        add_step<S>(codes, digits + int64_t{number} * S::kStepDigitWords, batch_tile_words, sums);
+        add_step<S>(codes, x.digits + int64_t{number} * S::kStepDigitWords, x.digit_stride, sums);
         step = advanced(m, step, stride);
         next = advanced(m, next, stride);
       }
     }
   }
-  if (at.slice < count) {
-    flush<S>(m, at.first_row, at.plane, at.units.planes, group, peaks, sums);
-  }
+  if (at.slice < count) flush<S>(m, at, group, x, sums);
 }
 
 /* The first kAhead steps of a chunk's slice set out from memory. */
@@ -246,66 +274,39 @@ BCQ_DEVICE void start_chunk(const Matrix& m, const UnitPlace& at, int chunk,
   }
 }
 
+/* The results of all units become 0. */
 template <class S>
-BCQ_DEVICE void clear(Sums<S>& sums) {
-  BCQ_UNROLL
-  for (int pair = 0; pair < S::kPairs; ++pair) {
-    BCQ_UNROLL
-    for (int e = 0; e < 4; ++e) {
-      BCQ_UNROLL
-      for (int n = 0; n < S::kProducts; ++n) sums.whole[pair][n][e] = 0;
-      BCQ_UNROLL
-      for (int t = 0; t < S::kBatchTiles; ++t) sums.total[pair][t][e] = 0.0f;
-    }
-  }
-}
-
-/* A unit's result into shared memory: [kUnits][kBatch][kRows + 1]. */
-template <class S>
-BCQ_DEVICE void store_partial(const Sums<S>& sums, int unit, float* partial) {
-  const int g = lane_index() >> 2, j = lane_index() & 3;
-  if (S::kPacked && j > 0) return;
-  BCQ_UNROLL
-  for (int pair = 0; pair < S::kPairs; ++pair) {
-    BCQ_UNROLL
-    for (int t = 0; t < S::kBatchTiles; ++t) {
-      BCQ_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        const int b = S::kPacked ? e & 1 : 8 * t + 2 * j + (e & 1);
-        partial[(unit * S::kBatch + b) * (S::kRows + 1) + fragment_row(pair, e >> 1, g)] =
-            sums.total[pair][t][e];
-      }
-    }
-  }
+BCQ_DEVICE void clear_results(float* results) {
+  for (int i = thread_index(); i < kUnits * S::kUnitWords; i += thread_count()) results[i] = 0.0f;
+  sync_block();
 }
 
 /* Adds the units in order and writes y. */
 template <class S>
 BCQ_DEVICE void store_results(const SignArguments& a, int64_t first_row, int64_t first_batch,
-                              int units, const float* partial) {
+                              int units, const float* results) {
   for (int i = thread_index(); i < S::kBatch * S::kRows; i += thread_count()) {
     const int r = i % S::kRows, n = i / S::kRows;
     const int64_t row = first_row + r, b = first_batch + n;
     if (row >= a.matrix.rows || b >= a.batch) continue;
     float sum = 0.0f;
     for (int u = 0; u < units; ++u) {
-      sum = add(sum, partial[(u * S::kBatch + n) * (S::kRows + 1) + r]);
+      sum = add(sum, results[u * S::kUnitWords + result_place_of<S>(r, n)]);
     }
     if (!is_finite(sum)) sum = plain_product(a.matrix, a.x, a.type, b, row);
     store_as(a.y, a.type, b * a.matrix.rows + original_row(a.matrix, row), sum);
   }
 }
 
-/* Batch 1 or 2: the digits of a chunk into shared memory, their peaks into `peaks`. Barriers within;
- * at the end all of the block may read. */
+/* Batch 1 or 2: the digits of a chunk into shared memory, and their two peaks. Barriers within; at
+ * the end all of the block may read. */
 template <class S>
 BCQ_DEVICE void make_digits(const SignArguments& a, int chunk, uint32_t* digits, uint32_t* scratch,
-                            float (&peaks)[S::kBatchTiles][2]) {
+                            float* peaks) {
   const Matrix& m = a.matrix;
   const int quads = chunk_steps(m, chunk) * 32;
   BCQ_UNROLL
   for (int b = 0; b < 2; ++b) {
-    peaks[0][b] = 0.0f;
     if (b >= a.batch) continue; /* its columns of the product stand for nothing */
     float v[4];
     uint32_t peak = 0;
@@ -315,7 +316,7 @@ BCQ_DEVICE void make_digits(const SignArguments& a, int chunk, uint32_t* digits,
       peak = here > peak ? here : peak;
     }
     peak = block_max(peak, scratch + b * kUnits);
-    peaks[0][b] = usable_peak(peak);
+    if (thread_index() == 0) peaks[b] = usable_peak(peak);
     const Unit unit = unit_of(float_of(peak), S::kDigits);
     for (int q = thread_index(); q < quads; q += thread_count()) {
       load_quad(a.x, a.type, b * m.columns, chunk_quad(m, chunk, q), v);
@@ -331,70 +332,67 @@ BCQ_DEVICE void make_digits(const SignArguments& a, int chunk, uint32_t* digits,
 }
 
 template <class S>
-BCQ_KERNEL(S::kThreads) packed_product_kernel(BCQ_ARGUMENTS(SignArguments) a) {
-  const Matrix& m = a.matrix;
-  uint32_t* digits = static_cast<uint32_t*>(shared_memory());
-  uint32_t* scratch = digits + S::kDigitWords;
-  float* partial = reinterpret_cast<float*>(scratch + S::kPeakWords);
-  UnitPlace at;
-  at.first_row = block_index() * S::kRows;
+BCQ_DEVICE UnitPlace unit_place(const Matrix& m, int64_t row_block) {
+  UnitPlace at = {};
+  at.first_row = row_block * S::kRows;
   const int64_t tile = at.first_row / kTileRows;
   at.rows = m.tiles + tile_start(m, tile) + at.first_row % kTileRows;
   at.units = units_of(m, tile);
-  at.plane = warp_index() % at.units.all;
-  at.slice = warp_index() / at.units.all;
-  const bool works = at.slice < at.units.slices;
-  Sums<S> sums;
-  clear<S>(sums);
-  for (int chunk = 0; chunk < chunk_count(m); ++chunk) {
-    Codes<S> ahead[S::kAhead];
-    float peaks[S::kBatchTiles][2];
-    if (works) start_chunk<S>(m, at, chunk, ahead);
-    make_digits<S>(a, chunk, digits, scratch, peaks);
-    if (works) add_chunk<S>(m, at, chunk, ahead, digits, 0, peaks, sums);
-    sync_block();
-  }
-  if (works) store_partial<S>(sums, warp_index(), partial);
-  sync_block();
-  store_results<S>(a, at.first_row, 0, at.units.all * at.units.slices, partial);
+  return at;
 }
 
 template <class S>
-BCQ_KERNEL(S::kThreads) sign_product_kernel(BCQ_ARGUMENTS(SignArguments) a) {
+BCQ_DEVICE void set_unit(int unit, float* results, UnitPlace& at) {
+  at.plane = unit % at.units.all;
+  at.slice = unit / at.units.all;
+  at.result = results + unit * S::kUnitWords;
+}
+
+template <class S>
+BCQ_KERNEL(S::kThreads, S::kBlocks) packed_product_kernel(BCQ_ARGUMENTS(SignArguments) a) {
   const Matrix& m = a.matrix;
-  float* partial = static_cast<float*>(shared_memory());
+  uint32_t* digits = static_cast<uint32_t*>(shared_memory());
+  uint32_t* scratch = digits + S::kDigitWords;
+  float* peaks = reinterpret_cast<float*>(scratch + kUnits * S::kBatch);
+  float* results = peaks + S::kBatch;
+  UnitPlace at = unit_place<S>(m, block_index());
+  set_unit<S>(warp_index(), results, at);
+  const bool works = at.slice < at.units.slices;
+  clear_results<S>(results);
+  for (int chunk = 0; chunk < chunk_count(m); ++chunk) {
+    Codes<S> ahead[S::kAhead];
+    if (works) start_chunk<S>(m, at, chunk, ahead);
+    make_digits<S>(a, chunk, digits, scratch, peaks);
+    if (works) add_chunk<S>(m, at, chunk, ahead, {digits, peaks, 0, 0});
+    sync_block();
+  }
+  store_results<S>(a, at.first_row, 0, at.units.all * at.units.slices, results);
+}
+
+template <class S>
+BCQ_KERNEL(S::kThreads, S::kBlocks) sign_product_kernel(BCQ_ARGUMENTS(SignArguments) a) {
+  const Matrix& m = a.matrix;
+  float* results = static_cast<float*>(shared_memory());
   const int64_t batch_block = block_index() % a.batch_blocks;
   const int64_t batch_tile = batch_block * S::kBatchTiles;
-  UnitPlace at;
-  at.first_row = block_index() / a.batch_blocks * S::kRows;
-  const int64_t tile = at.first_row / kTileRows;
-  at.rows = m.tiles + tile_start(m, tile) + at.first_row % kTileRows;
-  at.units = units_of(m, tile);
+  UnitPlace at = unit_place<S>(m, block_index() / a.batch_blocks);
   const int units = at.units.all * at.units.slices, chunks = chunk_count(m);
+  clear_results<S>(results);
   for (int unit = warp_index(); unit < units; unit += thread_count() / 32) {
-    at.plane = unit % at.units.all;
-    at.slice = unit / at.units.all;
-    Sums<S> sums;
-    clear<S>(sums);
+    set_unit<S>(unit, results, at);
     for (int chunk = 0; chunk < chunks; ++chunk) {
       Codes<S> ahead[S::kAhead];
       start_chunk<S>(m, at, chunk, ahead);
-      float peaks[S::kBatchTiles][2];
-      BCQ_UNROLL
-      for (int t = 0; t < S::kBatchTiles; ++t) {
-        const float* eight = a.peaks + ((batch_tile + t) * chunks + chunk) * 8;
-        peaks[t][0] = load(eight + 2 * (lane_index() & 3));
-        peaks[t][1] = load(eight + 2 * (lane_index() & 3) + 1);
-      }
-      const uint32_t* digits =
-          a.digits + (batch_tile * m.steps + chunk * kChunkSteps) * S::kStepDigitWords;
-      add_chunk<S>(m, at, chunk, ahead, digits, int64_t{m.steps} * S::kStepDigitWords, peaks,
-                   sums);
+      ChunkOfX x;
+      x.digits = a.digits + (batch_tile * m.steps + chunk * kChunkSteps) * S::kStepDigitWords;
+      x.peaks = a.peaks + (batch_tile * chunks + chunk) * 8 + 2 * (lane_index() & 3);
+      x.digit_stride = int64_t{m.steps} * S::kStepDigitWords;
+      x.peak_stride = int64_t{chunks} * 8;
+      add_chunk<S>(m, at, chunk, ahead, x);
     }
-    store_partial<S>(sums, unit, partial);
   }
   sync_block();
-  store_results<S>(a, at.first_row, batch_block * S::kBatch, units, partial);
+  store_results<S>(a, at.first_row, batch_block * S::kBatch, units, results);
 }
 
 }  // namespace bcq_cuda

@@ -27,7 +27,7 @@
 #define BCQ_DEVICE inline
 #define BCQ_UNROLL
 #define BCQ_DEVICE_CALL static inline
-#define BCQ_KERNEL(threads) void
+#define BCQ_KERNEL(...) void
 #define BCQ_ARGUMENTS(type) type
 
 namespace bcq_cuda {
