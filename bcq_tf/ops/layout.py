@@ -11,6 +11,8 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.packing import WORD_BITS, words_per_row
 
 TILE_ROWS = 64
+MOST_ROWS = 2**31 - 1
+MOST_BITS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Layout:
         columns: C, the length of the reduction axis.
         group_size: columns that share a scale: a multiple of 32, or `columns`.
         plane_rows: tuple of the number of rows that each plane covers, falling from `rows`.
+
+    Raises:
+        ValueError: no codes are so.
     """
 
     rows: int
@@ -44,6 +49,7 @@ class Layout:
 
     def __post_init__(self):
         object.__setattr__(self, "plane_rows", tuple(self.plane_rows))
+        _check(self)
 
     @classmethod
     def of(cls, codes: BinaryCodes) -> Layout:
@@ -113,3 +119,23 @@ class Layout:
         if self.plane_rows[-1] == self.rows:
             return None
         return np.arange(self.rows) < np.asarray(self.plane_rows)[np.newaxis, :, np.newaxis]
+
+
+def _check(layout: Layout) -> None:
+    for name in ("rows", "columns"):
+        size = getattr(layout, name)
+        if not hasattr(size, "__index__") or not 1 <= size <= MOST_ROWS:
+            raise ValueError(
+                f"`{name}` must be an integer from 1 to {MOST_ROWS}. Received: {name}={size}"
+            )
+    size = layout.group_size
+    if size != layout.columns and (size < 1 or size % WORD_BITS):
+        raise ValueError(f"`group_size` must be a multiple of 32 or `columns`. Received: {size}")
+    planes = layout.plane_rows
+    if not 1 <= len(planes) <= MOST_BITS:
+        raise ValueError(f"`plane_rows` must have 1 to 8 planes. Received: {planes}")
+    if planes[0] != layout.rows or planes[-1] < 0 or np.any(np.diff(planes) > 0):
+        raise ValueError(
+            f"`plane_rows` must fall from `rows` to 0 or more. Received: {planes}, "
+            f"rows={layout.rows}"
+        )
