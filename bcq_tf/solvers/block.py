@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
 from bcq_tf.solvers.importance import regularized
 
@@ -68,3 +69,10 @@ def canonical(params: np.ndarray, offset: bool) -> np.ndarray:
     """The same levels from non-negative scales in descending order: [m, ...] -> [m, ...]."""
     scales = -np.sort(-np.abs(params[int(offset) :]), axis=0)
     return np.concatenate([params[:1], scales]) if offset else scales
+
+
+def params_of(codes: BinaryCodes, bits: int, rows: slice = slice(None)) -> np.ndarray:
+    """The offset, if there is one, and the first `bits` scales of some rows: float64 [m, R, G]."""
+    scales = [scale[rows] for scale in codes.scales[:bits]]
+    offset = [] if codes.offset is None else [codes.offset[rows]]
+    return np.stack(offset + scales).astype(np.float64)

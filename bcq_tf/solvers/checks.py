@@ -9,6 +9,7 @@ from bcq_tf.codes import BinaryCodes
 # A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a
 # scale would be off by 3% or more.
 SUBNORMAL_STEPS = 16
+PART = 1 << 16  # weights that are checked at a time
 EFFORTS = ("full", "low", "warm")
 
 
@@ -34,7 +35,7 @@ def check_importance(importance, matrix: np.ndarray) -> np.ndarray | None:
             f"Received: shape={list(importance.shape)}"
         )
     _check_finite("importance", importance)
-    negative = np.count_nonzero(importance < 0)
+    negative = sum(np.count_nonzero(part < 0) for part in _parts(importance))
     if negative:
         raise ValueError(f"`importance` must be non-negative. Received: {negative} negative values")
     return importance
@@ -77,13 +78,13 @@ def check_same_shape(name: str, codes, matrix: np.ndarray) -> None:
 def check_range(params: np.ndarray, matrix: np.ndarray) -> None:
     """Raises unless the dtype of `params` holds them: all finite, and not all next to zero."""
     limits = np.finfo(params.dtype)
-    largest = float(np.abs(matrix).max())
     if not np.isfinite(params).all():
         problem = f"hold scales up to {float(limits.max):.6g} only"
-    elif largest and np.abs(params).max() < SUBNORMAL_STEPS * limits.smallest_subnormal:
+    elif np.abs(params).max() < SUBNORMAL_STEPS * limits.smallest_subnormal and matrix.any():
         problem = f"resolve scales to {float(limits.smallest_subnormal):.6g} only"
     else:
         return
+    largest = float(np.abs(matrix).max())
     raise ValueError(
         f"`scale_dtype`={params.dtype.name!r} can {problem}. "
         f"Received: a matrix with magnitudes up to {largest:.6g}"
@@ -108,9 +109,15 @@ def _as_float(name: str, array) -> np.ndarray:
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
-    finite = np.count_nonzero(np.isfinite(array))
+    finite = sum(np.count_nonzero(np.isfinite(part)) for part in _parts(array))
     if finite != array.size:
         raise ValueError(
             f"`{name}` must be finite. Received: {array.size - finite} NaN or Inf "
             f"of {array.size} values"
         )
+
+
+def _parts(array: np.ndarray):
+    # Some rows at a time: what is formed of them stays in a core's cache.
+    step = max(1, PART // array.shape[1])
+    return (array[begin : begin + step] for begin in range(0, len(array), step))

@@ -9,9 +9,9 @@ import numpy as np
 from bcq_tf import packing
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
-from bcq_tf.solvers import alternating, checks, greedy, uniform
+from bcq_tf.solvers import alternating, checks, compiled, greedy, uniform
 from bcq_tf.solvers.assign import nearest_codes
-from bcq_tf.solvers.block import Block
+from bcq_tf.solvers.block import Block, params_of
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
 _SOLVERS = {
@@ -65,18 +65,13 @@ def quantize(
     importance = checks.check_importance(importance, matrix)
     checks.check_effort(effort, start)
     checks.check_start(start, matrix, bits, group_size, offset)
-    rows, columns = matrix.shape
-    groups = 1 if group_size is None else -(-columns // group_size)
-    params = np.empty((bits + offset, rows, groups), scale_dtype)
-    codes = np.empty(matrix.shape, np.uint8)
-    for span in spans(columns, group_size):
-        found = _solve(span, matrix, importance, start, config, effort)
-        params[:, :, span.groups] = found[0].reshape(len(params), rows, -1)
-        codes[:, span.columns] = found[1].reshape(rows, -1)
+    if solver == "alternating" and compiled.takes(matrix.shape[1], group_size):
+        params, planes = compiled.solve(matrix, importance, start, config, effort)
+    else:
+        params, planes = _solve(matrix, importance, start, config, effort)
     checks.check_range(params, matrix)
-    planes = [_plane(codes, i) for i in range(bits)]
     return BinaryCodes(
-        planes, params[int(offset) :], columns, group_size, params[0] if offset else None
+        planes, params[int(offset) :], matrix.shape[1], group_size, params[0] if offset else None
     )
 
 
@@ -97,22 +92,35 @@ def nearest(matrix, codes: BinaryCodes) -> BinaryCodes:
     checks.check_same_shape("codes", codes, matrix)
     if codes.row_order is not None:
         matrix = matrix[codes.row_order]
-    signs = np.empty(matrix.shape, np.uint8)
     ends = [len(plane) for plane in codes.planes] + [0]
+    planes = [np.empty_like(plane) for plane in codes.planes]
     for bits in range(1, codes.bits + 1):
         rows = slice(ends[bits], ends[bits - 1])  # those that have this number of bits
         if rows.start < rows.stop:
-            params = _params(codes, bits, rows)
-            signs[rows] = _nearest(matrix[rows], params, codes)
-    planes = [_plane(signs[:end], i) for i, end in enumerate(ends[:-1])]
+            found = _nearest(matrix[rows], params_of(codes, bits, rows), codes)
+            for plane, part in zip(planes, found, strict=False):
+                plane[rows] = part
     return dataclasses.replace(codes, planes=planes)
 
 
-def _solve(span: Span, matrix, importance, start, config: BCQConfig, effort: str):
+def _solve(matrix, importance, start, config: BCQConfig, effort: str):
+    # (params [m, R, G], planes), as `compiled.solve`.
+    rows, columns = matrix.shape
+    groups = 1 if config.group_size is None else -(-columns // config.group_size)
+    params = np.empty((config.bits + config.offset, rows, groups), config.scale_dtype)
+    codes = np.empty(matrix.shape, np.uint8)
+    for span in spans(columns, config.group_size):
+        found = _solve_span(span, matrix, importance, start, config, effort)
+        params[:, :, span.groups] = found[0].reshape(len(params), rows, -1)
+        codes[:, span.columns] = found[1].reshape(rows, -1)
+    return params, _planes(codes, config.bits)
+
+
+def _solve_span(span: Span, matrix, importance, start, config: BCQConfig, effort: str):
     # The rows [n, width] of a span -> (params [m, n] as stored, codes uint8 [n, width]).
     values = span.rows(matrix)
     weights = None if importance is None else span.rows(importance)
-    old = None if start is None else span.params(_params(start, config.bits))
+    old = None if start is None else span.params(params_of(start, config.bits))
     params = np.empty((config.bits + config.offset, len(values)), config.scale_dtype)
     codes = np.empty(values.shape, np.uint8)
 
@@ -132,28 +140,24 @@ def _solve(span: Span, matrix, importance, start, config: BCQConfig, effort: str
     return params, codes
 
 
-def _nearest(matrix: np.ndarray, params: np.ndarray, codes: BinaryCodes) -> np.ndarray:
-    # Signs uint8 [R, C] for params [m, R, G].
+def _nearest(matrix: np.ndarray, params: np.ndarray, codes: BinaryCodes) -> list[np.ndarray]:
+    # The planes of rows that all have the params [m, R, G].
+    offset = codes.offset is not None
+    bits = len(params) - offset
+    if compiled.takes(codes.columns, codes.group_size):
+        return compiled.nearest(matrix, params, BCQConfig(bits, codes.group_size, offset))
     signs = np.empty(matrix.shape, np.uint8)
     for span in spans(codes.columns, codes.group_size):
         values, flat = span.rows(matrix), span.params(params)
         found = np.empty(values.shape, np.uint8)
 
         def work(chunk: slice, values=values, flat=flat, found=found) -> None:
-            offset = codes.offset is not None
             found[chunk] = nearest_codes(values[chunk].astype(np.float64), flat[:, chunk], offset)
 
         for_chunks(*values.shape, 1 << len(params) >> 1, work)
         signs[:, span.columns] = found.reshape(len(matrix), -1)
-    return signs
+    return _planes(signs, bits)
 
 
-def _params(codes: BinaryCodes, bits: int, rows: slice = slice(None)) -> np.ndarray:
-    # float64 [m, R, G]: the offset, if there is one, and the first `bits` scales.
-    scales = [scale[rows] for scale in codes.scales[:bits]]
-    offset = [] if codes.offset is None else [codes.offset[rows]]
-    return np.stack(offset + scales).astype(np.float64)
-
-
-def _plane(codes: np.ndarray, i: int) -> np.ndarray:
-    return packing.pack((codes & np.uint8(1 << i)) != 0)
+def _planes(codes: np.ndarray, bits: int) -> list[np.ndarray]:
+    return [packing.pack((codes & np.uint8(1 << i)) != 0) for i in range(bits)]

@@ -63,7 +63,7 @@ def for_chunks(count: int, width: int, levels: int, work: Callable[[slice], None
     """
     step = max(1, min(CHUNK_LEVELS // levels, CHUNK_WEIGHTS // width))
     chunks = [slice(begin, min(begin + step, count)) for begin in range(0, count, step)]
-    workers = min(_cores(), len(chunks))
+    workers = min(cores(), len(chunks))
     if workers == 1:
         for chunk in chunks:
             work(chunk)
@@ -73,7 +73,7 @@ def for_chunks(count: int, width: int, levels: int, work: Callable[[slice], None
             pass
 
 
-def _cores() -> int:
-    # Cores that this process may use, where the system tells.
+def cores() -> int:
+    """Cores that this process may use, where the system tells."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -33,15 +33,20 @@ _TABLES = {
 MAX_TABULATED = max(_TABLES)
 
 
+def table(bits: int) -> np.ndarray:
+    """The tabulated scales for 2 to 4 bits: [bits, 16], multiples of the mean magnitude."""
+    return np.array(_TABLES[bits].split(), np.float64).reshape(CANDIDATES, bits).T
+
+
 def tabulated(rows: SortedRows, bits: int) -> np.ndarray:
     """First candidates for 2 to 4 bits: params [m, n, 16], times 4 places of an offset."""
-    table = np.array(_TABLES[bits].split(), np.float64).reshape(CANDIDATES, bits).T
+    scales = table(bits)
     if not rows.offset:
-        return table[:, None, :] * (rows.sum / rows.mass)[:, None]
+        return scales[:, None, :] * (rows.sum / rows.mass)[:, None]
     ordered = rows.values[:, : rows.length]
     middle = (ordered[:, 0] + ordered[:, -1]) / 2
     centers = [rows.sum / rows.mass, np.zeros(rows.count), ordered[:, rows.length // 2], middle]
-    return np.concatenate([_around(ordered, center, table) for center in centers], axis=2)
+    return np.concatenate([_around(ordered, center, scales) for center in centers], axis=2)
 
 
 def extended(params: np.ndarray, offset: bool) -> np.ndarray:
@@ -61,9 +66,9 @@ def noise(batches: int, m: int) -> np.ndarray:
     return (spread * normal).transpose(0, 2, 1)
 
 
-def _around(ordered: np.ndarray, center: np.ndarray, table: np.ndarray) -> np.ndarray:
+def _around(ordered: np.ndarray, center: np.ndarray, scales: np.ndarray) -> np.ndarray:
     deviation = np.abs(ordered - center[:, None]).mean(axis=1)
-    params = np.empty((len(table) + 1, len(ordered), table.shape[1]))
+    params = np.empty((len(scales) + 1, len(ordered), scales.shape[1]))
     params[0] = center[:, None]
-    params[1:] = table[:, None, :] * deviation[:, None]
+    params[1:] = scales[:, None, :] * deviation[:, None]
     return params

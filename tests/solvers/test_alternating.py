@@ -18,6 +18,8 @@ from tests.solvers.reference import (
     squared_error,
 )
 
+pytestmark = pytest.mark.usefixtures("code")
+
 FOUR_BITS = json.loads(make_reference.FILE.read_text())
 
 

@@ -9,6 +9,8 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.solvers import nearest, quantize, relative_error
 from tests.solvers.reference import draw
 
+pytestmark = pytest.mark.usefixtures("code")
+
 MATRIX = draw("gaussian", 4, 64, seed=0)
 CODES = quantize(MATRIX, 2, effort="low")
 

@@ -10,6 +10,8 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.solvers import nearest, quantize, relative_error
 from tests.solvers.reference import draw, squared_error
 
+pytestmark = pytest.mark.usefixtures("code")
+
 
 def scramble(codes: BinaryCodes, seed: int) -> BinaryCodes:
     """The same scales with signs drawn by lot."""

@@ -9,6 +9,8 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.solvers import nearest, quantize, relative_error, spans
 from tests.solvers.reference import draw, squared_error
 
+pytestmark = pytest.mark.usefixtures("code")
+
 SOLVERS = ["alternating", "greedy", "uniform"]
 every_solver = pytest.mark.parametrize("solver", SOLVERS)
 
@@ -66,7 +68,7 @@ def test_the_result_is_the_same_whatever_the_chunks_and_cores(solver, monkeypatc
     for levels, weights, cores in ((64, 1 << 17, 3), (1 << 12, 1000, 1), (1 << 20, 1 << 30, 1)):
         monkeypatch.setattr(spans, "CHUNK_LEVELS", levels)
         monkeypatch.setattr(spans, "CHUNK_WEIGHTS", weights)
-        monkeypatch.setattr(spans, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(spans, "cores", lambda cores=cores: cores)
         for codes, bits in zip(expected, (2, 3), strict=True):
             assert_same(quantize(matrix, bits, solver=solver, importance=h), codes)
 

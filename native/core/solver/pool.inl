@@ -1,0 +1,79 @@
+/* Candidates of one row, and which of them are the best. */
+
+constexpr int kPool = 72; /* 4 times 16 starts, two that are known, rounded up to whole lanes */
+constexpr double kSame = 1e-12; /* relative difference of `explained` below which two are the same */
+
+template <int M>
+struct Pool {
+  int count;
+  alignas(64) double params[M][kPool];
+  alignas(64) double explained[kPool];
+};
+
+template <int M>
+BCQ_INLINE void LoadCandidates(const Pool<M>& pool, int begin, Real* params) {
+  for (int i = 0; i < M; ++i) params[i] = Load(pool.params[i] + begin);
+}
+
+template <int M>
+BCQ_INLINE void StoreCandidates(Pool<M>* pool, int begin, const Real* params) {
+  for (int i = 0; i < M; ++i) Store(pool->params[i] + begin, params[i]);
+}
+
+template <int M>
+static void Append(Pool<M>* pool, const double* params) {
+  for (int i = 0; i < M; ++i) pool->params[i][pool->count] = params[i];
+  ++pool->count;
+}
+
+/* Repeats the first candidate until the lanes are full; `count` stays. */
+template <int M>
+static void FillLanes(Pool<M>* pool) {
+  for (int c = pool->count; c % kLanes != 0; ++c) {
+    for (int i = 0; i < M; ++i) pool->params[i][c] = pool->params[i][0];
+  }
+}
+
+/* order[place] = candidate, the best first, equals in their order. */
+static void Rank(const double* explained, int count, int* order) {
+  alignas(64) double keys[kPool];
+  for (int c = 0; c < (count + kLanes - 1) / kLanes * kLanes; ++c) {
+    keys[c] = c < count && explained[c] == explained[c] ? explained[c] : -__builtin_inf();
+  }
+  for (int c = 0; c < count; ++c) {
+    Int before = {};
+    for (int i = 0; i < count; i += kLanes) {
+      const Int index = Int{0, 1, 2, 3, 4, 5, 6, 7} + i;
+      const Real key = Load(keys + i);
+      before -= (key > keys[c]) | ((key == keys[c]) & (index < c));
+    }
+    int64_t place = 0;
+    for (int i = 0; i < kLanes; ++i) place += before[i];
+    order[place] = c;
+  }
+}
+
+/* Keeps the best distinct candidates, the best first. The same one again comes last, so it fills
+ * up where there are too few. */
+template <int M>
+static void KeepBest(Pool<M>* pool, int keep) {
+  int order[kPool], distinct = 0, again = 0, twins[kPool];
+  Rank(pool->explained, pool->count, order);
+  const Pool<M> old = *pool;
+  double before = __builtin_inf();
+  int chosen[kPool];
+  for (int place = 0; place < old.count; ++place) {
+    const double explained = old.explained[order[place]];
+    const bool same = place > 0 && explained >= before * (1 - kSame);
+    if (same) twins[again++] = order[place];
+    else chosen[distinct++] = order[place];
+    before = explained;
+  }
+  for (int i = 0; distinct < old.count; ++i) chosen[distinct++] = twins[i];
+  pool->count = keep < old.count ? keep : old.count;
+  for (int place = 0; place < pool->count; ++place) {
+    const bool twin = place >= old.count - again;
+    pool->explained[place] = twin ? -__builtin_inf() : old.explained[chosen[place]];
+    for (int i = 0; i < M; ++i) pool->params[i][place] = old.params[i][chosen[place]];
+  }
+}

@@ -1,0 +1,217 @@
+#include "row.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+namespace bcq_solver {
+namespace {
+
+constexpr double kImportanceFloor = 0.1;  // part of the mean that is added to every importance
+constexpr int kDigits = 4, kBuckets = 256;
+
+int64_t RoundUp(int64_t length) { return (length + 7) / 8 * 8; }
+
+/* Entries of a level of the tree, with its padding. */
+int64_t LevelSize(int64_t entries) {
+  return std::max<int64_t>(RoundUp(entries) + kTreeFan, kTreeRoot);
+}
+
+int64_t TreeSize(int64_t length) {
+  int64_t size = LevelSize(length);
+  for (int64_t entries = length; entries > kTreeRoot;) {
+    entries = RoundUp(entries) / kTreeFan;
+    size += LevelSize(entries);
+  }
+  return size;
+}
+
+double* Allocate(int64_t count) {
+  return static_cast<double*>(std::aligned_alloc(64, (count * sizeof(double) + 63) / 64 * 64));
+}
+
+template <typename T>
+double LargestMagnitude(const T* source, int64_t length) {
+  constexpr int kSides = 8;  // side by side, which the compiler makes vectors of
+  T largest[kSides] = {};
+  int64_t i = 0;
+  for (; i + kSides <= length; i += kSides) {
+    for (int j = 0; j < kSides; ++j) {
+      const T magnitude = std::fabs(source[i + j]);
+      largest[j] = magnitude > largest[j] ? magnitude : largest[j];
+    }
+  }
+  for (; i < length; ++i) largest[0] = std::max(largest[0], std::fabs(source[i]));
+  return *std::max_element(largest, largest + kSides);
+}
+
+/* Copies values, scaled so that the largest magnitude is from 0.5 to 1; returns the exponent. */
+template <typename T>
+int LoadValues(const T* source, int64_t length, double* values) {
+  int exponent;
+  std::frexp(LargestMagnitude(source, length), &exponent);
+  // Two factors, since 2^-exponent alone can overflow.
+  const double first = std::ldexp(1.0, -exponent / 2);
+  const double second = std::ldexp(1.0, -exponent - -exponent / 2);
+  for (int64_t i = 0; i < length; ++i) values[i] = source[i] * first * second;
+  return exponent;
+}
+
+/* h / mean(h) + 0.1, or 1 where all are zero. */
+template <typename T>
+void LoadImportance(const T* source, int64_t length, double* weights) {
+  // Divided by the largest first: sums of huge importances must not overflow.
+  const double largest = *std::max_element(source, source + length);
+  double sum = 0;
+  for (int64_t i = 0; i < length; ++i) sum += weights[i] = largest > 0 ? source[i] / largest : 1;
+  if (!(largest > 0)) return;
+  const double mean = sum / length;
+  for (int64_t i = 0; i < length; ++i) weights[i] = weights[i] / mean + kImportanceFloor;
+}
+
+/* Builds the tree over `sorted`, and behind it. */
+void GrowTree(Row* row) {
+  double* level = row->sorted;
+  int64_t entries = row->length;
+  for (row->tree_levels = 0;; ++row->tree_levels) {
+    const int64_t size = LevelSize(entries);
+    std::fill(level + entries, level + size, std::numeric_limits<double>::infinity());
+    row->tree[row->tree_levels] = level;
+    if (entries <= kTreeRoot) break;
+    double* next = level + size;
+    entries = RoundUp(entries) / kTreeFan;
+    for (int64_t i = 0; i < entries; ++i) next[i] = level[i * kTreeFan + kTreeFan - 1];
+    level = next;
+  }
+  ++row->tree_levels;
+}
+
+/* Bits of a float as an integer of the same order. */
+uint32_t OrderedBits(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+/* Sorts keys by their upper halves; keys holds as many again as room to work in. */
+void RadixSort(uint64_t* keys, int64_t length) {
+  int64_t counts[kDigits][kBuckets] = {};
+  for (int64_t i = 0; i < length; ++i) {
+    for (int d = 0; d < kDigits; ++d) ++counts[d][keys[i] >> (32 + 8 * d) & (kBuckets - 1)];
+  }
+  uint64_t *from = keys, *to = keys + length;
+  for (int d = 0; d < kDigits; ++d) {
+    int64_t place = 0;
+    for (int64_t& count : counts[d]) {
+      const int64_t begin = place;
+      place += count;
+      count = begin;
+    }
+    for (int64_t i = 0; i < length; ++i) {
+      to[counts[d][from[i] >> (32 + 8 * d) & (kBuckets - 1)]++] = from[i];
+    }
+    std::swap(from, to);
+  }
+}
+
+/* Moves the last of `count` entries down to its place. */
+void Insert(double* sorted, double* weights, int64_t last) {
+  const double value = sorted[last], weight = weights == nullptr ? 0 : weights[last];
+  int64_t i = last;
+  for (; i > 0 && sorted[i - 1] > value; --i) {
+    sorted[i] = sorted[i - 1];
+    if (weights != nullptr) weights[i] = weights[i - 1];
+  }
+  sorted[i] = value;
+  if (weights != nullptr) weights[i] = weight;
+}
+
+}  // namespace
+
+bool AllocateRow(int64_t length, bool weighted, Row* row) {
+  *row = Row();
+  row->values = Allocate(RoundUp(length));
+  row->sorted = Allocate(TreeSize(length));
+  row->sums = Allocate(length + 1 + kTreeFan);
+  row->keys = static_cast<uint64_t*>(std::malloc(2 * length * sizeof(uint64_t)));
+  if (weighted) {
+    row->weights = Allocate(RoundUp(length));
+    row->masses = Allocate(length + 1 + kTreeFan);
+    if (row->weights == nullptr || row->masses == nullptr) return false;
+  }
+  return row->values && row->sorted && row->sums && row->keys;
+}
+
+void FreeRow(Row* row) {
+  for (double* array : {row->values, row->weights, row->sorted, row->sums, row->masses}) {
+    std::free(array);
+  }
+  std::free(row->keys);
+}
+
+void LoadRow(const bcq_problem& problem, int64_t row, int64_t begin, int64_t end, Row* out) {
+  const int64_t at = row * problem.columns + begin, length = end - begin;
+  const double* doubles = static_cast<const double*>(problem.values);
+  const float* floats = static_cast<const float*>(problem.values);
+  out->length = length;
+  out->exponent = problem.is_double ? LoadValues(doubles + at, length, out->values)
+                                    : LoadValues(floats + at, length, out->values);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  std::fill(out->values + length, out->values + RoundUp(length), nan);
+  if (out->weights == nullptr) return;
+  if (problem.is_double) {
+    LoadImportance(static_cast<const double*>(problem.importance) + at, length, out->weights);
+  } else {
+    LoadImportance(static_cast<const float*>(problem.importance) + at, length, out->weights);
+  }
+  std::fill(out->weights + length, out->weights + RoundUp(length), 0.0);
+}
+
+void SortRow(bool offset, Row* row) {
+  const int64_t length = row->length;
+  uint64_t* keys = row->keys;
+  for (int64_t i = 0; i < length; ++i) {
+    const double value = offset ? row->values[i] : std::fabs(row->values[i]);
+    keys[i] = uint64_t{OrderedBits(static_cast<float>(value))} << 32 | static_cast<uint64_t>(i);
+  }
+  RadixSort(keys, length);
+  double* weights = row->masses == nullptr ? nullptr : row->masses + 1;
+  for (int64_t i = 0; i < length; ++i) {
+    const int64_t from = keys[i] & 0xffffffffu;
+    row->sorted[i] = offset ? row->values[from] : std::fabs(row->values[from]);
+    if (weights != nullptr) weights[i] = row->weights[from];
+    // Doubles that are one float have been left in any order.
+    if (i > 0 && row->sorted[i] < row->sorted[i - 1]) Insert(row->sorted, weights, i);
+  }
+  row->sums[0] = 0;
+  if (weights != nullptr) row->masses[0] = 0;
+  for (int64_t i = 0; i < length; ++i) {
+    const double weight = weights == nullptr ? 1 : weights[i];
+    row->sums[i + 1] = row->sums[i] + weight * row->sorted[i];
+    if (weights != nullptr) weights[i] += row->masses[i];
+  }
+  for (double* sums : {row->sums, row->masses}) {
+    if (sums != nullptr) std::fill(sums + length + 1, sums + length + 1 + kTreeFan, sums[length]);
+  }
+  GrowTree(row);
+}
+
+double RoundParam(double param, int exponent, int32_t scale_type) {
+  const double stored = std::ldexp(param, exponent);
+  if (scale_type == BCQ_FLOAT32) {
+    const double largest = std::numeric_limits<float>::max();
+    if (std::fabs(stored) > largest * (1 + 0x1p-25)) return std::copysign(INFINITY, stored);
+    return std::ldexp(static_cast<double>(static_cast<float>(stored)), -exponent);
+  }
+  // float16 has steps of 2^-10 of the power of two below, 2^-24 at least.
+  int power;
+  std::frexp(stored, &power);
+  const int step = std::max(power - 11, -24);
+  const double rounded = std::ldexp(std::nearbyint(std::ldexp(stored, -step)), step);
+  if (std::fabs(rounded) > 65504) return std::copysign(INFINITY, stored);
+  return std::ldexp(rounded, -exponent);
+}
+
+}  // namespace bcq_solver

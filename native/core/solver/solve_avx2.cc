@@ -1,0 +1,2 @@
+#define BCQ_NAMESPACE avx2
+#include "solve.inl"

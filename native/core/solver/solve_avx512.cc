@@ -1,0 +1,2 @@
+#define BCQ_NAMESPACE avx512
+#include "solve.inl"

@@ -1,0 +1,2 @@
+#define BCQ_NAMESPACE portable
+#include "solve.inl"
