@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN = .venv/bin
 CMAKE = $(BIN)/cmake -S native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
 
-.PHONY: help demo native test native-test lint clean
+.PHONY: help demo native test native-test gpu-check lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (10 minutes, 2 cores)"
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
+	@echo "make gpu-check   tests and benchmark of the CUDA kernels, where there is a GPU"
 	@echo "make lint    ruff only"
 	@echo "make clean   remove .venv and what runs left behind"
 
@@ -28,6 +29,20 @@ native-test: .venv/ready
 
 test: lint native native-test
 	$(BIN)/python -m pytest
+
+# On a machine with a GPU, nvcc, and a python3 that has numpy, torch and pytest: nothing else is
+# needed, no TensorFlow and no network.
+GPU_PYTHON ?= python3
+NVCC ?= nvcc
+NVCC_ARCH ?= native
+gpu-check:
+	@$(GPU_PYTHON) -c "import numpy, pytest, torch" || \
+	    { echo "make gpu-check: $(GPU_PYTHON) must have numpy, pytest and torch"; exit 2; }
+	mkdir -p build/gpu
+	$(NVCC) -O3 -std=c++17 -arch=$(NVCC_ARCH) --threads 0 --shared -Werror=all-warnings \
+	    -Xcompiler=-fPIC,-fvisibility=hidden,-Wall -Inative native/cuda/*.cu -o build/gpu/libbcq_cuda.so
+	$(GPU_PYTHON) -m pytest --confcutdir=tests/gpu tests/gpu
+	$(GPU_PYTHON) -m benchmarks.gpu
 
 lint: .venv/ready
 	$(BIN)/ruff check .

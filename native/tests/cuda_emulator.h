@@ -1,8 +1,9 @@
 /* CUDA's threads on the CPU, for tests: cuda/device.h without nvcc.
  *
  * The threads of a block are fibers that run one at a time, each until it must wait for others: at a
- * barrier, or where a warp works together. The order in which they run is the test's choice, so that a
- * result that depends on it (a barrier is missing) shows. Shared memory is exactly as large as the
+ * barrier, or where a warp works together. A warp runs as far as it comes without the others. The
+ * order of warps and lanes is the test's choice, so that a result that depends on it (a barrier is
+ * missing) shows. Shared memory is exactly as large as the
  * launch says and holds junk at first. Asynchronous copies arrive when they are waited for, not
  * before. Matrix products follow the fragments that the PTX manual defines.
  */
@@ -128,13 +129,35 @@ inline const uint32_t (*exchange(const char* operation, const uint32_t (&mine)[k
   return warp.operands[side];
 }
 
-inline std::vector<int> thread_order(std::mt19937& random) {
-  std::vector<int> threads(static_cast<size_t>(block.threads));
-  for (int i = 0; i < block.threads; ++i) {
-    threads[static_cast<size_t>(i)] = order == Order::kBackward ? block.threads - 1 - i : i;
+inline std::vector<int> ordered(int count, std::mt19937& random) {
+  std::vector<int> numbers(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    numbers[static_cast<size_t>(i)] = order == Order::kBackward ? count - 1 - i : i;
   }
-  if (order == Order::kShuffled) std::shuffle(threads.begin(), threads.end(), random);
-  return threads;
+  if (order == Order::kShuffled) std::shuffle(numbers.begin(), numbers.end(), random);
+  return numbers;
+}
+
+/* Runs a thread until it waits or ends; false where it cannot go on. */
+inline bool run_thread(int thread, int& left) {
+  block.current = thread;
+  Fiber& fiber = block.fiber();
+  if (fiber.done || (fiber.waits && fiber.waits->round == fiber.round)) return false;
+  fiber.waits = nullptr;
+  swapcontext(&block.scheduler, &fiber.context);
+  left -= fiber.done;
+  return true;
+}
+
+/* Runs a warp as far as it comes without the others. */
+inline bool run_warp(int warp, int& left, std::mt19937& random) {
+  const std::vector<int> lanes = ordered(32, random);
+  bool moved = false;
+  for (bool more = true; more; moved |= more) {
+    more = false;
+    for (int lane : lanes) more |= run_thread(warp * 32 + lane, left);
+  }
+  return moved;
 }
 
 inline void start_fibers() {
@@ -166,15 +189,7 @@ inline void run_block(int shared_bytes, std::mt19937& random) {
   start_fibers();
   for (int left = block.threads; left > 0;) {
     bool moved = false;
-    for (int thread : thread_order(random)) {
-      block.current = thread;
-      Fiber& fiber = block.fiber();
-      if (fiber.done || (fiber.waits && fiber.waits->round == fiber.round)) continue;
-      fiber.waits = nullptr;
-      moved = true;
-      swapcontext(&block.scheduler, &fiber.context);
-      left -= fiber.done;
-    }
+    for (int warp : ordered(block.threads / 32, random)) moved |= run_warp(warp, left, random);
     if (!moved) fail("threads wait for ever");
   }
 }
