@@ -76,9 +76,11 @@ BCQ_DEVICE uint32_t add_bfloat16(uint32_t a, uint32_t b) {
   return sum;
 }
 
-/* c += A B: A int8 [16, 32], B int8 [32, 8], c int32 [16, 8]; fragments as PTX has them. */
+/* c += A B: A int8 [16, 32], B int8 [32, 8], c int32 [16, 8]; fragments as PTX has them. Volatile, so
+ * that it is not moved to where the lanes have parted. */
 BCQ_DEVICE void multiply_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
@@ -87,7 +89,8 @@ BCQ_DEVICE void multiply_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, 
 /* c += A B: A bfloat16 [16, 16], B bfloat16 [16, 8], c float32 [16, 8]. */
 BCQ_DEVICE void multiply_bfloat16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
                                   uint32_t b1) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
