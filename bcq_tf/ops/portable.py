@@ -171,7 +171,8 @@ def _flat(tensor, last: int):
 
 def _unflat(values, last: int, batch):
     # [n, last] -> [*batch, last]
-    return tf.reshape(values, tf.concat([batch, [last]], axis=0))
+    shape = [*batch, last] if isinstance(batch, list) else tf.concat([batch, [last]], axis=0)
+    return tf.reshape(values, shape)
 
 
 def _batch(tensor):
@@ -179,6 +180,6 @@ def _batch(tensor):
 
 
 def _dimensions(tensor):
-    # The shape: a list where all is known, so that the result's is.
+    # A list where all is known, so that the shape of the result is known too.
     known = tensor.shape.is_fully_defined()
     return tensor.shape.as_list() if known else tf.shape(tensor)
