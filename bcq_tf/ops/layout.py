@@ -16,15 +16,6 @@ MOST_BITS = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
-    """Neighbouring tiles that have the same number of planes."""
-
-    planes: int
-    rows: slice  # of the stored rows; the last tile of the last run may be short
-    words: slice  # of the tiles' words
-
-
-@dataclasses.dataclass(frozen=True)
 class Layout:
     """The size of a matrix of codes, and how its bits stand in tiles.
 
@@ -86,7 +77,7 @@ class Layout:
     @property
     def words(self) -> int:
         """Number of words of all tiles."""
-        return self.runs[-1].words.stop
+        return int(self.tile_starts[-1] + self.tile_planes[-1] * self.row_words * TILE_ROWS)
 
     @functools.cached_property
     def tile_planes(self) -> np.ndarray:
@@ -99,19 +90,6 @@ class Layout:
         """int64 [tiles]: the place of each tile's first word."""
         sizes = self.tile_planes * (self.row_words * TILE_ROWS)
         return np.concatenate([[0], np.cumsum(sizes)[:-1]])
-
-    @functools.cached_property
-    def runs(self) -> tuple[Run, ...]:
-        """The tiles as runs, first to last."""
-        runs, start = [], 0
-        first_tiles = np.flatnonzero(np.diff(self.tile_planes, prepend=-1))
-        for first, last in zip(first_tiles, [*first_tiles[1:], len(self.tile_planes)], strict=True):
-            planes = int(self.tile_planes[first])
-            stop = start + int(last - first) * self.row_words * planes * TILE_ROWS
-            rows = slice(int(first) * TILE_ROWS, min(int(last) * TILE_ROWS, self.rows))
-            runs.append(Run(planes, rows, slice(start, stop)))
-            start = stop
-        return tuple(runs)
 
     @functools.cached_property
     def covered(self) -> np.ndarray | None:

@@ -54,7 +54,7 @@ def product_scale_gradient(x, dy, codes: TiledCodes) -> tuple:
     @tf.custom_gradient
     def run(x, dy):
         of_matrix = tf.matmul(_flat(dy, layout.rows), _flat(x, layout.columns), transpose_a=True)
-        sums = _sums_of_parts(_reordered(of_matrix, codes.row_order), codes)
+        sums = _sums_of_parts(of_matrix, _all_rows(codes), codes)
 
         def gradient(*ddparts):
             return _evaluated(gradients.of_product_scale_gradient(_THIS, codes, x, dy, ddparts))
@@ -74,11 +74,7 @@ def gather(ids, codes: TiledCodes, dtype: tf.DType):
     @tf.custom_gradient
     def run(*parts):
         own = codes.with_parts(parts)
-        rows = _stored_rows(ids, own)
-        scales = tf.gather(own.scales, rows, axis=2)
-        offset = None if own.offset is None else tf.gather(own.offset, rows, axis=1)
-        words = signs.words_of_rows(own.tiles, rows, layout)
-        values = _valid(ids, layout, signs.weighted_sum(words, scales, offset, layout))
+        values = _valid(ids, layout, _values(_stored_rows(ids, own), own))
         values = _unflat(tf.cast(values, dtype), layout.columns, _dimensions(ids))
         return values, lambda dout: _evaluated(gradients.of_gather(_THIS, own, ids, dout))
 
@@ -91,19 +87,14 @@ def gather_scale_gradient(ids, dout, codes: TiledCodes) -> tuple:
 
     @tf.custom_gradient
     def run(dout):
-        rows = _stored_rows(ids, codes)
-        words = signs.words_of_rows(codes.tiles, rows, layout)
         values = _valid(ids, layout, _flat(dout, layout.columns))
-        sums = [signs.signed_sums(words, values, layout)]
-        if codes.offset is not None:
-            sums.append(signs.group_sums(values, layout))
-        sums = [_sum_by_row(part, rows, layout.rows) for part in sums]
+        sums = _sums_of_parts(values, _stored_rows(ids, codes), codes)
 
         def gradient(*ddparts):
             both = gradients.of_gather_scale_gradient(_THIS, codes, ids, dout, ddparts)
             return _evaluated(both)
 
-        return (_covered(sums[0], layout), *sums[1:]), gradient
+        return sums, gradient
 
     return run(dout)
 
@@ -116,35 +107,39 @@ def _evaluated(gradient):
 
 def _matrix(codes: TiledCodes):
     # W, float32 [R, C].
-    runs = []
-    for run in codes.layout.runs:
-        words = signs.words_of_run(codes.tiles, run, codes.layout)
-        offset = None if codes.offset is None else codes.offset[:, run.rows]
-        scales = codes.scales[:, : run.planes, run.rows]
-        runs.append(signs.weighted_sum(words, scales, offset, codes.layout))
-    return _reordered(tf.concat(runs, axis=0), codes.row_place)
+    return _values(_all_rows(codes), codes)
 
 
-def _sums_of_parts(of_matrix, codes: TiledCodes) -> tuple:
-    # The gradient of W with its rows as they are stored, [R, C] -> (dscales,) or with doffset.
-    layout, sums = codes.layout, []
-    for run in layout.runs:
-        words = signs.words_of_run(codes.tiles, run, layout)
-        of_run = signs.signed_sums(words, of_matrix[run.rows], layout)
-        sums.append(tf.pad(of_run, [[0, 0], [0, layout.bits - run.planes], [0, 0]]))
-    dscales = _covered(tf.concat(sums, axis=2), layout)
-    return (dscales,) if codes.offset is None else (dscales, signs.group_sums(of_matrix, layout))
+def _values(rows, codes: TiledCodes):
+    # The values of the stored rows int64 [n], float32 [n, C].
+    words = signs.words_of_rows(codes.tiles, rows, codes.layout)
+    scales = tf.gather(codes.scales, rows, axis=2)
+    offset = None if codes.offset is None else tf.gather(codes.offset, rows, axis=1)
+    return signs.weighted_sum(words, scales, offset, codes.layout)
 
 
-def _covered(dscales, layout: Layout):
-    # The scale of a plane that does not cover the row has no gradient.
-    return dscales if layout.covered is None else tf.where(layout.covered, dscales, 0.0)
+def _sums_of_parts(dvalues, rows, codes: TiledCodes) -> tuple:
+    # The gradient of `_values`, [n, C] -> (dscales,) or (dscales, doffset).
+    layout = codes.layout
+    words = signs.words_of_rows(codes.tiles, rows, layout)
+    dscales = _sum_by_row(signs.signed_sums(words, dvalues, layout), rows, layout.rows)
+    if layout.covered is not None:
+        dscales = tf.where(layout.covered, dscales, 0.0)
+    if codes.offset is None:
+        return (dscales,)
+    return dscales, _sum_by_row(signs.group_sums(dvalues, layout), rows, layout.rows)
+
+
+def _all_rows(codes: TiledCodes):
+    # The stored rows in the order of the matrix, int64 [R].
+    if codes.row_place is None:
+        return tf.range(codes.layout.rows, dtype=tf.int64)
+    return tf.cast(codes.row_place, tf.int64)
 
 
 def _stored_rows(ids, codes: TiledCodes):
     # int64 [n]; on the CPU tf.gather raises for an id that is no row.
-    place = tf.range(codes.layout.rows) if codes.row_place is None else codes.row_place
-    return tf.cast(tf.gather(place, tf.reshape(ids, [-1])), tf.int64)
+    return tf.gather(_all_rows(codes), tf.reshape(ids, [-1]))
 
 
 def _valid(ids, layout: Layout, values):
@@ -158,10 +153,6 @@ def _sum_by_row(sums, rows, count: int):
     axes = [*range(len(sums.shape))]
     total = tf.math.unsorted_segment_sum(tf.transpose(sums, [axes[-1], *axes[:-1]]), rows, count)
     return tf.transpose(total, [*axes[1:], 0])
-
-
-def _reordered(rows, numbers):
-    return rows if numbers is None else tf.gather(rows, tf.cast(numbers, tf.int32))
 
 
 def _flat(tensor, last: int):

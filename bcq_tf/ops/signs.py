@@ -8,30 +8,21 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.ops.layout import TILE_ROWS, Layout, Run
+from bcq_tf.ops.layout import TILE_ROWS, Layout
 from bcq_tf.packing import WORD_BITS
 
 _BIT = np.uint32(1) << np.arange(WORD_BITS, dtype=np.uint32)
 
 
-def words_of_run(tiles, run: Run, layout: Layout):
-    """The words of a run's rows, [q, n, W]."""
-    words = tf.reshape(tiles[run.words], [-1, layout.row_words, run.planes, TILE_ROWS])
-    words = tf.transpose(words, [2, 0, 3, 1])
-    rows = run.rows.stop - run.rows.start
-    return tf.reshape(words, [run.planes, -1, layout.row_words])[:, :rows]
-
-
 def words_of_rows(tiles, rows, layout: Layout):
     """The words of the stored rows int64 [n], [bits, n, W]; any for what no plane covers."""
-    tile, lane = rows // TILE_ROWS, rows % TILE_ROWS
+    tile = rows // TILE_ROWS
     planes = tf.gather(tf.constant(layout.tile_planes, tf.int64), tile)
-    starts = tf.gather(tf.constant(layout.tile_starts, tf.int64), tile) + lane
+    starts = tf.gather(tf.constant(layout.tile_starts, tf.int64), tile) + rows % TILE_ROWS
     # Word w of plane i stands TILE_ROWS * (w * planes + i) after the row's first.
     plane = tf.minimum(tf.range(layout.bits, dtype=tf.int64)[:, tf.newaxis], planes - 1)
     steps = tf.range(layout.row_words, dtype=tf.int64) * planes[:, tf.newaxis]
-    places = starts[:, tf.newaxis] + TILE_ROWS * (steps + plane[..., tf.newaxis])
-    return tf.gather(tiles, places)
+    return tf.gather(tiles, starts[:, tf.newaxis] + TILE_ROWS * (steps + plane[..., tf.newaxis]))
 
 
 def weighted_sum(words, scales, offset, layout: Layout):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.ops.layout import TILE_ROWS, Layout, Run
+from bcq_tf.ops.layout import TILE_ROWS, Layout
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -119,17 +119,12 @@ def tiled(codes: BinaryCodes | TiledCodes) -> TiledCodes:
 
 def _tiles(codes: BinaryCodes, layout: Layout) -> np.ndarray:
     # The words of all tiles, [layout.words].
-    return np.concatenate([_run_tiles(codes, run).ravel() for run in layout.runs])
-
-
-def _run_tiles(codes: BinaryCodes, run: Run) -> np.ndarray:
-    # [tiles, words of a row, planes, 64]
-    tiles = -(-(run.rows.stop - run.rows.start) // TILE_ROWS)
-    stacked = np.zeros((run.planes, tiles * TILE_ROWS, codes.planes[0].shape[1]), np.uint32)
-    for i, plane in enumerate(codes.planes[: run.planes]):
-        words = plane[run.rows]
-        stacked[i, : len(words)] = words
-    return stacked.reshape(run.planes, tiles, TILE_ROWS, -1).transpose(1, 3, 0, 2)
+    tiles = np.zeros(layout.words, np.uint32)
+    for i, plane in enumerate(codes.planes):
+        tile, lane = np.divmod(np.arange(len(plane))[:, np.newaxis], TILE_ROWS)
+        steps = np.arange(layout.row_words) * layout.tile_planes[tile] + i
+        tiles[layout.tile_starts[tile] + steps * TILE_ROWS + lane] = plane
+    return tiles
 
 
 def _scales(codes: BinaryCodes, layout: Layout) -> np.ndarray:
