@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import itertools
 import os
 import shutil
 import threading
@@ -37,9 +38,7 @@ class Matrix(ctypes.Structure):
 
 
 TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-RUN = ctypes.CFUNCTYPE(
-    None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, TASK, ctypes.c_void_p
-)
+RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, TASK, ctypes.c_void_p)
 
 
 class Parallel(ctypes.Structure):
@@ -73,7 +72,7 @@ def parallel(threads=1):
         bounds = [items * i // threads for i in range(threads + 1)]
         parts = [
             threading.Thread(target=task, args=(argument, begin, end))
-            for begin, end in zip(bounds, bounds[1:], strict=False)
+            for begin, end in itertools.pairwise(bounds)
             if begin < end
         ]
         for part in reversed(parts):

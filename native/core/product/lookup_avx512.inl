@@ -4,7 +4,7 @@
  * Tables of 16 bytes; one register holds those of the four low, or of the four high, nibbles.
  * Memory: [word][half][digit][4 bytes p][16 entries]. */
 
-enum { kBatchAtOnce = 4 };
+enum { kBatchAtOnce = 2 };
 
 template <int digits>
 static constexpr int64_t kTableBytes = 2 * digits * 64;
@@ -111,7 +111,7 @@ template <int digits, int batch>
 static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
                           const uint8_t* bytes, int64_t row_bytes, const uint32_t* weights,
                           int64_t row_weights, int32_t* sums) {
-  constexpr int kRowGroups = batch == 1 ? 4 : digits == 3 ? 1 : 2;  // of 16 rows, at once
+  constexpr int kRowGroups = batch == 1 ? 4 : digits == 3 ? 2 : 4;  // of 16 rows, at once
   for (int first = 0; first < 4; first += kRowGroups) {
     __m512i sum[batch][kRowGroups][digits] = {};
     for (int64_t i = 0; i < count; ++i) {
