@@ -26,8 +26,9 @@ from pathlib import Path
 from bcq_tf.version import __version__
 
 FOLDER = Path(__file__).parent / "_native"
-CORE, TF_OPS, XLA, CUDA = "bcq_core", "bcq_tf_ops", "bcq_xla", "bcq_cuda"
-OPTIONAL = (XLA, CUDA)  # that one of these was not built is no cause for a warning
+CORE, TF_OPS, XLA = "bcq_core", "bcq_tf_ops", "bcq_xla"
+CUDA, TF_GPU = "bcq_cuda", "bcq_tf_gpu"
+OPTIONAL = (XLA, CUDA, TF_GPU)  # that one of these was not built is no cause for a warning
 MODES = ("auto", "0", "require")
 ISAS = ("portable", "avx2", "avx512")
 REMEDY = (
@@ -61,7 +62,7 @@ def core() -> ctypes.CDLL | None:
 
 
 def library(name: str) -> Path | None:
-    """The path of a library beside the core, `TF_OPS`, `XLA` or `CUDA`; None: do without.
+    """The path of a library beside the core, such as `TF_OPS`; None: do without.
 
     Raises:
         NativeLibraryError: it cannot be used, and BCQ_TF_NATIVE is "require".
@@ -144,7 +145,7 @@ def status() -> Status:
     try:
         isa = _isa(_load_core())
         texts[CORE] = f"used, {isa}"
-        for name in (TF_OPS, XLA, CUDA):
+        for name in (TF_OPS, XLA, CUDA, TF_GPU):
             texts[name] = _describe(_path(name))
     except NativeLibraryError as error:
         texts[CORE] = f"not used: {error}"

@@ -54,13 +54,20 @@ def _library():
         return None
     try:
         library = tf.load_op_library(str(path))
-        xla = native.library(native.XLA)
-        if xla is not None:
-            tf.load_library(str(xla))
+        for other in _others():
+            tf.load_library(str(other))
     except (tf.errors.OpError, RuntimeError) as error:
         native.refuse(native.NativeLibraryError(f"The compiled library {path}: {error}"))
         return None
     return library
+
+
+def _others() -> list:
+    # The libraries that register the same ops for XLA and for CUDA devices.
+    names = [native.XLA]
+    if tf.config.list_physical_devices("GPU") and native.library(native.CUDA):
+        names.append(native.TF_GPU)
+    return [path for name in names if (path := native.library(name))]
 
 
 def _present(codes: TiledCodes, both) -> tuple:

@@ -53,3 +53,13 @@ bcq_status bcq_cuda_gather_scale_gradient(const bcq_matrix* matrix, const int64_
   return launch(gather_gradient_kernel, rounded_up(m.rows, kTileRows), 256, kGatherShared, a,
                 stream);
 }
+
+bcq_status bcq_cuda_check_ids(const int64_t* ids, const int64_t* bad, int64_t* index, int64_t* id,
+                              void* stream) {
+  if (!bad || !index || !id) return BCQ_BAD_ARGUMENT;
+  bcq_status status = read_back(index, bad, sizeof(*index), stream);
+  if (status != BCQ_OK || *index < 0) return status;
+  if (!ids) return BCQ_BAD_ARGUMENT;
+  status = read_back(id, ids + *index, sizeof(*id), stream);
+  return status == BCQ_OK ? BCQ_BAD_ID : status;
+}

@@ -1,5 +1,6 @@
 /* core/gather/gather.h for CUDA; the rules of product.h hold. What is wrong with an id shows on the
- * device alone: *bad becomes the index of the first id that is no row, or -1. */
+ * device alone: *bad becomes the index of the first id that is no row, or -1.
+ * bcq_cuda_check_ids() brings it to the host. */
 #ifndef BCQ_CUDA_GATHER_H_
 #define BCQ_CUDA_GATHER_H_
 
@@ -20,6 +21,11 @@ BCQ_EXPORT bcq_status bcq_cuda_gather_scale_gradient(const bcq_matrix* matrix, c
                                                      int64_t count, bcq_type type,
                                                      const void* dout, float* dscales,
                                                      float* doffset, int64_t* bad, void* stream);
+
+/* Waits until the stream has passed. BCQ_BAD_ID where `bad`, in device memory, is not -1; then *index
+ * is its value and *id is the id there, both in host memory. */
+BCQ_EXPORT bcq_status bcq_cuda_check_ids(const int64_t* ids, const int64_t* bad, int64_t* index,
+                                         int64_t* id, void* stream);
 
 #ifdef __cplusplus
 }

@@ -20,7 +20,7 @@ struct GatherArguments {
 /* The stored row of an id; -1 where it is none. */
 BCQ_DEVICE int64_t stored_row(const Matrix& m, int64_t id) {
   if (id < 0 || id >= m.rows) return -1;
-  return m.row_place ? load(m.row_place + id) : id;
+  return m.row_place ? row_number(m, m.row_place, id) : id;
 }
 
 /* A warp: one word of one id, a column a lane. Rows of bad ids are NaN. 256 threads. */

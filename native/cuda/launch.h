@@ -34,6 +34,17 @@ inline bcq_status fill_bytes(void* data, int value, int64_t bytes, void* stream)
   return BCQ_NO_DEVICE;
 }
 
+/* Waits until the stream has passed. */
+inline bcq_status read_back(void* host, const void* device, int64_t bytes, void* stream) {
+  const auto on = static_cast<cudaStream_t>(stream);
+  cudaError_t error = cudaMemcpyAsync(host, device, static_cast<size_t>(bytes),
+                                      cudaMemcpyDeviceToHost, on);
+  if (error == cudaSuccess) error = cudaStreamSynchronize(on);
+  if (error == cudaSuccess) return BCQ_OK;
+  cudaGetLastError();
+  return BCQ_NO_DEVICE;
+}
+
 #endif
 
 inline bool is_type(int type) {

@@ -345,6 +345,11 @@ inline bcq_status fill_bytes(void* data, int value, int64_t bytes, void*) {
   return BCQ_OK;
 }
 
+inline bcq_status read_back(void* host, const void* device, int64_t bytes, void*) {
+  memcpy(host, device, static_cast<size_t>(bytes));
+  return BCQ_OK;
+}
+
 }  // namespace bcq_cuda
 
 #endif

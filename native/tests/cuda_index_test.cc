@@ -275,7 +275,9 @@ void TestGather(const Shape& shape, bcq_type type) {
   int64_t bad = 5;
   Expect(bcq_cuda_gather(&w.matrix, ids.data(), count, type, out.data(), &bad, nullptr) == BCQ_OK,
          "status");
-  Expect(bad == -1, "bad");
+  int64_t index = 5, id = 5;
+  Expect(bcq_cuda_check_ids(ids.data(), &bad, &index, &id, nullptr) == BCQ_OK && index == -1,
+         "good ids");
   int64_t differing = 0;
   for (int64_t i = 0; i < count * columns; ++i) {
     const int64_t id = ids[i / columns];
@@ -286,7 +288,8 @@ void TestGather(const Shape& shape, bcq_type type) {
 
   ids[30] = shape.rows, ids[17] = -1;
   bcq_cuda_gather(&w.matrix, ids.data(), count, type, out.data(), &bad, nullptr);
-  Expect(bad == 17, "the first bad id");
+  Expect(bcq_cuda_check_ids(ids.data(), &bad, &index, &id, nullptr) == BCQ_BAD_ID, "bad ids");
+  Expect(index == 17 && id == -1, "the first bad id");
   Expect(isnan(out.at(17 * columns)) && isnan(out.at(31 * columns - 1)), "rows of bad ids");
 }
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import kernels
 
+from bcq_tf import native
 from bcq_tf.ops import TiledCodes, compiled
 from tests.ops.codes import random_codes
 
@@ -64,3 +66,22 @@ def test_gradient_ops_check_both_of_their_inputs(library, arguments):
     ids = tf.constant([0, 1], tf.int64)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"`dout` must be \[2,100\]"):
         library.bcq_gather_scale_gradient(ids=ids, dout=tf.ones([1, 100]), **arguments)
+
+
+OPS = (
+    "BcqProduct",
+    "BcqProductTransposed",
+    "BcqProductScaleGradient",
+    "BcqGather",
+    "BcqGatherScaleGradient",
+)
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_every_op_is_registered_for_the_cpu_and_for_cuda(library, op):
+    gpu = native.library(native.TF_GPU)
+    if gpu is None:
+        pytest.skip("built without nvcc")
+    tf.load_library(str(gpu))
+    found = {kernel.device_type for kernel in kernels.get_registered_kernels_for_op(op).kernel}
+    assert {"CPU", "GPU"} <= found

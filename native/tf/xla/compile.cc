@@ -1,4 +1,4 @@
-/* What XLA compiles the ops to: calls of the functions in calls.cc. */
+/* What XLA compiles the ops to: calls of the functions in calls.cc, or in gpu/calls.cc. */
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -160,6 +160,9 @@ class GatherScaleGradientXla : public CodesXla {
   }
 };
 
+const absl::string_view kDevices[] = {tensorflow::DEVICE_CPU_XLA_JIT,
+                                      tensorflow::DEVICE_GPU_XLA_JIT};
+
 /* XLA makes its kernels of what is registered when it is first used; what comes later is not seen. */
 bool TooLateForXla() {
   const auto registered = tensorflow::GetRegisteredKernelsForOp("AddV2");
@@ -169,18 +172,21 @@ bool TooLateForXla() {
 }
 
 template <typename Kernel>
-void RegisterKernel(const char* op) {
-  const auto* kernel =
-      tensorflow::KernelDefBuilder(op).Device(tensorflow::DEVICE_CPU_XLA_JIT).Build();
-  tensorflow::kernel_factory::OpKernelRegistrar(
-      kernel, op,
-      [](OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
+bool RegisterKernels(const char* op) {
+  for (const absl::string_view device : kDevices) {
+    const auto* kernel =
+        tensorflow::KernelDefBuilder(op).Device(std::string(device).c_str()).Build();
+    tensorflow::kernel_factory::OpKernelRegistrar(
+        kernel, op,
+        [](OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
+  }
+  return true;
 }
 
-#define BCQ_REGISTER(NAME)                                                                  \
-  REGISTER_XLA_OP(Name("Bcq" #NAME).Device(tensorflow::DEVICE_CPU_XLA_JIT), NAME##Xla)      \
-  [[maybe_unused]] const bool k##NAME##Late =                                               \
-      TooLateForXla() && (RegisterKernel<NAME##Xla>("Bcq" #NAME), true)
+#define BCQ_REGISTER(NAME)                                           \
+  REGISTER_XLA_OP(Name("Bcq" #NAME).Device(kDevices), NAME##Xla)     \
+  [[maybe_unused]] const bool k##NAME##Late =                        \
+      TooLateForXla() && RegisterKernels<NAME##Xla>("Bcq" #NAME)
 BCQ_REGISTER(Product);
 BCQ_REGISTER(ProductTransposed);
 BCQ_REGISTER(ProductScaleGradient);
