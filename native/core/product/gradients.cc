@@ -94,11 +94,11 @@ BCQ_EXPORT bcq_status bcq_product_scale_gradient(const bcq_matrix* matrix, bcq_t
                                                  float* dscales, float* doffset,
                                                  bcq_parallel parallel) {
   if (!valid(matrix, type) || batch < 0 || dscales == nullptr) return BCQ_BAD_ARGUMENT;
+  if (batch > 0 && (x == nullptr || dy == nullptr)) return BCQ_BAD_ARGUMENT;
   const int64_t size = groups(matrix) * matrix->rows;
   std::memset(dscales, 0, size * matrix->bits * sizeof(float));
   if (doffset != nullptr) std::memset(doffset, 0, size * sizeof(float));
   if (batch == 0) return BCQ_OK;
-  if (x == nullptr || dy == nullptr) return BCQ_BAD_ARGUMENT;
   const Job job = {matrix, type, x, dy, 0, nullptr, nullptr, dscales, doffset};
   return run_batches(job, batch, row_tiles(matrix), scale_gradient, parallel);
 }

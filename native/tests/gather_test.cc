@@ -1,0 +1,114 @@
+/* Rows and their gradients: against plain loops, in memory without a byte to spare. */
+#include "core/gather/gather.h"
+
+#include "tests/matrices.h"
+
+using namespace bcq_test;
+
+namespace {
+
+std::vector<int64_t> RandomIds(const Codes& w, int64_t count) {
+  std::vector<int64_t> ids(count);
+  for (int64_t& id : ids) id = random_bits() % w.form.rows;
+  return ids;
+}
+
+void TestGather(const Codes& w, bcq_type type, int64_t count) {
+  const int64_t columns = w.form.columns;
+  const std::vector<int64_t> ids = RandomIds(w, count);
+  std::vector<double> expected, none(count * columns);
+  for (int64_t id : ids) {
+    for (int64_t c = 0; c < columns; ++c) expected.push_back(w.Weight(id, c));
+  }
+  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
+    Numbers rows(type, count * columns);
+    int64_t bad = -7;
+    Expect(bcq_gather(&w.matrix, ids.data(), count, type, rows.data(), &bad, parallel) == BCQ_OK,
+           "status");
+    Expect(bad == -7, "no id is bad");
+    ExpectNear(rows, expected, none, rows.Rounding(), "weight");
+  }
+}
+
+void TestGradient(const Codes& w, bcq_type type, int64_t count) {
+  const int64_t rows = w.form.rows, columns = w.form.columns;
+  const std::vector<int64_t> ids = RandomIds(w, count);
+  const Numbers dout = RandomNumbers(type, count * columns);
+  std::vector<double> dweights(rows * columns);
+  for (int64_t i = 0; i < count * columns; ++i) {
+    dweights[ids[i / columns] * columns + i % columns] += dout[i];
+  }
+  const int64_t size = w.groups * rows;
+  const std::vector<double> bounds(size * w.Bits(), 1e-6 * (count + 1) * w.form.group_size);
+  Numbers before(BCQ_FLOAT32, 0);
+  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
+    Numbers dscales(BCQ_FLOAT32, size * w.Bits()), doffset(BCQ_FLOAT32, size);
+    int64_t bad = -7;
+    const auto gradient = [&](void* to_offset) {
+      return bcq_gather_scale_gradient(&w.matrix, ids.data(), count, type, dout.at(0),
+                                       static_cast<float*>(dscales.data()),
+                                       static_cast<float*>(to_offset), &bad, parallel);
+    };
+    Expect(gradient(nullptr) == BCQ_OK && gradient(doffset.data()) == BCQ_OK, "status");
+    ExpectNear(dscales, w.ScaleGradient(dweights, false), bounds, 0, "dscales");
+    ExpectNear(doffset, w.ScaleGradient(dweights, true), bounds, 0, "doffset");
+    Expect(before.bytes.empty() || before.bytes == dscales.bytes, "bits by threads");
+    before = dscales;
+  }
+}
+
+void TestBadArguments(const Codes& w) {
+  const int64_t rows = w.form.rows, columns = w.form.columns;
+  Numbers out(BCQ_FLOAT32, 3 * columns), dscales(BCQ_FLOAT32, w.groups * w.Bits() * rows);
+  const Numbers untouched = out, d_untouched = dscales;
+  int64_t bad = 0;
+  const auto statuses = [&](const bcq_matrix* m, const int64_t* ids, int64_t count, int type,
+                            void* rows, int64_t* bad, bcq_status expected, const char* what) {
+    const bcq_type t = static_cast<bcq_type>(type);
+    Expect(bcq_gather(m, ids, count, t, rows, bad, Alone()) == expected, what);
+    Expect(bcq_gather_scale_gradient(m, ids, count, t, rows, static_cast<float*>(dscales.data()),
+                                     nullptr, bad, Alone()) == expected, what);
+  };
+  for (int64_t id : {int64_t{-1}, rows, INT64_MAX, INT64_MIN}) {
+    const std::vector<int64_t> ids = {0, id, -5};
+    bad = 0;
+    statuses(&w.matrix, ids.data(), 3, BCQ_FLOAT32, out.data(), &bad, BCQ_BAD_ID, "id");
+    Expect(bad == 1, "the first bad id");
+  }
+  Expect(dscales.bytes == d_untouched.bytes, "bad ids have no gradient");
+  const std::vector<int64_t> ids = {0, 0, 0};
+  const auto refuses = [&](const char* what, const bcq_matrix* m, const int64_t* ids,
+                           int64_t count, int type, void* rows, int64_t* bad) {
+    statuses(m, ids, count, type, rows, bad, BCQ_BAD_ARGUMENT, what);
+  };
+  bcq_matrix half = w.matrix, wrong = w.matrix;
+  half.row_order = half.row_order == nullptr ? w.order.data() : nullptr;
+  wrong.bits = 0;
+  refuses("one of row_order and row_place", &half, ids.data(), 3, 0, out.data(), &bad);
+  refuses("matrix", &wrong, ids.data(), 3, 0, out.data(), &bad);
+  refuses("no matrix", nullptr, ids.data(), 3, 0, out.data(), &bad);
+  refuses("count", &w.matrix, ids.data(), -1, 0, out.data(), &bad);
+  refuses("type", &w.matrix, ids.data(), 3, 3, out.data(), &bad);
+  refuses("ids", &w.matrix, nullptr, 3, 0, out.data(), &bad);
+  refuses("rows", &w.matrix, ids.data(), 3, 0, nullptr, &bad);
+  refuses("bad", &w.matrix, ids.data(), 3, 0, out.data(), nullptr);
+  Expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
+}
+
+}  // namespace
+
+int main() {
+  for (const Form& form : Forms()) {
+    const Codes w(form);
+    for (bcq_type type : {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16}) {
+      for (int64_t count : {0, 1, 3, 40}) {
+        context = Name(form) + ", type " + std::to_string(type) + ", ids " + std::to_string(count);
+        TestGather(w, type, count);
+        TestGradient(w, type, count);
+      }
+    }
+    context = Name(form) + ", bad arguments";
+    TestBadArguments(w);
+  }
+  return Finish();
+}
