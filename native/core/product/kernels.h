@@ -16,9 +16,7 @@ namespace bcq {
 enum {
   kTileRows = BCQ_TILE_ROWS,
   kWordBits = BCQ_WORD_BITS,
-  kExactTileWords = 16, /* a K tile: words of the reduction axis that share one fixed-point unit */
-  kFastTileWords = 32,
-  kMostTileWords = 32,
+  kTileWords = 32, /* a K tile: words of the reduction axis that share one fixed-point unit */
   kBlockTiles = 4, /* row tiles that one pass over the tables of a K tile serves */
   kBlockBatch = 8, /* rows of x that one pass over the words of a K tile serves */
   kGradientBatch = 64 /* rows of dy that are worked on together */
@@ -27,14 +25,13 @@ enum {
 /* A few rows of x as tables of partial sums. Pointers to memory of the caller's. */
 struct Tables {
   bcq_precision precision;
-  int64_t tile_words;  /* of a K tile */
   int64_t tiles;       /* K tiles */
   int64_t row_bytes;   /* of `bytes`, for a row of x */
   int64_t row_weights; /* of `weights`, for a row of x */
   uint8_t* bytes;      /* [batch][words][Kernels::table_bytes] */
   uint32_t* weights;   /* fast: [batch][words][2], a byte for each table: its integer multiplier */
   double* units;       /* [batch][tiles]: what 1 in the integer sums stands for */
-  double* sums;        /* [batch][tiles][kMostTileWords]: of x, over each segment of a K tile */
+  double* sums;        /* [batch][tiles][kTileWords]: of x, over each segment of a K tile */
   uint8_t* finite;     /* [batch][tiles]: 0 where x holds NaN or Inf there */
 };
 
@@ -45,7 +42,7 @@ struct Segment {
 
 struct Segments {
   int64_t count;
-  Segment segment[kMostTileWords];
+  Segment segment[kTileWords];
 };
 
 struct Kernels {
@@ -134,12 +131,12 @@ static inline int64_t group_of_word(const bcq_matrix* m, int64_t word) {
   return word * kWordBits / m->group_size;
 }
 
-/* The segments of K tile `tile`, of `tile_words` words. */
-static inline Segments segments_of(const bcq_matrix* m, int64_t tile_words, int64_t tile) {
+/* The segments of K tile `tile`. */
+static inline Segments segments_of(const bcq_matrix* m, int64_t tile) {
   Segments all;
   all.count = 0;
-  const int64_t last_group = groups(m) - 1, start = tile * tile_words;
-  const int64_t end = smaller(start + tile_words, words_per_row(m));
+  const int64_t last_group = groups(m) - 1, start = tile * kTileWords;
+  const int64_t end = smaller(start + kTileWords, words_per_row(m));
   for (int64_t word = start; word < end; word = all.segment[all.count++].end) {
     const int64_t group = group_of_word(m, word);
     const int64_t group_end = group == last_group ? end : (group + 1) * m->group_size / kWordBits;

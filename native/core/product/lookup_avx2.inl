@@ -4,7 +4,9 @@
  * words of 32 rows are turned into four registers, one for each of their bytes, so that all bytes
  * of a register look into one table. */
 
-enum { kBatchAtOnce = 1, kRowsAtOnce = 32 };
+template <int digits>
+static constexpr int kBatchAtOnce = 1;
+enum { kRowsAtOnce = 32 };
 
 template <int digits>
 static constexpr int64_t kTableBytes = 2 * digits * 64;
@@ -84,7 +86,7 @@ static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
   return {{_mm256_add_epi16(sums[0][0], sums[0][1]), _mm256_add_epi16(sums[1][0], sums[1][1])}};
 }
 
-/* Running sums of 32 rows. Three digits: of 16 bits, which the 8 x 16 entries of a K tile at 255
+/* Running sums of 32 rows. Three digits: of 16 bits, which the 8 x 32 entries of a K tile at 255
  * each do not exceed. */
 template <int digits>
 struct Sums {

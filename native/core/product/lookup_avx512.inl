@@ -4,7 +4,9 @@
  * Tables of 16 bytes; one register holds those of the four low, or of the four high, nibbles.
  * Memory: [word][half][digit][4 bytes p][16 entries]. */
 
-enum { kBatchAtOnce = 2 };
+/* Rows of x that share the indices of a word: as many as there are registers for. */
+template <int digits>
+static constexpr int kBatchAtOnce = digits == 3 ? 2 : 4;
 
 template <int digits>
 static constexpr int64_t kTableBytes = 2 * digits * 64;
@@ -115,23 +117,17 @@ static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
   for (int first = 0; first < 4; first += kRowGroups) {
     __m512i sum[batch][kRowGroups][digits] = {};
     for (int64_t i = 0; i < count; ++i) {
-      __m512i low[kRowGroups], high[kRowGroups];
 #pragma GCC unroll 4
       for (int r = 0; r < kRowGroups; ++r) {
         const int64_t place = i * stride + (first + r) * 16;
         const __m512i word = _mm512_loadu_si512(words + place);
-        low[r] = low_index(word);
-        high[r] = high_index(word);
-      }
+        const __m512i low = low_index(word), high = high_index(word);
 #pragma GCC unroll 4
-      for (int b = 0; b < batch; ++b) {
-        const uint8_t* table = bytes + b * row_bytes + i * kTableBytes<digits>;
-        const uint32_t* weight = weights + b * row_weights + i * 2;
-        const HalfTables<digits> even(table, weight, 0), odd(table, weight, 1);
-#pragma GCC unroll 4
-        for (int r = 0; r < kRowGroups; ++r) {
-          even.add(low[r], sum[b][r]);
-          odd.add(high[r], sum[b][r]);
+        for (int b = 0; b < batch; ++b) {
+          const uint8_t* table = bytes + b * row_bytes + i * kTableBytes<digits>;
+          const uint32_t* weight = weights + b * row_weights + i * 2;
+          HalfTables<digits>(table, weight, 0).add(low, sum[b][r]);
+          HalfTables<digits>(table, weight, 1).add(high, sum[b][r]);
         }
       }
     }

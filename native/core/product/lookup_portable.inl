@@ -3,7 +3,9 @@
  * Tables of 16 entries: int32 where exact, one signed digit where fast. Memory: [word][8 quads]
  * [16 entries]. */
 
-enum { kBatchAtOnce = 1, kWordQuads = 8 };
+template <int digits>
+static constexpr int kBatchAtOnce = 1;
+enum { kWordQuads = 8 };
 
 template <int digits>
 struct EntryType {

@@ -41,14 +41,21 @@ struct ScaledTile {
  * planes' scales and the unit; and the offset times the sum of x. */
 static inline void add_segment(const ScaledTile& scaled, const int32_t* sums, int64_t sum_stride,
                                double unit, const double* sum_of_x, double* y) {
-  for (int i = 0; i < kTileRows; i += 8) {
-    f64x8 total = {};
+  constexpr int kAtOnce = 4;  // vectors, for which there are registers
+  for (int r = 0; r < kTileRows; r += 8 * kAtOnce) {
+    f64x8 total[kAtOnce] = {};
     for (int64_t p = 0; p < scaled.tile.planes; ++p) {
-      total += load<f64x8>(scaled.scale[p] + i) * load_doubles(sums + p * sum_stride + i);
+      for (int i = 0; i < kAtOnce; ++i) {
+        const int row = r + 8 * i;
+        total[i] += load<f64x8>(scaled.scale[p] + row) * load_doubles(sums + p * sum_stride + row);
+      }
     }
-    f64x8 result = load<f64x8>(y + i) + unit * total;
-    if (sum_of_x != nullptr) result += *sum_of_x * load<f64x8>(scaled.offset + i);
-    store(y + i, result);
+    for (int i = 0; i < kAtOnce; ++i) {
+      const int row = r + 8 * i;
+      f64x8 result = load<f64x8>(y + row) + unit * total[i];
+      if (sum_of_x != nullptr) result += *sum_of_x * load<f64x8>(scaled.offset + row);
+      store(y + row, result);
+    }
   }
 }
 
@@ -73,7 +80,7 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segme
     for (int b = 0; b < batch; ++b) {
       const int64_t at = (row + b) * t->tiles + k;
       const double* sum_of_x =
-          m->offset != nullptr ? t->sums + at * kMostTileWords + i : nullptr;
+          m->offset != nullptr ? t->sums + at * kTileWords + i : nullptr;
       add_segment(*scaled, sums[0][b], batch * kTileRows, t->units[at], sum_of_x,
                   y + b * y_stride);
     }
@@ -100,18 +107,19 @@ static void add_block(const bcq_matrix* m, const Tables* t, Block* block) {
   ScaledTile tiles[kBlockTiles];
   for (int64_t i = 0; i < block->tiles; ++i) tiles[i].start(m, block->first_tile + i);
   for (int64_t k = 0; k < t->tiles; ++k) {
-    const Segments segments = segments_of(m, t->tile_words, k);
+    const Segments segments = segments_of(m, k);
     for (int64_t b = 0; b < block->batch;) {
-      const bool several = b + kBatchAtOnce <= block->batch;
+      const bool several = b + kBatchAtOnce<digits> <= block->batch;
       for (int64_t i = 0; i < block->tiles; ++i) {
         double* y = block->y[b] + i * kTileRows;
         if (several) {
-          add_tile<digits, kBatchAtOnce>(m, t, segments, &tiles[i], block->row + b, k, y, stride);
+          add_tile<digits, kBatchAtOnce<digits>>(m, t, segments, &tiles[i], block->row + b, k, y,
+                                                 stride);
         } else {
           add_tile<digits, 1>(m, t, segments, &tiles[i], block->row + b, k, y, stride);
         }
       }
-      b += several ? kBatchAtOnce : 1;
+      b += several ? kBatchAtOnce<digits> : 1;
     }
   }
 }

@@ -37,8 +37,7 @@ Tables plan(const bcq_matrix* m, bcq_precision precision) {
   const int64_t words = divide_up(words_per_row(m), 2) * 2;
   Tables t = {};
   t.precision = precision;
-  t.tile_words = precision == BCQ_EXACT ? kExactTileWords : kFastTileWords;
-  t.tiles = divide_up(words_per_row(m), t.tile_words);
+  t.tiles = divide_up(words_per_row(m), kTileWords);
   t.row_bytes = words * kernels().table_bytes[precision];
   t.row_weights = precision == BCQ_FAST ? words * 2 : 0;
   return t;
@@ -48,7 +47,7 @@ Tables plan(const bcq_matrix* m, bcq_precision precision) {
 Memory allocate(Tables* t, int64_t batch) {
   const int64_t bytes = round_up(batch * t->row_bytes), weights = round_up(batch * t->row_weights * 4);
   const int64_t units = round_up(batch * t->tiles * sizeof(double));
-  const int64_t sums = units * kMostTileWords, finite = round_up(batch * t->tiles);
+  const int64_t sums = units * kTileWords, finite = round_up(batch * t->tiles);
   Memory memory(std::aligned_alloc(kLine, bytes + weights + units + sums + finite));
   char* at = static_cast<char*>(memory.get());
   if (at == nullptr) return memory;
@@ -95,7 +94,7 @@ double sign_nanoseconds(bcq_precision precision) { return precision == BCQ_EXACT
 void run(Job* job, const bcq_parallel& parallel) {
   const bcq_matrix* m = job->matrix;
   const Tables& t = job->tables;
-  run(parallel, job->batch * t.tiles, kTableNanoseconds * t.tile_words * kWordBits, prepare, job);
+  run(parallel, job->batch * t.tiles, kTableNanoseconds * kTileWords * kWordBits, prepare, job);
   const int64_t tiles = row_tiles(m);
   const double rows = static_cast<double>(job->batch) / job->BatchBlocks();
   const double signs = rows * static_cast<double>(m->columns) * m->bits;

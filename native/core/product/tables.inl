@@ -6,7 +6,7 @@
  * 64-byte register are lanes 4 apart. */
 
 enum { kQuadInputs = 4, kBlockWords = 2, kBlockInputs = kBlockWords * kWordBits };
-enum { kMostBlocks = kMostTileWords / kBlockWords };
+enum { kMostBlocks = kTileWords / kBlockWords };
 
 /* Entries are made in 32-bit fixed point, of which the digits are the upper bits. Sums stay below
  * 2^31 - 2^23 with one digit and 2^31 - 2^7 with three, for the rounding, by a part in 2^20 that
@@ -91,7 +91,8 @@ static inline void to_quads(const float* x, int64_t count, int largest, Quads* q
 }
 
 /* The 16 signed sums of each quad, times its factor, in 32-bit fixed point; entry i has + for input
- * k where bit k of i is 1. `rounding` is added to all. */
+ * k where bit k of i is 1. `rounding` is added to all, 1 less to those with + for input 3: ties, of
+ * which there are many, go up in one half of the entries and down in those opposite to them. */
 static inline void signed_sums(const float input[kQuadInputs][kLanes], const f32x16& factor,
                                int32_t rounding, u32x16 entries[16]) {
   u32x16 x[kQuadInputs];
@@ -101,8 +102,8 @@ static inline void signed_sums(const float input[kQuadInputs][kLanes], const f32
   const u32x16 sum = x[0] + x[1], difference = x[0] - x[1];
   const u32x16 pair[4] = {-sum, difference, -difference, sum};
   const u32x16 sum2 = x[2] + x[3], difference2 = x[2] - x[3];
-  const u32x16 pair2[4] = {rounding - sum2, rounding + difference2, rounding - difference2,
-                           rounding + sum2};
+  const u32x16 pair2[4] = {rounding - sum2, rounding + difference2, rounding - 1 - difference2,
+                           rounding - 1 + sum2};
   for (int i = 0; i < 16; ++i) entries[i] = pair[i & 3] + pair2[i >> 2];
 }
 
@@ -158,12 +159,11 @@ static inline double sum_of(const float* x, int64_t count) {
   return result;
 }
 
-static inline void store_sums(const bcq_matrix* m, const Tables* t, const float* x, int64_t tile,
-                              double* sums) {
-  const Segments segments = segments_of(m, t->tile_words, tile);
+static inline void store_sums(const bcq_matrix* m, const float* x, int64_t tile, double* sums) {
+  const Segments segments = segments_of(m, tile);
   for (int64_t i = 0; i < segments.count; ++i) {
     const Segment& s = segments.segment[i];
-    const int64_t first = s.begin - tile * t->tile_words;
+    const int64_t first = s.begin - tile * kTileWords;
     sums[i] = sum_of(x + first * kWordBits, (s.end - s.begin) * kWordBits);
   }
 }
@@ -171,8 +171,8 @@ static inline void store_sums(const bcq_matrix* m, const Tables* t, const float*
 static void prepare(const bcq_matrix* m, bcq_type type, const void* x_row, int64_t row,
                     int64_t tile, const Tables* t) {
   alignas(64) float x[kMostBlocks * kBlockInputs];
-  const int64_t start = tile * t->tile_words, at = row * t->tiles + tile;
-  const int64_t count = smaller(m->columns - start * kWordBits, t->tile_words * kWordBits);
+  const int64_t start = tile * kTileWords, at = row * t->tiles + tile;
+  const int64_t count = smaller(m->columns - start * kWordBits, kTileWords * kWordBits);
   to_floats(element(x_row, type, start * kWordBits), type, count, x);
   const int64_t padded = divide_up(count, kBlockInputs) * kBlockInputs;
   for (int64_t i = divide_up(count, kLanes) * kLanes; i < padded; i += kLanes) {
@@ -184,7 +184,7 @@ static void prepare(const bcq_matrix* m, bcq_type type, const void* x_row, int64
     __builtin_memset(x, 0, sizeof x);  // another way will be taken
     largest = 0;
   }
-  if (m->offset != nullptr) store_sums(m, t, x, tile, t->sums + at * kMostTileWords);
+  if (m->offset != nullptr) store_sums(m, x, tile, t->sums + at * kTileWords);
   Quads quads;
   to_quads(x, padded, largest, &quads);
   uint8_t* bytes = t->bytes + row * t->row_bytes;
