@@ -19,6 +19,7 @@ from bcq_tf.solvers.starts import CANDIDATES, MAX_TABULATED, extended, noise, ta
 
 POLISH_ROUNDS = 50
 WARM_ROUNDS = 3
+RELAXATION = 1.75  # step length, 1 being the way to the least squares
 SHIFT = 4.0  # of the smallest scale
 SAME = 1e-12  # relative difference of explained energy below which candidates are the same
 
@@ -40,11 +41,17 @@ class Plan:
     polished: int
 
 
-# By number of bits. More batches bring more where fewer are exact: at 3 bits the search ends at
-# the optimum almost always, at 4 mostly; from 5 on, solutions of one bit fewer are built upon.
+def _plans(rounds: int, batches: tuple[int, ...], elites: int, polished: int) -> dict[int, Plan]:
+    return {bits: Plan(rounds, n, elites, polished) for bits, n in enumerate(batches, start=2)}
+
+
+# By effort and offset, then by number of bits. At 3 bits the search ends at the optimum almost
+# always, at 4 mostly; beyond, solutions of fewer bits are built upon, which takes fewer batches.
 PLANS = {
-    "full": dict(enumerate((Plan(4, n, 16, 4) for n in (8, 12, 24, 6, 4, 2, 2)), start=2)),
-    "low": dict(enumerate((Plan(3, n, 8, 1) for n in (2, 3, 6, 2, 1, 1, 1)), start=2)),
+    ("full", False): _plans(4, (0, 8, 18, 6, 4, 2, 2), 16, 4),
+    ("full", True): {**_plans(4, (8, 12, 0, 6, 4, 2, 2), 16, 4), 4: Plan(8, 16, 16, 4)},
+    ("low", False): _plans(3, (0, 3, 6, 2, 1, 1, 1), 8, 1),
+    ("low", True): _plans(3, (2, 3, 6, 2, 1, 1, 1), 8, 1),
 }
 
 
@@ -85,10 +92,13 @@ def search(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.nda
 
 
 def alternate(rows: SortedRows, params: np.ndarray, rounds: int):
-    """`rounds` rounds from `params` [m, n, k]: (params [m, n, k], explained [n, k])."""
-    for _ in range(rounds):
-        params, explained = rows.step(params)
-    return params, explained
+    """`rounds` rounds from `params` [m, n, k]: (params [m, n, k], explained [n, k]).
+
+    All but the last go further than least squares says: many small moves the same way become few.
+    """
+    for _ in range(rounds - 1):
+        params = params + RELAXATION * (rows.step(params)[0] - params)
+    return rows.step(params)
 
 
 def polish(rows: SortedRows, params: np.ndarray) -> np.ndarray:
@@ -120,17 +130,19 @@ def _candidates(rows: SortedRows, block: Block, given: np.ndarray, effort: str) 
         return two_level_params(rows)[:, :, None]
     if effort == "warm":
         return alternate(rows, block.start[:, :, None], WARM_ROUNDS)[0]
-    return search(rows, block.bits, given, PLANS[effort][block.bits])
+    return search(rows, block.bits, given, PLANS[effort, block.offset][block.bits])
 
 
 def _elites(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.ndarray:
     # The best distinct candidates [m, n, plan.elites] found, the best first.
+    candidates = [given]
     if bits <= MAX_TABULATED:
-        candidates = tabulated(rows, bits)
-    else:
-        nothing = given[:-1, :, :0]
-        candidates = extended(_elites(rows, bits - 1, nothing, plan), rows.offset)
-    candidates = np.concatenate([candidates, given], axis=2)
+        candidates.append(tabulated(rows, bits))
+    # Where there is an offset, too, tables are too coarse.
+    if bits > MAX_TABULATED or (rows.offset and bits > 2):
+        fewer = _elites(rows, bits - 1, given[:-1, :, :0], plan)
+        candidates.append(extended(fewer, rows.offset))
+    candidates = np.concatenate(candidates, axis=2)
     elites, explained = _best(*alternate(rows, candidates, plan.rounds), plan.elites)
     for batch, change in enumerate(noise(plan.batches, len(candidates))):
         children = _shifted(elites, change) if batch % 3 == 2 else _scaled(elites, change, rows)

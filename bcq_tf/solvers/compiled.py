@@ -45,7 +45,7 @@ class _Search(ctypes.Structure):
         ("batches", ctypes.c_int32),
         ("elites", ctypes.c_int32),
         ("polished", ctypes.c_int32),
-        ("starts", ctypes.c_void_p),
+        ("starts", ctypes.c_void_p * (MAX_TABULATED + 1)),
         ("noise", ctypes.c_void_p * (_MAX_PARAMS + 1)),
         ("growth", ctypes.c_void_p * (_MAX_PARAMS + 1)),
     )
@@ -147,17 +147,19 @@ def _search(bits: int, offset: bool, effort: str) -> _Search | None:
         return None
     if most <= 2:
         return _Search()  # solved exactly
-    plan = alternating.PLANS[effort][bits]
+    plan = alternating.PLANS[effort, offset][bits]
     search = _Search(plan.rounds, plan.batches, plan.elites, plan.polished)
-    least = min(bits, MAX_TABULATED)
-    starts = np.ascontiguousarray(table(least))
-    search.starts = starts.ctypes.data
-    search.arrays = [starts]  # what is pointed to lives as long as the search
-    for m in range(least + offset, most + 1):
-        change = np.ascontiguousarray(noise(plan.batches, m))
-        growth = np.exp(change)
-        search.noise[m], search.growth[m] = change.ctypes.data, growth.ctypes.data
-        search.arrays += [change, growth]
+    search.arrays = []  # what is pointed to lives as long as the search
+
+    def pointer(array: np.ndarray) -> int:
+        search.arrays.append(np.ascontiguousarray(array))
+        return search.arrays[-1].ctypes.data
+
+    for b in range(2, min(bits, MAX_TABULATED) + 1):
+        search.starts[b] = pointer(table(b))
+    for m in range(3, most + 1):
+        change = noise(plan.batches, m)
+        search.noise[m], search.growth[m] = pointer(change), pointer(np.exp(change))
     return search
 
 

@@ -1,5 +1,6 @@
 /* A round: nearest levels for given params, then the least-squares params for those signs. */
 
+constexpr double kRelaxation = 1.75; /* step length, 1 being the way to the least squares */
 constexpr double kPivotFloor = 1e-11; /* part of the mass; a smaller pivot is rounding error */
 
 /* The normal equations A x = right of candidates with the signs that are nearest for `params`. */
@@ -73,12 +74,26 @@ BCQ_INLINE Real SolveEquations(const Equations<M>& equations, Real* x) {
   return explained;
 }
 
-/* One round in place. Explained is what the new params leave of the energy with the old signs. */
+/* One round in place. Explained is the energy less the squared error of the new params with the old
+ * signs. */
 template <int M, bool kOffset, typename Rows>
 static Real Step(const Rows& rows, Real* params) {
   Equations<M> equations;
   MakeEquations<M, kOffset>(rows, params, &equations);
   return SolveEquations<M>(equations, params);
+}
+
+/* Rounds in place. All but the last go further than least squares says: many small moves the same
+ * way become few. */
+template <int M, bool kOffset, typename Rows>
+static Real Steps(const Rows& rows, int rounds, Real* params) {
+  for (int round = 1; round < rounds; ++round) {
+    Real before[M];
+    memcpy(before, params, sizeof(before));
+    Step<M, kOffset>(rows, params);
+    for (int i = 0; i < M; ++i) params[i] = before[i] + kRelaxation * (params[i] - before[i]);
+  }
+  return Step<M, kOffset>(rows, params);
 }
 
 /* The energy less the squared error of params with their nearest levels. */

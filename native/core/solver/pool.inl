@@ -1,6 +1,6 @@
 /* Candidates of one row, and which of them are the best. */
 
-constexpr int kPool = 72; /* 4 times 16 starts, two that are known, rounded up to whole lanes */
+constexpr int kPool = 88; /* 5 times 16 starts, two that are known, rounded up to whole lanes */
 constexpr double kSame = 1e-12; /* relative difference of `explained` below which two are the same */
 
 template <int M>
@@ -40,16 +40,15 @@ static void Rank(const double* explained, int count, int* order) {
   for (int c = 0; c < (count + kLanes - 1) / kLanes * kLanes; ++c) {
     keys[c] = c < count && explained[c] == explained[c] ? explained[c] : -__builtin_inf();
   }
-  for (int c = 0; c < count; ++c) {
-    Int before = {};
-    for (int i = 0; i < count; i += kLanes) {
-      const Int index = Int{0, 1, 2, 3, 4, 5, 6, 7} + i;
-      const Real key = Load(keys + i);
-      before -= (key > keys[c]) | ((key == keys[c]) & (index < c));
+  for (int begin = 0; begin < count; begin += kLanes) {
+    const Real key = Load(keys + begin);
+    const Int index = Int{0, 1, 2, 3, 4, 5, 6, 7} + begin;
+    Int place = {};
+    for (int c = 0; c < count; ++c) {
+      const Real other = Splat(keys[c]);
+      place -= (other > key) | ((other == key) & (index > c));
     }
-    int64_t place = 0;
-    for (int i = 0; i < kLanes; ++i) place += before[i];
-    order[place] = c;
+    for (int i = 0; i < kLanes && begin + i < count; ++i) order[place[i]] = begin + i;
   }
 }
 
@@ -57,19 +56,19 @@ static void Rank(const double* explained, int count, int* order) {
  * up where there are too few. */
 template <int M>
 static void KeepBest(Pool<M>* pool, int keep) {
-  int order[kPool], distinct = 0, again = 0, twins[kPool];
+  int order[kPool], chosen[kPool], twins[kPool], distinct = 0, again = 0;
   Rank(pool->explained, pool->count, order);
   const Pool<M> old = *pool;
   double before = __builtin_inf();
-  int chosen[kPool];
   for (int place = 0; place < old.count; ++place) {
     const double explained = old.explained[order[place]];
     const bool same = place > 0 && explained >= before * (1 - kSame);
-    if (same) twins[again++] = order[place];
-    else chosen[distinct++] = order[place];
+    chosen[distinct] = twins[again] = order[place];  // no branch: it could not be foretold
+    distinct += !same;
+    again += same;
     before = explained;
   }
-  for (int i = 0; distinct < old.count; ++i) chosen[distinct++] = twins[i];
+  memcpy(chosen + distinct, twins, again * sizeof(int));
   pool->count = keep < old.count ? keep : old.count;
   for (int place = 0; place < pool->count; ++place) {
     const bool twin = place >= old.count - again;

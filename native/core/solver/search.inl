@@ -7,11 +7,10 @@ constexpr double kShift = 4;   /* of the smallest param */
 template <int M, bool kOffset>
 static void Alternate(const Sorted& rows, int rounds, int begin, int end, Pool<M>* pool) {
   for (int c = begin; c < end; c += kLanes) {
-    Real params[M], explained = {};
+    Real params[M];
     LoadCandidates<M>(*pool, c, params);
-    for (int round = 0; round < rounds; ++round) explained = Step<M, kOffset>(rows, params);
+    Store(pool->explained + c, Steps<M, kOffset>(rows, rounds, params));
     StoreCandidates<M>(pool, c, params);
-    Store(pool->explained + c, explained);
   }
 }
 
@@ -114,9 +113,12 @@ static void AppendChildren(const bcq_search& search, int batch, Pool<M>* pool) {
 /* The best distinct candidates found, the best first; those in the pool are tried too. */
 template <int M, bool kOffset>
 static void Elites(const Sorted& rows, const bcq_search& search, Pool<M>* pool) {
-  if constexpr (M - kOffset <= BCQ_MAX_TABULATED) {
-    Tabulated<M, kOffset>(rows, search.starts, pool);
-  } else {
+  constexpr int kBits = M - kOffset;
+  if constexpr (kBits <= BCQ_MAX_TABULATED) {
+    Tabulated<M, kOffset>(rows, search.starts[kBits], pool);
+  }
+  // Where there is an offset, too, tables are too coarse.
+  if constexpr (kBits > BCQ_MAX_TABULATED || (kOffset && kBits > 2)) {
     Pool<M - 1> fewer;
     fewer.count = 0;
     Elites<M - 1, kOffset>(rows, search, &fewer);

@@ -86,7 +86,7 @@ static void SolveWarm(const Rows& rows, int32_t scale_type, const double* start,
   FillLanes<M>(&pool);
   Real lanes[M];
   LoadCandidates<M>(pool, 0, lanes);
-  for (int round = 0; round < kWarmRounds; ++round) Step<M, kOffset>(rows, lanes);
+  Steps<M, kOffset>(rows, kWarmRounds, lanes);
   for (int i = 0; i < M; ++i) pool.params[i][0] = lanes[i][0];
   Choose<M, kOffset>(rows, scale_type, &pool, params);
 }

@@ -45,14 +45,15 @@ bool Valid(const bcq_problem* p) {
 }
 
 bool Valid(const bcq_search& search, const bcq_problem& problem) {
-  const int most = problem.bits + problem.offset;
-  if (most <= 2) return true;  // solved exactly
-  const int least =
-      (problem.bits < BCQ_MAX_TABULATED ? problem.bits : BCQ_MAX_TABULATED) + problem.offset;
-  for (int m = least; m <= most; ++m) {
+  const int params = problem.bits + problem.offset;
+  if (params <= 2) return true;  // solved exactly
+  for (int bits = 2; bits <= problem.bits && bits <= BCQ_MAX_TABULATED; ++bits) {
+    if (search.starts[bits] == nullptr) return false;
+  }
+  for (int m = 3; m <= params; ++m) {
     if (search.noise[m] == nullptr || search.growth[m] == nullptr) return false;
   }
-  return search.starts != nullptr && search.rounds >= 1 && search.batches >= 0 &&
+  return search.rounds >= 1 && search.batches >= 0 &&
          (search.elites == 8 || search.elites == 16) && search.polished >= 1 &&
          search.polished <= 8;
 }

@@ -16,7 +16,7 @@ extern "C" {
 
 enum {
   BCQ_CANDIDATES = 16, /* tried at once for each group */
-  BCQ_MAX_TABULATED = 4 /* bits; more start from solutions of one bit fewer */
+  BCQ_MAX_TABULATED = 4 /* bits; more start from solutions of fewer */
 };
 
 typedef struct {
@@ -37,8 +37,10 @@ typedef struct {
   int32_t batches;      /* of BCQ_CANDIDATES perturbed elites */
   int32_t elites;       /* candidates kept: 8 or 16 */
   int32_t polished;     /* best ones that alternate to convergence: 1 to 8 */
-  const double* starts; /* [bits, at most 4][BCQ_CANDIDATES]: scales over the mean magnitude */
-  /* The noise of candidates of m params, m from bits (at most 4) + offset up to bits + offset:
+  /* Scales over the mean magnitude, for each number of bits from 2 up to `bits`, at most
+   * BCQ_MAX_TABULATED: [bits][BCQ_CANDIDATES]. */
+  const double* starts[BCQ_MAX_TABULATED + 1];
+  /* The noise of candidates of m params, m from 3 up to bits + offset:
    * [batches][m][BCQ_CANDIDATES], and e^noise. */
   const double* noise[BCQ_MAX_BITS + 2];
   const double* growth[BCQ_MAX_BITS + 2];
