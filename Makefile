@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN = .venv/bin
 CMAKE = $(BIN)/cmake -S native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ninja)
+CONFIGURE = $(CMAKE) -B build/native -DBCQ_PYTHON=$(abspath $(BIN)/python)
+BUILD = $(BIN)/cmake --build build/native
 
 .PHONY: help demo native test native-test gpu-check lint clean
 
@@ -14,11 +16,14 @@ help:
 	@echo "make clean   remove .venv and what runs left behind"
 
 demo: .venv/ready
+	@mkdir -p build
+	@{ $(CONFIGURE) && $(BUILD) --target bcq_core; } > build/core.log 2>&1 || \
+	    echo "The core does not compile here (build/core.log): the solver is NumPy's, and slower"
 	$(BIN)/python demo.py
 
 native: .venv/ready
-	$(CMAKE) -B build/native -DBCQ_PYTHON=$(abspath $(BIN)/python)
-	$(BIN)/cmake --build build/native
+	$(CONFIGURE)
+	$(BUILD)
 
 # The core's own tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 native-test: .venv/ready
