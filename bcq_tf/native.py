@@ -146,13 +146,16 @@ def status() -> Status:
         isa = _isa(_load_core())
         texts[CORE] = f"used, {isa}"
         for name in (TF_OPS, XLA, CUDA, TF_GPU):
-            texts[name] = _describe(_path(name))
+            texts[name] = _describe(name)
     except NativeLibraryError as error:
         texts[CORE] = f"not used: {error}"
     return Status(mode(), isa, texts)
 
 
-def _describe(path: Path) -> str:
+def _describe(name: str) -> str:
+    path = _path(name)
+    if name in OPTIONAL and not path.exists():
+        return "not built"
     try:
         check(path)
     except NativeLibraryError as error:

@@ -167,7 +167,7 @@ def test_an_op_library_that_is_missing(monkeypatch):
 def test_an_optional_library_that_is_missing_is_no_problem(name, monkeypatch):
     monkeypatch.setenv("BCQ_TF_NATIVE", "require")
     assert native.library(name) is None
-    assert f"{name:<11} not used: " in str(native.status())
+    assert f"{name:<11} not built" in str(native.status())
 
 
 def test_status_of_a_core_that_is_used(monkeypatch):
