@@ -183,3 +183,69 @@ def product(library, packed, x, precision=EXACT, threads=1):
     )  # fmt: skip
     assert status == OK, status
     return y
+
+
+def product_transposed(library, packed, dy, threads=1):
+    """dx of bcq_product_transposed."""
+    dx = np.full((len(dy), packed.codes.shape[1]), np.nan, dy.dtype)
+    status = library.bcq_product_transposed(
+        ctypes.byref(packed.matrix), TYPES[dy.dtype], pointer(dy),
+        ctypes.c_int64(len(dy)), pointer(dx), parallel(threads),
+    )  # fmt: skip
+    assert status == OK, status
+    return dx
+
+
+def product_scale_gradient(library, packed, x, dy, threads=1):
+    """(dscales [G, bits, R], doffset [G, R]) of bcq_product_scale_gradient."""
+    dscales, doffset = _gradients(packed)
+    status = library.bcq_product_scale_gradient(
+        ctypes.byref(packed.matrix), TYPES[x.dtype], pointer(x), pointer(dy),
+        ctypes.c_int64(len(x)), pointer(dscales), pointer(doffset), parallel(threads),
+    )  # fmt: skip
+    assert status == OK, status
+    return dscales, doffset
+
+
+def gather(library, packed, ids, dtype=np.float32, threads=1):
+    """Rows of bcq_gather."""
+    ids, bad = np.asarray(ids, np.int64), ctypes.c_int64()
+    rows = np.full((len(ids), packed.codes.shape[1]), np.nan, dtype)
+    status = library.bcq_gather(
+        ctypes.byref(packed.matrix), pointer(ids), ctypes.c_int64(len(ids)),
+        TYPES[rows.dtype], pointer(rows), ctypes.byref(bad), parallel(threads),
+    )  # fmt: skip
+    assert status == OK, status
+    return rows
+
+
+def gather_scale_gradient(library, packed, ids, dout, threads=1):
+    """(dscales [G, bits, R], doffset [G, R]) of bcq_gather_scale_gradient."""
+    dscales, doffset = _gradients(packed)
+    ids, bad = np.asarray(ids, np.int64), ctypes.c_int64()
+    status = library.bcq_gather_scale_gradient(
+        ctypes.byref(packed.matrix), pointer(ids), ctypes.c_int64(len(ids)), TYPES[dout.dtype],
+        pointer(dout), pointer(dscales), pointer(doffset), ctypes.byref(bad), parallel(threads),
+    )  # fmt: skip
+    assert status == OK, status
+    return dscales, doffset
+
+
+def _gradients(packed):
+    """Room for those of the scales and of the offset."""
+    codes = packed.codes
+    shape = (codes.groups, codes.bits, codes.shape[0])
+    return np.full(shape, np.nan, np.float32), np.full(shape[::2], np.nan, np.float32)
+
+
+def scale_gradients(packed, dweights):
+    """The gradients of scales and offset from that of the weights, float64 [R, C] -> as above."""
+    codes = packed.codes
+    if codes.row_order is not None:
+        dweights = dweights[codes.row_order]
+    starts = np.arange(0, codes.columns, packed.matrix.group_size)
+    dscales = np.zeros((codes.groups, codes.bits, codes.shape[0]))
+    for i, signs in enumerate(codes.signs()):
+        covered = len(signs)
+        dscales[:, i, :covered] = np.add.reduceat(signs * dweights[:covered], starts, axis=1).T
+    return dscales, np.add.reduceat(dweights, starts, axis=1).T
