@@ -116,16 +116,48 @@ void RadixSort(uint64_t* keys, int64_t length) {
   }
 }
 
-/* Moves the last of `count` entries down to its place. */
-void Insert(double* sorted, double* weights, int64_t last) {
-  const double value = sorted[last], weight = weights == nullptr ? 0 : weights[last];
-  int64_t i = last;
-  for (; i > 0 && sorted[i - 1] > value; --i) {
-    sorted[i] = sorted[i - 1];
-    if (weights != nullptr) weights[i] = weights[i - 1];
+/* Fills in sizes, and weights where there are any, in the order of the keys; false if sizes do not
+ * ascend. */
+bool TakeInOrder(bool offset, Row* row) {
+  bool ascending = true;
+  double before = -std::numeric_limits<double>::infinity();
+  for (int64_t i = 0; i < row->length; ++i) {
+    const int64_t from = row->keys[i] & 0xffffffffu;
+    const double size = offset ? row->values[from] : std::fabs(row->values[from]);
+    ascending &= before <= size;
+    before = row->sorted[i] = size;
+    if (row->masses != nullptr) row->masses[i + 1] = row->weights[from];
   }
-  sorted[i] = value;
-  if (weights != nullptr) weights[i] = weight;
+  return ascending;
+}
+
+/* Doubles that are one float have been left in any order. */
+void SortTies(bool offset, Row* row) {
+  const auto less = [&](uint64_t a, uint64_t b) {
+    const double x = row->values[a & 0xffffffffu], y = row->values[b & 0xffffffffu];
+    return offset ? x < y : std::fabs(x) < std::fabs(y);
+  };
+  uint64_t* end = row->keys + row->length;
+  for (uint64_t *begin = row->keys, *next; begin < end; begin = next) {
+    next = begin + 1;
+    while (next < end && *next >> 32 == *begin >> 32) ++next;
+    std::sort(begin, next, less);
+  }
+}
+
+/* Running sums, and where there are weights, from those in `masses`, running masses. */
+void SumUp(Row* row) {
+  const int64_t length = row->length;
+  row->sums[0] = 0;
+  if (row->masses != nullptr) row->masses[0] = 0;
+  for (int64_t i = 0; i < length; ++i) {
+    const double weight = row->masses == nullptr ? 1 : row->masses[i + 1];
+    row->sums[i + 1] = row->sums[i] + weight * row->sorted[i];
+    if (row->masses != nullptr) row->masses[i + 1] += row->masses[i];
+  }
+  for (double* sums : {row->sums, row->masses}) {
+    if (sums != nullptr) std::fill(sums + length + 1, sums + length + 1 + kTreeFan, sums[length]);
+  }
 }
 
 }  // namespace
@@ -177,24 +209,11 @@ void SortRow(bool offset, Row* row) {
     keys[i] = uint64_t{OrderedBits(static_cast<float>(value))} << 32 | static_cast<uint64_t>(i);
   }
   RadixSort(keys, length);
-  double* weights = row->masses == nullptr ? nullptr : row->masses + 1;
-  for (int64_t i = 0; i < length; ++i) {
-    const int64_t from = keys[i] & 0xffffffffu;
-    row->sorted[i] = offset ? row->values[from] : std::fabs(row->values[from]);
-    if (weights != nullptr) weights[i] = row->weights[from];
-    // Doubles that are one float have been left in any order.
-    if (i > 0 && row->sorted[i] < row->sorted[i - 1]) Insert(row->sorted, weights, i);
+  if (!TakeInOrder(offset, row)) {
+    SortTies(offset, row);
+    TakeInOrder(offset, row);
   }
-  row->sums[0] = 0;
-  if (weights != nullptr) row->masses[0] = 0;
-  for (int64_t i = 0; i < length; ++i) {
-    const double weight = weights == nullptr ? 1 : weights[i];
-    row->sums[i + 1] = row->sums[i] + weight * row->sorted[i];
-    if (weights != nullptr) weights[i] += row->masses[i];
-  }
-  for (double* sums : {row->sums, row->masses}) {
-    if (sums != nullptr) std::fill(sums + length + 1, sums + length + 1 + kTreeFan, sums[length]);
-  }
+  SumUp(row);
   GrowTree(row);
 }
 
