@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "bcq_tf.matrix_view": "numpy",
     "bcq_tf.native": "version",
     "bcq_tf.solvers": f"{BASE} numpy packing native",
+    "bcq_tf.ops": f"{BASE} numpy packing native tensorflow",
     "bcq_tf.atomic": "",
     "bcq_tf.strict_json": "",
     "bcq_tf.container": "numpy ml_dtypes strict_json",
