@@ -1,0 +1,289 @@
+/* The solver on rows of awkward lengths and values: in memory without a byte to spare. */
+#include "core/solver/solver.h"
+
+#include "tests/matrices.h"
+
+using namespace bcq_test;
+
+namespace {
+
+struct Task {
+  int64_t rows, columns, group_size;
+  int32_t bits, offset, scale_type, is_double;
+  bool weighted;
+};
+
+std::string Name(const Task& t) {
+  return "[" + std::to_string(t.rows) + ", " + std::to_string(t.columns) + "], groups of " +
+         std::to_string(t.group_size) + ", " + std::to_string(t.bits) + " bits" +
+         (t.offset ? ", offset" : "") + ", scale type " + std::to_string(t.scale_type) +
+         (t.is_double ? ", double" : "") + (t.weighted ? ", weighted" : "");
+}
+
+/* A search with random tables. */
+struct Search {
+  std::vector<std::vector<double>> arrays;
+  bcq_search search = {};
+
+  Search(const Task& t, int32_t elites) {
+    std::normal_distribution<double> normal(0, .2);
+    search.rounds = 3, search.batches = 4, search.elites = elites, search.polished = elites / 2;
+    for (int b = 2; b <= std::min<int>(t.bits, BCQ_MAX_TABULATED); ++b) {
+      search.starts[b] = Array(b * BCQ_CANDIDATES, [&] { return fabs(normal(random_bits)) * 4; });
+    }
+    for (int m = 3; m <= t.bits + t.offset; ++m) {
+      const int64_t count = int64_t{search.batches} * m * BCQ_CANDIDATES;
+      search.noise[m] = Array(count, [&] { return normal(random_bits); });
+      search.growth[m] = Array(count, [&] { return exp(normal(random_bits)); });
+    }
+  }
+
+  template <class Draw>
+  const double* Array(int64_t count, const Draw& draw) {
+    arrays.emplace_back(count);
+    std::generate(arrays.back().begin(), arrays.back().end(), draw);
+    return arrays.back().data();
+  }
+};
+
+struct Solution {
+  std::vector<double> params; /* [m][rows][groups] */
+  std::vector<std::vector<uint32_t>> planes;
+
+  bool operator==(const Solution& other) const {
+    return params == other.params && planes == other.planes;
+  }
+};
+
+struct Problem {
+  Task task;
+  int64_t groups, words;
+  std::vector<double> values, importance;
+  std::vector<float> values32, importance32;
+  bcq_problem problem;
+
+  explicit Problem(const Task& t, int kind = 0)
+      : task(t), groups((t.columns + t.group_size - 1) / t.group_size), words((t.columns + 31) / 32) {
+    for (int64_t i = 0; i < t.rows * t.columns; ++i) {
+      values.push_back(static_cast<float>(Value(kind + i / t.columns, i % t.columns)));
+      importance.push_back(i / t.columns % 3 == 2 ? 0 : random_bits() % 1000);
+    }
+    values32.assign(values.begin(), values.end());
+    importance32.assign(importance.begin(), importance.end());
+    const auto pick = [&](const auto& wide, const auto& narrow) {
+      return t.is_double ? static_cast<const void*>(wide.data()) : narrow.data();
+    };
+    problem = {t.rows, t.columns, t.group_size, t.bits, t.offset, t.scale_type, t.is_double,
+               pick(values, values32), t.weighted ? pick(importance, importance32) : nullptr};
+  }
+  Problem(const Problem&) = delete;
+
+  /* Each kind of row in turn. */
+  static double Value(int64_t kind, int64_t column) {
+    const double normal = std::normal_distribution<double>()(random_bits);
+    switch (kind % 8) {
+      case 0: return normal;
+      case 1: return pow(normal, 5);
+      case 2: return 0;
+      case 3: return column % 2 ? -0.0 : 1.5;
+      case 4: return -0.25;
+      case 5: return normal * 1e-41;
+      case 6: return copysign(3e38, normal);
+      default: return column == 0 ? 1e30 : normal * 1e-30;
+    }
+  }
+
+  int64_t Params() const { return task.bits + task.offset; }
+
+  Solution Empty() const {
+    return {std::vector<double>(Params() * task.rows * groups, 7),
+            std::vector<std::vector<uint32_t>>(task.bits,
+                                               std::vector<uint32_t>(task.rows * words, ~0u))};
+  }
+  static std::vector<uint32_t*> Pointers(Solution& s) {
+    std::vector<uint32_t*> pointers;
+    for (auto& plane : s.planes) pointers.push_back(plane.data());
+    return pointers;
+  }
+
+  Solution Solve(const bcq_search* search, const std::vector<double>* start, bcq_parallel parallel) {
+    Solution s = Empty();
+    const double* from = start == nullptr ? nullptr : start->data();
+    Expect(bcq_solve(&problem, search, from, s.params.data(), Pointers(s).data(), parallel) == BCQ_OK,
+           "status");
+    return s;
+  }
+  Solution Nearest(const std::vector<double>& params) {
+    Solution s = Empty();
+    s.params = params;
+    Expect(bcq_nearest(&problem, params.data(), Pointers(s).data(), Alone()) == BCQ_OK, "status");
+    return s;
+  }
+
+  /* Of a group of a row, relative to its energy: the squared error, and the least that one bit without
+   * an offset can have; weighted as the solver does. */
+  double Error(const Solution& s, int64_t row, int64_t group, double* one_bit = nullptr) const {
+    const int64_t begin = group * task.group_size;
+    const int64_t end = std::min(begin + task.group_size, task.columns);
+    double error = 0, energy = 0, mean = 0, largest = 0, sum = 0, mass = 0;
+    for (int64_t c = begin; c < end; ++c) {
+      mean += importance[row * task.columns + c] / static_cast<double>(end - begin);
+      largest = std::max(largest, fabs(values[row * task.columns + c]));
+    }
+    if (largest == 0) return 0;
+    for (int64_t c = begin; c < end; ++c) {
+      const double h = !task.weighted || mean == 0
+                           ? 1 : importance[row * task.columns + c] / mean + .1;
+      double rest = values[row * task.columns + c] / largest;
+      energy += h * rest * rest;
+      sum += h * fabs(rest);
+      mass += h;
+      for (int64_t i = 0; i < Params(); ++i) {
+        const double param = s.params[(i * task.rows + row) * groups + group] / largest;
+        const bool plus = i < task.offset ||
+                          (s.planes[i - task.offset][row * words + c / 32] >> (c % 32) & 1);
+        rest -= plus ? param : -param;
+      }
+      error += h * rest * rest;
+    }
+    if (one_bit != nullptr) *one_bit = 1 - sum * sum / mass / energy;
+    return error / energy;
+  }
+
+  void Check(const Solution& s, const Solution* worse) {
+    const bool half = task.scale_type == BCQ_FLOAT16;
+    for (int64_t row = 0; row < task.rows; ++row) {
+      for (int64_t g = 0; g < groups; ++g) {
+        bool finite = true;
+        for (int64_t i = 0; i < Params(); ++i) {
+          const double param = s.params[(i * task.rows + row) * groups + g];
+          finite &= isfinite(param);
+          Expect(!isnan(param), "a param is NaN");
+          if (i < task.offset) continue;
+          Expect(param >= 0, "a scale is negative");
+          Expect(i == task.offset || param <= s.params[((i - 1) * task.rows + row) * groups + g],
+                 "scales rise");
+        }
+        // Float16 has neither very large nor very small scales.
+        const bool fits = !half || Fits(row, g);
+        Expect(finite || !fits, "a param is not finite");
+        if (!fits) continue;
+        double one_bit = 0;
+        const double error = Error(s, row, g, &one_bit);
+        Expect(error <= one_bit * (1 + 1e-6) + 1e-6,
+               "error " + std::to_string(error) + " of row " + std::to_string(row));
+        if (worse == nullptr) continue;
+        const double before = Error(*worse, row, g);
+        Expect(error <= before * (1 + 1e-6) + 1e-9,
+               "error " + std::to_string(error) + " above that of the start " +
+                   std::to_string(before) + " in row " + std::to_string(row));
+      }
+    }
+    for (const auto& plane : s.planes) {
+      for (int64_t i = words - 1; task.columns % 32 && i < task.rows * words; i += words) {
+        Expect(plane[i] >> (task.columns % 32) == 0, "padding is not 0");
+      }
+    }
+  }
+
+  bool Fits(int64_t row, int64_t group) const {
+    double largest = 0;
+    for (int64_t c = group * task.group_size;
+         c < std::min(task.columns, (group + 1) * task.group_size); ++c) {
+      largest = std::max(largest, fabs(values[row * task.columns + c]));
+    }
+    return largest == 0 || (largest < 1e4 && largest > 1e-3);
+  }
+};
+
+void TestSolve(const Task& task, int kind, bcq_parallel parallel) {
+  context = Name(task) + ", kind " + std::to_string(kind);
+  Problem problem(task, kind);
+  const Search search(task, kind % 2 ? 8 : 16);
+  const Solution cold = problem.Solve(&search.search, nullptr, Alone());
+  problem.Check(cold, nullptr);
+  Expect(problem.Solve(&search.search, nullptr, parallel) == cold, "bits by threads");
+  const Solution warm = problem.Solve(nullptr, &cold.params, parallel);
+  problem.Check(warm, &cold);
+  const Solution again = problem.Solve(&search.search, &warm.params, Alone());
+  problem.Check(again, &warm);
+  Expect(problem.Nearest(warm.params).planes == warm.planes, "signs are not the nearest ones");
+  // Params of any sign and order, and those that are of no use at all.
+  std::vector<double> odd = warm.params;
+  for (size_t i = 0; i < odd.size(); ++i) odd[i] = i % 3 == 0 ? 0 : i % 3 == 1 ? -odd[i] : 1e300;
+  problem.Nearest(odd);
+  problem.Solve(nullptr, &odd, Alone());
+}
+
+void TestBadArguments() {
+  context = "bad arguments";
+  const Task task = {2, 40, 40, 3, 0, BCQ_FLOAT32, 0, false};
+  Problem good(task);
+  const Search search(task, 8);
+  Solution s = good.Empty();
+  const Solution untouched = s;
+  const auto refuses_search = [&](const char* what, auto change) {
+    bcq_problem p = good.problem;
+    bcq_search wrong = search.search;
+    change(p, wrong);
+    Expect(bcq_solve(&p, &wrong, nullptr, s.params.data(), Problem::Pointers(s).data(), Alone()) ==
+               BCQ_BAD_ARGUMENT, what);
+  };
+  const auto refuses = [&](const char* what, auto change) {
+    refuses_search(what, [&](bcq_problem& p, bcq_search&) { change(p); });
+    bcq_problem p = good.problem;
+    change(p);
+    Expect(bcq_nearest(&p, s.params.data(), Problem::Pointers(s).data(), Alone()) ==
+               BCQ_BAD_ARGUMENT, what);
+  };
+  refuses("rows", [](bcq_problem& p) { p.rows = 0; });
+  refuses("many rows", [](bcq_problem& p) { p.rows = int64_t{1} << 60; });
+  refuses("columns", [](bcq_problem& p) { p.columns = -1; });
+  refuses("group_size", [](bcq_problem& p) { p.group_size = 20; });
+  refuses("no group_size", [](bcq_problem& p) { p.group_size = 0; });
+  refuses("bits", [](bcq_problem& p) { p.bits = 9; });
+  refuses("no bits", [](bcq_problem& p) { p.bits = 0; });
+  refuses("offset", [](bcq_problem& p) { p.offset = 2; });
+  refuses("scale_type", [](bcq_problem& p) { p.scale_type = BCQ_BFLOAT16; });
+  refuses("values", [](bcq_problem& p) { p.values = nullptr; });
+  refuses_search("rounds", [](bcq_problem&, bcq_search& w) { w.rounds = 0; });
+  refuses_search("batches", [](bcq_problem&, bcq_search& w) { w.batches = -1; });
+  refuses_search("elites", [](bcq_problem&, bcq_search& w) { w.elites = 7; });
+  refuses_search("polished", [](bcq_problem&, bcq_search& w) { w.polished = 9; });
+  refuses_search("starts", [](bcq_problem&, bcq_search& w) { w.starts[3] = nullptr; });
+  refuses_search("noise", [](bcq_problem&, bcq_search& w) { w.noise[3] = nullptr; });
+  refuses_search("growth", [](bcq_problem&, bcq_search& w) { w.growth[3] = nullptr; });
+  const auto solve = [&](const bcq_problem* p, double* params, uint32_t* const* planes) {
+    return bcq_solve(p, &search.search, nullptr, params, planes, Alone());
+  };
+  uint32_t* const missing[] = {s.planes[0].data(), nullptr, s.planes[2].data()};
+  Expect(solve(nullptr, s.params.data(), missing) == BCQ_BAD_ARGUMENT, "problem");
+  Expect(solve(&good.problem, s.params.data(), missing) == BCQ_BAD_ARGUMENT, "plane");
+  Expect(solve(&good.problem, s.params.data(), nullptr) == BCQ_BAD_ARGUMENT, "planes");
+  Expect(solve(&good.problem, nullptr, Problem::Pointers(s).data()) == BCQ_BAD_ARGUMENT, "params");
+  Expect(bcq_solve(&good.problem, nullptr, nullptr, s.params.data(), Problem::Pointers(s).data(),
+                   Alone()) == BCQ_BAD_ARGUMENT, "neither search nor start");
+  Expect(s == untouched, "nothing is written");
+}
+
+}  // namespace
+
+int main() {
+  int turn = 0;
+  for (int64_t columns : {1, 7, 8, 9, 16, 17, 31, 33, 64, 100, 129, 1025}) {
+    for (int32_t bits : {1, 2, 3, 4}) {
+      ++turn;
+      const int64_t group_size = columns > 32 && turn % 2 ? 32 : columns;
+      const int32_t scale_type = turn % 3 ? BCQ_FLOAT16 : BCQ_FLOAT32;
+      TestSolve({columns < 1000 ? 8 : 2, columns, group_size, bits, turn / 2 % 2, scale_type,
+                 turn / 4 % 2, turn / 8 % 2 == 0}, turn, Scattered());
+    }
+  }
+  for (int32_t bits : {5, 6, 8}) {
+    for (int32_t offset : {0, 1}) {
+      TestSolve({2, 45, 32, bits, offset, BCQ_FLOAT32, offset, offset == 0}, bits, Scattered());
+    }
+  }
+  TestBadArguments();
+  return Finish();
+}
