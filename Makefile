@@ -30,7 +30,7 @@ native-test: .venv/ready
 	$(CMAKE) -B build/sanitized -DBCQ_TESTS=ON -DBCQ_SANITIZE=ON \
 	    -DBCQ_OUTPUT=$(abspath build/sanitized)
 	$(BIN)/cmake --build build/sanitized
-	$(BIN)/ctest --test-dir build/sanitized --output-on-failure --quiet
+	$(BIN)/ctest --test-dir build/sanitized --parallel 2 --output-on-failure --quiet
 
 test: lint native native-test
 	$(BIN)/python -m pytest
