@@ -96,6 +96,8 @@ def measure_all(options, threads):
     """[{"columns": ..., "rows": ..., "microseconds": {name: of one product}}, ...]."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    # It would leave out all products but the last, whose results nobody reads.
+    tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
     results = []
     for columns, rows in options.shapes:
         for place in PLACES:
@@ -139,7 +141,7 @@ class TensorFlowProducts:
     """
 
     def __init__(self, columns, rows, functions):
-        chain = min(max((1 << 26) // (columns * rows), 2), 16)
+        chain = min(max((1 << 25) // (columns * rows), 2), 64)
         self.products = len(functions) if len(functions) > 1 else chain
 
         @tf.function(input_signature=[[tf.TensorSpec([None, columns])] * self.products])
@@ -154,13 +156,12 @@ class TensorFlowProducts:
 
     def bind(self, x):
         """Makes x float32 [batch, columns] the input of `run`."""
-        # Equal products of one tensor would be merged, so those with one matrix get several.
-        several = [tf.constant(x.copy()) for _ in range(min(self.products, 16))]
-        self._xs = [several[i % 16] for i in range(self.products)]
+        # As many arguments as products: those of one argument with one matrix would be merged.
+        self._xs = [tf.constant(x)] * self.products
 
     def run(self):
         """All products."""
-        self._run(*self._xs)
+        self._run(self._xs)
 
 
 def float_products(columns, rows, copies):
