@@ -96,8 +96,8 @@ def measure_all(options, threads):
     """[{"columns": ..., "rows": ..., "microseconds": {name: of one product}}, ...]."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    # It would leave out all products but the last, whose results nobody reads.
-    tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
+    # It would merge equal products and leave out those whose results nobody reads.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     results = []
     for columns, rows in options.shapes:
         for place in PLACES:
@@ -141,27 +141,29 @@ class TensorFlowProducts:
     """
 
     def __init__(self, columns, rows, functions):
-        chain = min(max((1 << 25) // (columns * rows), 2), 64)
+        self._columns, self._rows, self._functions = columns, rows, functions
+
+    def bind(self, x):
+        """Makes x float32 [batch, columns] the input of `run`."""
+        functions = self._functions
+        # So many that a call's own time, tens of microseconds, is little beside theirs.
+        chain = min(max((1 << 28) // (self._columns * self._rows * len(x)), 2), 64)
         self.products = len(functions) if len(functions) > 1 else chain
 
-        @tf.function(input_signature=[[tf.TensorSpec([None, columns])] * self.products])
-        def run(xs):
+        @tf.function(input_signature=[tf.TensorSpec(x.shape)])
+        def run(x):
             y = None
-            for i, x in enumerate(xs):
+            for i in range(self.products):
                 with tf.control_dependencies([] if y is None else [y]):
                     y = functions[i % len(functions)](x)
             return y
 
         self._run = run.get_concrete_function()
-
-    def bind(self, x):
-        """Makes x float32 [batch, columns] the input of `run`."""
-        # As many arguments as products: those of one argument with one matrix would be merged.
-        self._xs = [tf.constant(x)] * self.products
+        self._x = tf.constant(x)
 
     def run(self):
         """All products."""
-        self._run(self._xs)
+        self._run(self._x)
 
 
 def float_products(columns, rows, copies):

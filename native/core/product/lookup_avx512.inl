@@ -4,6 +4,9 @@
  * Tables of 16 bytes; one register holds those of the four low, or of the four high, nibbles.
  * Memory: [word][half][digit][4 bytes p][16 entries]. */
 
+/* How many words ahead memory is asked for them. */
+enum { kAhead = 8 };
+
 /* Rows of x that share the indices of a word: as many as there are registers for. */
 template <int digits>
 static constexpr int kBatchAtOnce = digits == 3 ? 2 : 4;
@@ -120,6 +123,7 @@ static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
 #pragma GCC unroll 4
       for (int r = 0; r < kRowGroups; ++r) {
         const int64_t place = i * stride + (first + r) * 16;
+        if constexpr (batch == 1) _mm_prefetch((const char*)(words + place + kAhead * stride), _MM_HINT_T0);
         const __m512i word = _mm512_loadu_si512(words + place);
         const __m512i low = low_index(word), high = high_index(word);
 #pragma GCC unroll 4
