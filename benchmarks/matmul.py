@@ -215,7 +215,7 @@ def turn(rival, warm):
 
 def make_table(results, threads, place):
     """A table with a row for each case: microseconds of float32, and how many times faster."""
-    table = Table(title=f"times as fast as {FLOAT}; {threads} threads, weights {place}")
+    table = Table(title=f"times as fast as {FLOAT}; threads: {threads}, weights {place}")
     for column in ("columns x rows", "batch", f"{FLOAT} µs", *ONNX, *OURS):
         table.add_column(column, justify="right")
     for result in results:
@@ -249,9 +249,11 @@ def draw(results, path):
             )
         panel.set_xticks(range(len(cases)), [f"{c['columns']} x {c['rows']}" for c in cases])
         panel.set(yscale="log", ylabel="times as fast", title=f"batch {batch}")
+        panel.yaxis.set_major_formatter("{x:g}")
+        panel.yaxis.set_minor_formatter("")
         panel.axhline(1, color="black", linewidth=0.8)
-    panels[0, 0].legend(ncols=4, fontsize="small")
-    figure.suptitle(f"against {FLOAT}, {threads} threads, weights in the cache")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    figure.suptitle(f"against {FLOAT}, {threads} thread{'s' * (threads > 1)}, weights in the cache")
     figure.savefig(path, dpi=120)
 
 

@@ -10,7 +10,7 @@ namespace {
 
 using namespace bcq;
 
-constexpr int64_t kMostBytes = int64_t{4} << 20;  // of tables that are made at one time
+constexpr int64_t kMostBytes = int64_t{512} << 10;  // of tables that are made at one time
 constexpr int64_t kLine = 64;
 
 struct Free {
