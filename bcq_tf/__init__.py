@@ -13,16 +13,20 @@ _HOME = {
     "BinaryCodes": "codes",
     "FileFormatError": "file",
     "MatrixView": "matrix_view",
+    "PackReport": "pack_report",
     "Plan": "selection",
     "Report": "report",
     "Rule": "config",
+    "load_model": "conversion",
     "load_weights": "conversion",
+    "pack_model": "model_packing",
     "quantize": "solvers",
     "quantize_model": "quantizer",
     "read": "file",
     "read_legacy": "legacy_file",
     "save": "file",
     "select": "selection",
+    "unpack_model": "model_packing",
 }
 
 __all__ = [*_HOME, "__version__"]

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import dataclasses
 import json
 import sys
 from collections.abc import Iterator
 
 import keras
+from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from keras.src.callbacks.monitor_callback import MonitorCallback
+from keras.src.export.export_utils import get_input_signature as input_signature
+from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 from keras.src.utils.io_utils import print_msg as print_message
 
 __all__ = [
+    "LostVariable",
     "MonitorCallback",
     "callbacks_of_this_fit",
+    "deferred_model",
+    "initialize",
+    "initialize_rest",
+    "input_signature",
     "print_message",
+    "register_name",
+    "remove_variable",
+    "restore_variable",
     "serialized_model",
     "sublayers",
     "sync_variables",
+    "unlocked",
     "walk_layers",
 ]
 
@@ -67,6 +82,11 @@ def serialized_model(model) -> dict | None:
         return None
 
 
+def register_name(cls: type, name: str) -> None:
+    """Makes Keras write `name`, of a registered class, into the files of instances of `cls`."""
+    GLOBAL_CUSTOM_NAMES[cls] = name
+
+
 def sync_variables(model) -> None:
     """Makes the variables hold what training has made of them.
 
@@ -75,3 +95,137 @@ def sync_variables(model) -> None:
     sync = getattr(model, "jax_state_sync", None)
     if sync is not None:
         sync()
+
+
+@contextlib.contextmanager
+def deferred_variables():
+    """Variables that Keras makes in this context have no value and take no memory.
+
+    Yields the list of them. Each that is kept must be given its value with `initialize`; the others
+    are forgotten when the context ends.
+    """
+    earlier = get_global_attribute("uninitialized_variables", [])
+    made = []
+    set_global_attribute("uninitialized_variables", made)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield made
+    finally:
+        set_global_attribute("uninitialized_variables", earlier)
+
+
+def deferred_model(config: dict, custom_objects=None) -> tuple:
+    """The model of a Keras config, and its variables, which are `deferred_variables`."""
+    with deferred_variables() as made:
+        # A copy, as Keras takes a config apart while it reads it.
+        model = keras.saving.deserialize_keras_object(copy.deepcopy(config), custom_objects)
+    return model, made
+
+
+def initialize_rest(model, made: list) -> None:
+    """Gives those of the `made` variables that the model still has, and that have none, values."""
+    kept = {id(variable) for variable in model.variables}
+    for variable in made:
+        if id(variable) in kept and not has_value(variable):
+            initialize(variable)
+
+
+def has_value(variable) -> bool:
+    """Whether the variable is not one of `deferred_variables` that still waits for its value."""
+    return variable._value is not None
+
+
+def initialize(variable, value=None) -> None:
+    """Gives a variable its value: `value`, or for a deferred one by its initializer."""
+    if has_value(variable):
+        if value is not None:
+            variable.assign(value)
+    elif value is None:
+        variable._deferred_initialize()
+    else:
+        variable._initialize_with_initializer(lambda shape, dtype: _as_tensor(value, dtype))
+        variable._initializer = None
+
+
+def _as_tensor(value, dtype):
+    return keras.ops.convert_to_tensor(value, dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class LostVariable:
+    """What is kept of a variable that a layer no longer has, to make it again.
+
+    Args:
+        attribute: of the layer, that held it.
+        index: where it stood among the layer's trainable or not trainable variables.
+        settings: of `keras.Variable`.
+        own: other attributes of the variable.
+    """
+
+    attribute: str
+    index: int
+    settings: dict
+    own: dict
+
+
+def remove_variable(layer, attribute: str) -> LostVariable:
+    """Takes the variable in `layer.<attribute>` away; the attribute is None then.
+
+    `del layer.<attribute>` would do, but runs the garbage collector each time.
+    """
+    variable = getattr(layer, attribute)
+    lost = LostVariable(
+        attribute,
+        index=_place(layer, variable),
+        settings={
+            "dtype": variable.dtype,
+            "trainable": variable.trainable,
+            "autocast": variable._autocast,
+            "aggregation": variable.aggregation,
+            "name": variable.name,
+        },
+        own={
+            "regularizer": variable.regularizer,
+            "constraint": variable.constraint,
+            "_path": variable.path,
+        },
+    )
+    layer._untrack_variable(variable)
+    if hasattr(layer, "_delete_tracking"):  # TensorFlow's list of what an object holds
+        layer._delete_tracking(attribute)
+    layer.__dict__[attribute] = None
+    return lost
+
+
+def restore_variable(layer, lost: LostVariable, value) -> None:
+    """Gives the layer a variable as it was before `remove_variable`, with `value`."""
+    variable = keras.Variable(value, **lost.settings)
+    for name, own in lost.own.items():
+        setattr(variable, name, own)
+    with unlocked(layer):
+        setattr(layer, lost.attribute, variable)
+    variables = _variables_like(layer, variable)
+    variables.insert(lost.index, variables.pop())
+
+
+@contextlib.contextmanager
+def unlocked(layer):
+    """Variables can be added to a built layer in this context."""
+    tracker = layer._tracker
+    locked = tracker.locked
+    tracker.unlock()
+    try:
+        yield
+    finally:
+        if locked:
+            tracker.lock()
+
+
+def _place(layer, variable) -> int:
+    return [id(v) for v in _variables_like(layer, variable)].index(id(variable))
+
+
+def _variables_like(layer, variable) -> list:
+    # A variable of a layer that was frozen later stays in the list that it was put in.
+    lists = layer._trainable_variables, layer._non_trainable_variables
+    return next(found for found in lists if any(v is variable for v in found))

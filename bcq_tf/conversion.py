@@ -1,10 +1,11 @@
-"""From a file's tensors to a model's weights."""
+"""From a file to a model: `load_weights` and `load_model`."""
 
 from __future__ import annotations
 
 from bcq_tf import file
-from bcq_tf.file import FileFormatError
-from bcq_tf.model_table import read_table
+from bcq_tf._keras import deferred_model, initialize, initialize_rest
+from bcq_tf.file import FileFormatError, QuantizedFile
+from bcq_tf.model_table import check_model, read_table
 
 
 def load_weights(model, path) -> None:
@@ -34,16 +35,73 @@ def put_tensors(model, tensors, metadata: dict) -> None:
 
     All is checked before the first assignment. Raises as `load_weights` does.
     """
-    entries, variables = read_table(tensors, metadata), model.weights
-    if len(variables) != len(entries):
+    entries = read_table(tensors, metadata)
+    check_model(model, entries)
+    for entry, variable in zip(entries, model.weights, strict=True):
+        initialize(variable, entry.value())
+
+
+def load_model(path, *, model=None, packed: bool = True, **packing):
+    """The model of a `.bcq.npy` file.
+
+    Where the file holds the model's Keras config it is enough, and its float matrices are never
+    made. Custom classes must be imported before, as for `keras.saving.load_model`.
+
+    Args:
+        path: a file that `BCQCallback` or `quantize_model` wrote.
+        model: a built Keras model of the architecture that the file was made from, which takes its
+            weights and is returned; needed where the file has no config.
+        packed: whether the model computes from the codes (see `bcq_tf.pack_model`) or has float
+            weights of their value.
+        **packing: `precision` and `trainable_scales` of `bcq_tf.pack_model`.
+
+    Returns:
+        The Keras model, not compiled.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        FileFormatError: it is damaged, or holds no model's weights.
+        ValueError: the file's config does not make a model, so that `model` must be given; or the
+            model's weights are not those of the file.
+    """
+    from bcq_tf.model_packing import pack_model  # packed layers import TensorFlow
+
+    if packing and not packed:
+        raise ValueError(f"`packed` must be True with {sorted(packing)}. Received: packed={packed}")
+    opened = file.read(path)
+    made = []
+    if model is None:
+        model, made = _made_from_config(opened)
+    if packed:
+        pack_model(model, opened, **packing)
+    else:
+        try:
+            put_tensors(model, opened, opened.metadata)
+        except FileFormatError as error:
+            raise FileFormatError(f"{path}: {error}") from None
+    initialize_rest(model, made)
+    return model
+
+
+def _made_from_config(opened: QuantizedFile):
+    # The model, and its variables, which have no values.
+    config = opened.metadata.get("model")
+    if config is None:
         raise ValueError(
-            f"`model` must have the file's {len(entries)} weights. Received: {len(variables)}"
+            "`model` must be given, since the file has no Keras config (its model's class had no "
+            f"`get_config`): bcq_tf.load_model(path, model=...). Received: '{opened.path}'"
         )
-    for entry, variable in zip(entries, variables, strict=True):
-        if tuple(variable.shape) != entry.shape:
-            raise ValueError(
-                f"`model` must have shape {list(entry.shape)} at weight {entry.position} "
-                f"({entry.path!r}). Received: {list(variable.shape)} ({variable.path!r})"
-            )
-    for entry, variable in zip(entries, variables, strict=True):
-        variable.assign(entry.value())
+    try:
+        model, made = deferred_model(config)
+    except Exception as error:  # whatever a model's own class raises
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            "`model` must be given, or the modules of its classes imported, since the Keras config "
+            f"in '{opened.path}' does not make a model: {reason[:300]}"
+        ) from None
+    if not model.built or not model.weights:
+        raise ValueError(
+            "`model` must be given, since its Keras config does not build it: "
+            f"bcq_tf.load_model(path, model=...). Received: '{opened.path}'"
+        )
+    return model, made

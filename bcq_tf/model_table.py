@@ -16,6 +16,7 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.file import FileFormatError
 from bcq_tf.matrix_view import MatrixView
 
+_MOST_SHOWN = 3
 _NAME = re.compile(r"(0|[1-9]\d{0,8}):(.*)", re.DOTALL)
 
 
@@ -71,6 +72,33 @@ def read_table(tensors, metadata: dict) -> list[Entry]:
     if [entry.position for entry in entries] != list(range(len(entries))):
         raise FileFormatError(f"the positions of its weights are not 0 to {len(entries) - 1}")
     return entries
+
+
+def check_model(model, entries: list[Entry]) -> None:
+    """Raises ValueError where a file's weights are not those of the model; lists what differs."""
+    variables = model.weights
+    differing = [
+        f"weight {entry.position} is {list(variable.shape)} ({variable.path!r}), "
+        f"in the file {list(entry.shape)} ({entry.path!r})"
+        for entry, variable in zip(entries, variables, strict=False)
+        if tuple(variable.shape) != entry.shape or not _same_name(variable.path, entry.path)
+    ]
+    if len(variables) != len(entries):
+        longer = variables[len(entries) :] or entries[len(variables) :]
+        paths = ", ".join(repr(weight.path) for weight in longer[:_MOST_SHOWN])
+        differing.append(f"it has {len(variables)} weights, the file {len(entries)}: {paths}")
+    if differing:
+        more = len(differing) - _MOST_SHOWN
+        raise ValueError(
+            "`model` must be of the architecture that the file was made from. Received: "
+            + "; ".join(differing[:_MOST_SHOWN])
+            + (f"; and {more} more" if more > 0 else "")
+        )
+
+
+def _same_name(path: str, other: str) -> bool:
+    # Names of layers differ from process to process, those of their weights do not.
+    return path.rpartition("/")[2] == other.partition("#")[0].rpartition("/")[2]
 
 
 def _reasons(skipped: dict) -> dict[int, str]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 
 from bcq_tf import file
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.model_table import read_table
-
-_UNLIMITED = 10_000  # columns; a path is never cut
+from bcq_tf.tables import as_text, table, times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +45,11 @@ class Report:
     chosen: tuple[ChosenWeight, ...]
     skipped: tuple[SkippedWeight, ...]
     nbytes: int
+
+    @property
+    def codes(self) -> dict[str, BinaryCodes]:
+        """The codes of the quantized weights by path, as `bcq_tf.pack_model` takes them."""
+        return {weight.path: weight.codes for weight in self.chosen}
 
     @property
     def codes_nbytes(self) -> int:
@@ -124,46 +127,31 @@ class Report:
         return Group(*parts, _totals(self))
 
     def __str__(self) -> str:
-        from rich.console import Console
-
-        text = io.StringIO()
-        Console(file=text, width=_UNLIMITED, soft_wrap=True).print(self)
-        return text.getvalue()
+        return as_text(self)
 
 
 def _chosen_table(report: Report):
-    table = _table("Quantized", "weight", "shape", "rows x columns", "bits", "bits/weight", "error",
+    made = table("Quantized", "weight", "shape", "rows x columns", "bits", "bits/weight", "error",
                    "bytes")  # fmt: skip
     for weight in report.chosen:
         codes = weight.codes
-        table.add_row(
+        made.add_row(
             weight.path,
-            _times(weight.shape),
-            _times(codes.shape),
+            times(weight.shape),
+            times(codes.shape),
             str(codes.bits),
             f"{codes.bits_per_weight:.2f}",
             f"{weight.error:.4f}",
             f"{codes.nbytes:,}",
         )
-    return table
+    return made
 
 
 def _skipped_table(report: Report):
-    table = _table("Stay float", "weight", "shape", "bytes", "reason")
+    made = table("Stay float", "weight", "shape", "bytes", "reason")
     for weight in report.skipped:
-        table.add_row(weight.path, _times(weight.shape), f"{weight.nbytes:,}", weight.reason)
-    return table
-
-
-def _table(title: str, *columns: str):
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        is_text = column in ("weight", "reason")
-        table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
-    return table
+        made.add_row(weight.path, times(weight.shape), f"{weight.nbytes:,}", weight.reason)
+    return made
 
 
 def _totals(report: Report) -> str:
@@ -181,7 +169,3 @@ def _size(shape: tuple[int, ...]) -> int:
     for dimension in shape:
         size *= dimension
     return size
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) if shape else "scalar"

@@ -1,0 +1,27 @@
+"""Keras layers that keep their weights as codes and compute from these.
+
+`bcq_tf.pack_model` puts them in the place of a model's layers. Importing this package lets
+`keras.saving.load_model` read packed models.
+"""
+
+from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
+from bcq_tf.layers.dense import BCQDense
+from bcq_tf.layers.einsum_dense import BCQEinsumDense
+from bcq_tf.layers.embedding import BCQEmbedding
+from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_model import PackedModel
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
+
+__all__ = [
+    "BCQConv1D",
+    "BCQConv2D",
+    "BCQConv3D",
+    "BCQDense",
+    "BCQEinsumDense",
+    "BCQEmbedding",
+    "BCQReversibleEmbedding",
+    "PackedLayer",
+    "PackedModel",
+    "PackedWeight",
+]

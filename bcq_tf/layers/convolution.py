@@ -1,0 +1,69 @@
+"""`BCQConv1D`, `BCQConv2D`, `BCQConv3D`: convolutions of kernel size 1 from codes."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from bcq_tf.layers.packed_layer import PackedLayer
+
+
+class _PointwiseConvolution(PackedLayer):
+    """A convolution of kernel size 1 and one group: a product over the channels."""
+
+    PACKED = (("kernel", "_kernel"),)
+
+    @property
+    def kernel(self):
+        """The float kernel [1, ..., channels, filters], made at each access."""
+        return self.float_value("kernel")
+
+    def build(self, input_shape):
+        """Raises ValueError where it is another convolution."""
+        reason = why_no_product(self)
+        if reason:
+            raise ValueError(f"`kernel_size` must be 1 in a packed layer: {reason}")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        """inputs [batch, *space, channels] -> [batch, *space / strides, filters]; or with
+        data_format "channels_first" the channels before space."""
+        first = self.data_format == "channels_first"
+        x = _move_channels(inputs, 1, -1) if first else inputs
+        if any(stride > 1 for stride in self.strides):
+            x = x[(slice(None), *(slice(None, None, stride) for stride in self.strides))]
+        x = self.product(x, "kernel")
+        if self.use_bias:
+            x = keras.ops.add(x, self.bias)
+        x = _move_channels(x, -1, 1) if first else x
+        return x if self.activation is None else self.activation(x)
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class BCQConv1D(_PointwiseConvolution, keras.layers.Conv1D):
+    """`keras.layers.Conv1D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class BCQConv2D(_PointwiseConvolution, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class BCQConv3D(_PointwiseConvolution, keras.layers.Conv3D):
+    """`keras.layers.Conv3D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
+
+
+def why_no_product(layer) -> str | None:
+    """Why a convolution is not one product over the channels, or None where it is."""
+    if any(size != 1 for size in layer.kernel_size):
+        return f"a convolution of kernel size {tuple(layer.kernel_size)}"
+    if layer.groups != 1:
+        return f"a convolution of {layer.groups} groups"
+    return None
+
+
+def _move_channels(x, source: int, target: int):
+    axes = [*range(len(x.shape))]
+    axes.insert(target if target > 0 else len(axes), axes.pop(source))
+    return tf.transpose(x, axes)

@@ -1,0 +1,50 @@
+"""`BCQDense`: a dense layer from codes."""
+
+from __future__ import annotations
+
+import keras
+
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.matrix_view import MatrixView
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class BCQDense(PackedLayer, keras.layers.Dense):
+    """`keras.layers.Dense` whose kernel is kept as codes of the matrix [units, inputs]."""
+
+    PACKED = (("kernel", "_kernel"),)
+
+    @classmethod
+    def from_codes(
+        cls, codes: BinaryCodes, bias=None, *, trainable_scales: bool = False, **kwargs
+    ) -> BCQDense:
+        """A built layer.
+
+        Args:
+            codes: of the kernel, transposed: [units, inputs].
+            bias: float array [units], or None for a layer without.
+            trainable_scales: whether the scales train.
+            **kwargs: of `keras.layers.Dense` and `PackedLayer`.
+        """
+        units, inputs = codes.shape
+        weight = PackedWeight.of(codes, MatrixView((inputs, units), (1,), (0,)), trainable_scales)
+        layer = cls(units, use_bias=bias is not None, packed_weights={"kernel": weight}, **kwargs)
+        layer.build((None, inputs))
+        layer.assign_codes("kernel", codes)
+        if bias is not None:
+            layer.bias.assign(bias)
+        return layer
+
+    @property
+    def kernel(self):
+        """The float kernel [inputs, units], made at each access."""
+        return self.float_value("kernel")
+
+    def call(self, inputs, training=None):
+        """inputs [..., inputs] -> [..., units]."""
+        x = self.product(inputs, "kernel")
+        if self.bias is not None:
+            x = keras.ops.add(x, self.bias)
+        return x if self.activation is None else self.activation(x)

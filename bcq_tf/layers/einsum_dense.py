@@ -1,0 +1,150 @@
+"""`BCQEinsumDense`: an einsum with one weight, from codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import keras
+import tensorflow as tf
+
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.matrix_view import MatrixView
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
+    """`keras.layers.EinsumDense` whose kernel is kept as codes.
+
+    The axes that are summed over are the columns of the codes. Equations that keep an axis of the
+    kernel which the input has too, and those that sum over an axis of the input alone, have no such
+    form.
+    """
+
+    PACKED = (("kernel", "_kernel"),)
+
+    @classmethod
+    def from_codes(
+        cls,
+        codes: BinaryCodes,
+        view: MatrixView,
+        equation: str,
+        input_shape,
+        bias=None,
+        *,
+        trainable_scales: bool = False,
+        **kwargs,
+    ) -> BCQEinsumDense:
+        """A built layer.
+
+        Args:
+            codes: of the kernel as the matrix that `view` tells of.
+            view: a `MatrixView` of the kernel; its columns are the axes that are summed over.
+            equation, and with a bias `bias_axes`: as for `keras.layers.EinsumDense`.
+            input_shape: of the input, None where it is not fixed.
+            bias: float array, or None.
+            trainable_scales: whether the scales train.
+            **kwargs: of `keras.layers.EinsumDense`, `output_shape` among them, and `PackedLayer`.
+
+        Raises:
+            ValueError: the equation has no such form.
+        """
+        weight = PackedWeight.of(codes, view, trainable_scales)
+        layer = cls(equation, packed_weights={"kernel": weight}, **kwargs)
+        layer.build(input_shape)
+        layer.assign_codes("kernel", codes)
+        if bias is not None:
+            layer.bias.assign(bias)
+        return layer
+
+    def build(self, input_shape):
+        """Raises ValueError where the equation has no product with a matrix."""
+        reason = why_no_product(self.equation)
+        if reason:
+            raise ValueError(f"`equation` must be a product with a matrix: {reason}")
+        super().build(input_shape)
+
+    @property
+    def kernel(self):
+        """The float kernel, made at each access."""
+        return self.float_value("kernel")
+
+    def call(self, inputs, training=None):
+        """As `keras.layers.EinsumDense`."""
+        view = self.packed_weights["kernel"].view
+        steps = _steps(self.equation, len(inputs.shape), view)
+        y = self.product(_merge_last(_permute(inputs, steps.before), len(view.columns)), "kernel")
+        y = _permute(_split_last(y, [view.shape[axis] for axis in view.rows]), steps.after)
+        if self.bias is not None:
+            y = keras.ops.add(y, self.bias)
+        return y if self.activation is None else self.activation(y)
+
+
+def why_no_product(equation: str) -> str | None:
+    """Why an equation is not a product of the input with a matrix, or None where it is."""
+    inputs, weight, output = _operands(equation)
+    kept = [letter for letter in weight if letter in inputs and letter in output]
+    if kept:
+        return f"equation {equation!r} keeps the axis {kept[0]!r} of both input and weight"
+    alone = [letter for letter in inputs if letter not in weight + output]
+    if alone:
+        return f"equation {equation!r} sums the axis {alone[0]!r} of the input alone"
+    if len({*inputs}) + len({*weight}) + len({*output}) != len(inputs + weight + output):
+        return f"equation {equation!r} repeats an axis"
+    return None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Steps:
+    before: tuple[int, ...]  # the axes of the input: those that stay, then those summed over
+    after: tuple[int, ...]  # the axes of the product, in the order of the output
+
+
+def _operands(equation: str) -> tuple[str, str, str]:
+    inputs, output = equation.replace(" ", "").split("->")
+    inputs, weight = inputs.split(",")
+    return inputs.replace("...", ""), weight, output.replace("...", "")
+
+
+@functools.lru_cache(maxsize=1024)
+def _steps(equation: str, rank: int, view: MatrixView) -> _Steps:
+    weight = _operands(equation)[1]
+    inputs, output = equation.replace(" ", "").split("->")
+    inputs = _name_axes(inputs.split(",")[0], rank)
+    summed = [weight[axis] for axis in view.columns]
+    stay = [name for name in inputs if name not in summed]
+    product = stay + [weight[axis] for axis in view.rows]
+    output = _name_axes(output, len(product))
+    return _Steps(
+        tuple(inputs.index(name) for name in [*stay, *summed]),
+        tuple(product.index(name) for name in output),
+    )
+
+
+def _name_axes(letters: str, rank: int) -> list[str]:
+    # A name for each axis: its letter, or for those that "..." stands for "...0", "...1", ...
+    first, dots, last = letters.partition("...")
+    unnamed = rank - len(first) - len(last) if dots else 0
+    return [*first, *(f"...{i}" for i in range(unnamed)), *last]
+
+
+def _permute(x, axes: tuple[int, ...]):
+    return x if axes == tuple(range(len(axes))) else tf.transpose(x, axes)
+
+
+def _merge_last(x, count: int):
+    if count == 1:
+        return x
+    shape = keras.ops.shape(x)
+    size = 1
+    for length in x.shape[-count:]:
+        size *= length
+    return keras.ops.reshape(x, (*shape[:-count], size))
+
+
+def _split_last(y, sizes: list[int]):
+    if len(sizes) == 1:
+        return y
+    return keras.ops.reshape(y, (*keras.ops.shape(y)[:-1], *sizes))

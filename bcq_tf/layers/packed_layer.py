@@ -1,0 +1,168 @@
+"""`PackedLayer`: what the layers that keep a weight as codes have in common."""
+
+from __future__ import annotations
+
+import types
+
+import keras
+import tensorflow as tf
+
+from bcq_tf import native
+from bcq_tf._keras import unlocked
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import check_choice
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.ops import TiledCodes, bcq_gather, bcq_matmul
+from bcq_tf.ops.matmul import PRECISIONS
+
+COMPUTE_DTYPES = ("float32", "float16", "bfloat16")
+
+
+class PackedLayer:
+    """Stands before a Keras layer class: the weights named are codes, and have no float variable.
+
+    For each packed weight there are variables such as `kernel_tiles` and `kernel_scales`, see
+    `bcq_tf.ops.TiledCodes`. `layer.kernel`, or the like, is the float value, made at each access.
+
+    Args:
+        packed_weights: {name of the weight: `PackedWeight` or its dict}, the names that the class
+            has in `PACKED`.
+        precision: of products, see `bcq_tf.ops.bcq_matmul`.
+        *args, **kwargs: the layer's own.
+
+    Raises:
+        ValueError: an argument breaks its rule, or the layer computes in float64.
+    """
+
+    PACKED: tuple[tuple[str, str], ...] = ()
+    """The weights that can be packed: their name, and the attribute of the float variable."""
+
+    def __init__(self, *args, packed_weights, precision: str = "exact", **kwargs):
+        super().__init__(*args, **kwargs)
+        self._set_packing(packed_weights, precision)
+
+    def _set_packing(self, packed_weights, precision: str) -> None:
+        check_choice("precision", precision, PRECISIONS)
+        names = [name for name, _ in self.PACKED]
+        unknown = [name for name in packed_weights if name not in names]
+        if unknown or not packed_weights:
+            raise ValueError(
+                f"`packed_weights` must name some of {names}. Received: {list(packed_weights)}"
+            )
+        if self.compute_dtype not in COMPUTE_DTYPES:
+            raise ValueError(
+                f"`dtype` must compute in one of {list(COMPUTE_DTYPES)}. "
+                f"Received: {self.compute_dtype}"
+            )
+        made = {name: PackedWeight.from_dict(weight) for name, weight in packed_weights.items()}
+        # Not a plain dict, which Keras would wrap.
+        self.packed_weights = types.MappingProxyType(made)
+        self.precision = precision
+        self.supports_jit = native.library(native.XLA) is not None or not _compiled()
+
+    def add_weight(self, *args, name=None, **kwargs):
+        """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight."""
+        if name not in self.packed_weights:
+            return super().add_weight(*args, name=name, **kwargs)
+        self._add_parts(name)
+        return None
+
+    def _add_parts(self, name: str, values: dict | None = None) -> None:
+        # Variables, of these values where they are given; or other variables, to be shared.
+        for part, (shape, dtype, trainable) in self.packed_weights[name].parts().items():
+            value = values and values[part]
+            if not isinstance(value, keras.Variable):
+                value = super().add_weight(
+                    shape=shape,
+                    initializer="zeros" if value is None else _constant(value),
+                    dtype=dtype,
+                    trainable=trainable,
+                    autocast=False,
+                    name=f"{name}_{part}",
+                )
+            setattr(self, f"{name}_{part}", value)
+
+    def parts_of(self, name: str) -> dict:
+        """The variables of the packed weight `name`, by part of `TiledCodes`."""
+        return {part: getattr(self, f"{name}_{part}") for part in self.packed_weights[name].parts()}
+
+    def codes_of(self, name: str) -> TiledCodes:
+        """The codes of the packed weight `name`; their parts are Keras variables."""
+        return TiledCodes(layout=self.packed_weights[name].layout, **self.parts_of(name))
+
+    def assign_codes(self, name: str, codes: BinaryCodes) -> None:
+        """Gives the variables of the packed weight `name` the values of `codes`.
+
+        Raises:
+            ValueError: the codes are of another layout.
+        """
+        values = self.packed_weights[name].values(codes)
+        for part, variable in self.parts_of(name).items():
+            variable.assign(values[part])
+
+    def product(self, x, name: str):
+        """x [..., C] times the packed weight `name`, as a matrix [R, C]: [..., R]."""
+        if x.dtype not in COMPUTE_DTYPES:
+            x = keras.ops.cast(x, self.compute_dtype)
+        return bcq_matmul(x, self.codes_of(name), self.precision)
+
+    def float_value(self, name: str, dtype: str | None = None):
+        """The float value of the packed weight `name`, in its own shape.
+
+        dtype: of the result, by default the compute dtype.
+        """
+        weight = self.packed_weights[name]
+        rows = tf.range(weight.layout.rows, dtype=tf.int64)
+        matrix = bcq_gather(self.codes_of(name), rows, dtype or self.compute_dtype)
+        return weight.view.from_matrix(matrix, keras.ops)
+
+    def get_config(self):
+        """The config of the float layer, and that of the packing."""
+        packed = {name: weight.to_dict() for name, weight in self.packed_weights.items()}
+        return super().get_config() | {"packed_weights": packed, "precision": self.precision}
+
+    def save_own_variables(self, store):
+        """By name, as the order differs between layers that were packed and those made anew."""
+        for variable in self._own_variables():
+            store[variable.name] = variable
+
+    def load_own_variables(self, store):
+        """Raises ValueError where the names are not those of this layer."""
+        own = {variable.name: variable for variable in self._own_variables()}
+        if set(own) != set(store.keys()):
+            raise ValueError(
+                f"layer '{self.name}' must be given {sorted(own)}. Received: {sorted(store.keys())}"
+            )
+        for name, variable in own.items():
+            variable.assign(store[name])
+
+    def _own_variables(self) -> list:
+        return [*self._trainable_variables, *self._non_trainable_variables]
+
+    def quantize(self, *args, **kwargs):
+        """Raises ValueError: the layer is packed."""
+        raise ValueError(f"a packed layer cannot be quantized again. Received: layer '{self.name}'")
+
+    def enable_lora(self, *args, **kwargs):
+        """Raises ValueError: the layer is packed."""
+        raise ValueError(f"a packed layer cannot have LoRA. Received: layer '{self.name}'")
+
+
+def begin_packing(layer, weights: dict[str, PackedWeight], precision: str, values: dict) -> None:
+    """Completes a built layer whose class has just become a packed one.
+
+    values: for each name of `weights` tensors by part, or variables to share, or None for variables
+        that get their values later.
+    """
+    layer._set_packing(weights, precision)
+    with unlocked(layer):
+        for name in weights:
+            layer._add_parts(name, values.get(name))
+
+
+def _constant(value):
+    return lambda shape, dtype: tf.cast(value, dtype)
+
+
+def _compiled() -> bool:
+    return native.library(native.TF_OPS) is not None

@@ -1,0 +1,136 @@
+"""`PackedModel`: what a model with packed layers can be asked for."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+
+from bcq_tf._keras import (
+    deferred_model,
+    initialize_rest,
+    register_name,
+    serialized_model,
+    walk_layers,
+)
+from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.layers.swap import pack_layer
+
+_NAME = "bcq_tf>PackedModel"
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class PackedModel:
+    """Stands before the class of a model whose layers `bcq_tf.pack_model` packed.
+
+    `model.save("x.keras")` keeps the codes: the file holds the config of the float model and which
+    layers are packed, and `keras.saving.load_model` reads it where `bcq_tf.layers` is imported.
+    """
+
+    def get_config(self):
+        """The float model's config, and how its layers are packed.
+
+        Raises:
+            ValueError: the model cannot be made from its config.
+        """
+        config, _ = self._before_packing
+        if config is None:
+            raise ValueError(
+                "a packed model must have a Keras config to be saved as .keras: give its class a "
+                "`get_config`, or keep the .bcq.npy file and load it with "
+                f"bcq_tf.load_model(path, model=...). Received: model '{self.name}'"
+            )
+        packed = {"model": config, "layers": _packing(self)}
+        _check_rebuilds(self, packed)
+        return packed
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """A packed model; codes and other variables still have no values but the initial ones."""
+        model, made = deferred_model(config["model"], custom_objects)
+        before = serialized_models(model)
+        layers = list(walk_layers(model))
+        for index, line in config["layers"].items():
+            weights = {name: PackedWeight.from_dict(w) for name, w in line["weights"].items()}
+            pack_layer(layers[int(index)], weights, line["precision"])
+        initialize_rest(model, made)
+        pack_classes(before)
+        return model
+
+    def make_train_function(self, force=False):
+        """Raises ValueError where no scales train, as training would leave the codes alone."""
+        if not any(v.trainable for layer in packed_layers(self) for v in _scales(layer)):
+            raise ValueError(
+                "a packed model must have trainable scales to be trained: pack it with "
+                "trainable_scales=True, or make it float with bcq_tf.unpack_model. "
+                f"Received: model '{self.name}'"
+            )
+        return super().make_train_function(force)
+
+
+def serialized_models(model) -> list:
+    """(model, its Keras config) for each model in `model`, itself first."""
+    models = [layer for layer in walk_layers(model) if isinstance(layer, keras.Model)]
+    return [(inside, serialized_model(inside)) for inside in models]
+
+
+def pack_classes(before: list) -> None:
+    """Gives the models, of `serialized_models` before their layers were packed, packed classes."""
+    for model, config in before:
+        float_class = type(model)
+        model.__class__ = _packed_class(float_class)
+        object.__setattr__(model, "_before_packing", (config, float_class))
+
+
+def unpack_class(model: PackedModel) -> None:
+    """Gives a model its float class back."""
+    _, model.__class__ = model._before_packing
+    object.__delattr__(model, "_before_packing")
+
+
+def packed_layers(model) -> list[PackedLayer]:
+    """The packed layers in a model."""
+    return [layer for layer in walk_layers(model) if isinstance(layer, PackedLayer)]
+
+
+def _packing(model) -> dict:
+    # By the place of the layer, as names differ from process to process.
+    return {
+        str(index): {
+            "weights": {name: weight.to_dict() for name, weight in layer.packed_weights.items()},
+            "precision": layer.precision,
+        }
+        for index, layer in enumerate(walk_layers(model))
+        if isinstance(layer, PackedLayer)
+    }
+
+
+def _check_rebuilds(model, config: dict) -> None:
+    # Files that do not load again are not written.
+    try:
+        again, _ = deferred_model(config["model"])
+        layers = list(walk_layers(again))
+        built = again.built and all(layers[int(index)].built for index in config["layers"])
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"a packed model must be made from its Keras config to be saved: {reason}"
+        ) from None
+    if not built or len(layers) != len(list(walk_layers(model))):
+        raise ValueError(
+            "a packed model must be built by its Keras config to be saved: give its class a "
+            "`build` that builds its layers, or keep the .bcq.npy file and load it with "
+            f"bcq_tf.load_model(path, model=...). Received: model '{model.name}'"
+        )
+
+
+def _scales(layer: PackedLayer) -> list:
+    return [getattr(layer, f"{name}_scales") for name in layer.packed_weights]
+
+
+@functools.cache
+def _packed_class(float_class: type) -> type:
+    packed = type(f"Packed{float_class.__name__}", (PackedModel, float_class), {})
+    register_name(packed, _NAME)
+    return packed

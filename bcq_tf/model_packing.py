@@ -1,0 +1,226 @@
+"""A float model to a packed one, in place, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+
+from bcq_tf import file
+from bcq_tf._keras import initialize, sublayers, walk_layers
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import check_choice
+from bcq_tf.file import FileFormatError
+from bcq_tf.layer_views import view_weights
+from bcq_tf.layers.packed_model import (
+    PackedModel,
+    pack_classes,
+    packed_layers,
+    serialized_models,
+    unpack_class,
+)
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.layers.swap import (
+    pack_layer,
+    packable_variables,
+    unpack_layer,
+    why_not_packed,
+)
+from bcq_tf.matrix_view import MatrixView
+from bcq_tf.model_table import Entry, check_model, read_table
+from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.pack_report import PackReport
+from bcq_tf.selection import unique_labels
+
+
+def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool = False):
+    """Makes a model compute from codes, in place; the float matrices are gone afterwards.
+
+    Dense, EinsumDense (and so every attention of Keras and KerasHub), Embedding,
+    ReversibleEmbedding and convolutions of kernel size 1 become packed layers: the same objects of
+    another class, see `bcq_tf.layers`. Weights of other layers that have codes get the codes' float
+    value; the report tells which, why, and what memory that costs. The optimizer is dropped:
+    compile again. A `tf.function` that was traced before keeps the float weights.
+
+    Args:
+        model: a built Keras model on the TensorFlow backend.
+        codes: a `.bcq.npy` file of this model, as a path or as `bcq_tf.read` returned it, whose
+            float weights are taken too; or a mapping from paths of weights to `BinaryCodes`, such
+            as `bcq_tf.quantize_model(model).codes`.
+        precision: "exact" has the error of float32 products, "fast" rounds their inputs to 8 bits;
+            see `bcq_tf.ops.bcq_matmul`.
+        trainable_scales: whether the scales, as float32, train with `fit`; the signs never do.
+
+    Returns:
+        A `PackReport`; `print(report)` shows every weight.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule; the codes are not this model's; the
+            model is packed already. The model is unchanged then.
+        FileFormatError, OSError: the file is damaged or cannot be read.
+    """
+    check_choice("precision", precision, PRECISIONS)
+    _check_model(model)
+    entries = _entries(model, codes)
+    plan = _plan(model, entries, trainable_scales)
+    before = serialized_models(model)
+    _pack_layers(plan, precision)
+    for entry, variable in plan.floats:
+        initialize(variable, entry.value())
+    _forget_training([inside for inside, _ in before])
+    pack_classes(before)
+    return PackReport.of(model, plan.dequantized)
+
+
+def unpack_model(model) -> None:
+    """Makes a packed model float again, in place; its weights have the values of the codes.
+
+    Raises:
+        TypeError, ValueError: `model` is no packed model.
+    """
+    if not isinstance(model, PackedModel):
+        raise ValueError(f"`model` must be packed. Received: model={model!r}")
+    models = [layer for layer in walk_layers(model) if isinstance(layer, PackedModel)]
+    for layer in packed_layers(model):
+        unpack_layer(layer)
+    _forget_training(models)
+    for inside in models:
+        unpack_class(inside)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    # What happens to each weight: packed in these layers, or given a float value.
+    layers: dict  # id(layer): (layer, {name: (entry, PackedWeight)})
+    floats: list  # (entry, variable)
+    dequantized: dict  # path: reason
+
+
+def _check_model(model) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "packed layers need the TensorFlow backend of Keras. "
+            f"Received: backend '{keras.backend.backend()}'"
+        )
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
+    if not model.built or not model.weights:
+        raise ValueError(
+            "`model` must be built and have weights: give it an input shape or call it once. "
+            f"Received: model '{model.name}'"
+        )
+    if isinstance(model, PackedModel) or packed_layers(model):
+        raise ValueError(
+            "`model` must not be packed already: make it float with bcq_tf.unpack_model first. "
+            f"Received: model '{model.name}'"
+        )
+
+
+def _entries(model, codes) -> list[tuple[Entry, object]]:
+    # What the codes say of each weight of the model that they speak of, with its variable.
+    if isinstance(codes, Mapping) and not hasattr(codes, "metadata"):
+        return _entries_by_path(model, codes)
+    opened = codes if isinstance(codes, Mapping) else file.read(codes)
+    try:
+        entries = read_table(opened, opened.metadata)
+    except FileFormatError as error:
+        raise FileFormatError(f"{opened.path}: {error}") from None
+    check_model(model, entries)
+    return list(zip(entries, model.weights, strict=True))
+
+
+def _entries_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
+    labels = unique_labels([variable.path for variable in model.weights])
+    unknown = [path for path in codes if path not in labels]
+    if unknown or not codes:
+        raise ValueError(
+            "`codes` must be named by paths of the model's weights. "
+            f"Received: {unknown[:3] or 'no codes'}. Paths: {', '.join(labels[:3])}, ..."
+        )
+    found = []
+    for position, (label, view) in enumerate(zip(labels, view_weights(model), strict=True)):
+        if label not in codes:
+            continue
+        if not isinstance(codes[label], BinaryCodes):
+            raise TypeError(
+                f"`codes` must be BinaryCodes. Received: {type(codes[label]).__name__} "
+                f"(weight '{label}')"
+            )
+        if not isinstance(view, MatrixView) or view.matrix_shape != codes[label].shape:
+            wanted = list(view.matrix_shape) if isinstance(view, MatrixView) else view.reason
+            raise ValueError(
+                f"`codes` must have the shape of the weight, {wanted}. "
+                f"Received: {list(codes[label].shape)} (weight '{label}')"
+            )
+        entry = Entry(position, label, codes[label], view, None, None)
+        found.append((entry, model.weights[position]))
+    return found
+
+
+def _plan(model, entries, trainable_scales: bool) -> _Plan:
+    holders = _holders(model)
+    layers, floats, dequantized = {}, [], {}
+    for entry, variable in entries:
+        if entry.view is None:
+            floats.append((entry, variable))
+            continue
+        weight = PackedWeight.of(entry.tensor, entry.view, trainable_scales)
+        reason = _why_not(holders[id(variable)], weight, variable)
+        if reason:
+            dequantized[entry.path] = reason
+            floats.append((entry, variable))
+            continue
+        for layer, name in holders[id(variable)]:
+            layers.setdefault(id(layer), (layer, {}))[1][name] = (entry, weight)
+    return _Plan(layers, floats, dequantized)
+
+
+def _holders(model) -> dict[int, list]:
+    # By id of a variable: the layers that hold it themselves, and the name that it has there or
+    # None where it is none of those that can be packed.
+    holders = {}
+    for layer in walk_layers(model):
+        inside = {id(v) for child in sublayers(layer) for v in child.weights}
+        names = {id(variable): name for name, variable in packable_variables(layer).items()}
+        for variable in layer.weights:
+            if id(variable) not in inside or id(variable) in names:
+                holders.setdefault(id(variable), []).append((layer, names.get(id(variable))))
+    return holders
+
+
+def _why_not(holders: list, weight: PackedWeight, variable) -> str | None:
+    for layer, name in holders:
+        reason = why_not_packed(layer)
+        if reason is None and name is None:
+            reason = f"layer '{layer.name}' holds it in a way of its own"
+        if reason:
+            return reason
+    float_bytes = weight.layout.rows * weight.layout.columns * _item_bytes(variable)
+    if weight.nbytes >= float_bytes:
+        return f"packed it takes {weight.nbytes:,} bytes, float {float_bytes:,}"
+    return None
+
+
+def _item_bytes(variable) -> int:
+    return 2 if variable.dtype in ("float16", "bfloat16") else 4
+
+
+def _pack_layers(plan: _Plan, precision: str) -> None:
+    made = {}  # by position of the weight: its variables, which other layers that hold it share
+    for layer, lines in plan.layers.values():
+        weights = {name: weight for name, (_, weight) in lines.items()}
+        values = {
+            name: made.get(entry.position) or weight.values(entry.tensor)
+            for name, (entry, weight) in lines.items()
+        }
+        pack_layer(layer, weights, precision, values)
+        made |= {entry.position: layer.parts_of(name) for name, (entry, _) in lines.items()}
+
+
+def _forget_training(models: list) -> None:
+    # The optimizer and traced functions hold the variables that are gone.
+    for model in models:
+        model.train_function = model.test_function = model.predict_function = None
+        model.optimizer = None
+        model.compiled = False
