@@ -1,29 +1,34 @@
-"""Which of the two sets of ops runs: the compiled one or plain TensorFlow."""
+"""Which set of ops runs: the compiled one, plain TensorFlow, or one that an export needs."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
-from types import ModuleType
+from typing import Any
 
 from bcq_tf.ops import compiled, portable
 
-_only_portable = contextvars.ContextVar("bcq_tf_only_portable", default=False)
+_chosen = contextvars.ContextVar("bcq_tf_engine", default=None)
 
 
-@contextlib.contextmanager
 def portable_ops():
     """Within this context the ops are plain TensorFlow ops, as are those of functions traced in it.
 
     For a SavedModel that has to run where bcq_tf is not installed.
     """
-    token = _only_portable.set(True)
+    return using(portable)
+
+
+@contextlib.contextmanager
+def using(chosen: Any):
+    """Within this context the ops are those of `chosen`, which has functions as `compiled` has."""
+    token = _chosen.set(chosen)
     try:
         yield
     finally:
-        _only_portable.reset(token)
+        _chosen.reset(token)
 
 
-def engine() -> ModuleType:
-    """`compiled`, or `portable` where it is asked for or the library is not loaded."""
-    return portable if _only_portable.get() or not compiled.available() else compiled
+def engine() -> Any:
+    """What `using` says; else `compiled`, or `portable` where the library is not loaded."""
+    return _chosen.get() or (compiled if compiled.available() else portable)

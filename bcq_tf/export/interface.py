@@ -1,0 +1,77 @@
+"""What can be exported: a packed model, its codes, inputs and outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from bcq_tf._keras import input_signature, walk_layers
+from bcq_tf.layers import PackedLayer
+from bcq_tf.ops import TiledCodes
+
+
+def check_packed(model) -> None:
+    """Raises TypeError, ValueError: it is no Keras model, not built, or has no packed layer."""
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: {type(model).__name__}")
+    if not model.built:
+        raise ValueError(f"`model` must be built. Received: {model.name!r}, not called on data yet")
+    if next(named_codes(model), None) is None:
+        raise ValueError(
+            f"`model` must be packed, see `bcq_tf.pack_model`. Received: {model.name!r}, "
+            "which has no packed layer"
+        )
+
+
+def named_codes(model) -> Iterator[tuple[str, TiledCodes]]:
+    """(name, codes) of every packed weight; the parts of the codes are Keras variables."""
+    for layer in walk_layers(model):
+        if isinstance(layer, PackedLayer):
+            for weight in layer.packed_weights:
+                yield f"{layer.path}/{weight}", layer.codes_of(weight)
+
+
+def input_specs(model, signature=None) -> list:
+    """Named `tf.TensorSpec` of the inputs: one structure for each positional argument of the model.
+
+    Args:
+        model: a built model.
+        signature: the same with `keras.InputSpec` or `tf.TensorSpec`, named or not; None for the
+            inputs of a functional model, or those that another model was built on, any batch size.
+
+    Raises:
+        TypeError: the signature is no list of such structures.
+    """
+    specs = input_signature(model) if signature is None else signature
+    flat = keras.tree.flatten(specs)
+    kinds = (keras.InputSpec, tf.TensorSpec)
+    if not isinstance(specs, list | tuple) or not all(isinstance(spec, kinds) for spec in flat):
+        raise TypeError(
+            "`input_signature` must be a list of keras.InputSpec or tf.TensorSpec. "
+            f"Received: {signature!r}"
+        )
+    named = [
+        tf.TensorSpec(spec.shape, spec.dtype, name=identifier(spec.name or f"input_{i}"))
+        for i, spec in enumerate(flat)
+    ]
+    return list(keras.tree.pack_sequence_as(specs, named))
+
+
+def named_outputs(outputs) -> dict:
+    """{name: tensor} as a SavedModel names them: the keys of a dict, else "output_0", ..."""
+    if isinstance(outputs, dict):
+        return {identifier(str(key)): float32(value) for key, value in outputs.items()}
+    flat = keras.tree.flatten(outputs)
+    return {f"output_{i}": float32(value) for i, value in enumerate(flat)}
+
+
+def float32(tensor):
+    """Half precision becomes float32, which every client has; anything else stays."""
+    return tf.cast(tensor, tf.float32) if tensor.dtype in (tf.float16, tf.bfloat16) else tensor
+
+
+def identifier(name: str) -> str:
+    return re.sub(r"\W", "_", name)

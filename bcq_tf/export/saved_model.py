@@ -1,0 +1,102 @@
+"""`export_saved_model` and `load_saved_model`: a packed model for TensorFlow and its server."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from bcq_tf import native
+from bcq_tf.export.interface import check_packed, float32, input_specs
+from bcq_tf.ops import compiled, portable_ops
+
+
+def export_saved_model(model, path, portable: bool = True, input_signature=None) -> None:
+    """Writes a packed model as a SavedModel with the signatures "serving_default" and "serve".
+
+    Both are those of `keras.Model.export`: inputs have the names of the model's inputs, outputs are
+    called "output_0" and so on, or by the keys of a dict; half precision comes out as float32. The
+    codes are stored as they are.
+
+    Args:
+        model: a built Keras model that `bcq_tf.pack_model` packed.
+        path: of the folder, which must not exist. It is written under another name and renamed once
+            it is whole.
+        portable: True for plain TensorFlow ops, which need no bcq_tf where the model is loaded and
+            unpack the codes at each call; False for the compiled ops, see `load_saved_model`.
+        input_signature: a list with one structure of keras.InputSpec or tf.TensorSpec for each
+            positional argument of the model; None for the model's own inputs, any batch size.
+
+    Raises:
+        FileExistsError: something stands at `path`.
+        FileNotFoundError: the folder that `path` lies in does not exist.
+        TypeError, ValueError: the model is not built or not packed.
+        bcq_tf.native.NativeLibraryError: `portable` is False and the compiled ops cannot be used.
+    """
+    check_packed(model)
+    specs = input_specs(model, input_signature)
+    if not portable:
+        _load_ops("`portable` must be True without the compiled ops")
+
+    def serve(*inputs):
+        return keras.tree.map_structure(float32, model(*inputs, training=False))
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serve, specs)
+    with _new_folder(path) as folder, portable_ops() if portable else contextlib.nullcontext():
+        # The functions are traced here. Their gradients would be saved too, and are of no use.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        archive.write_out(folder, options=options, verbose=False)
+
+
+def load_saved_model(path):
+    """`tf.saved_model.load`, after the compiled ops have been registered.
+
+    Only what `export_saved_model` wrote with portable=False needs it.
+
+    Raises:
+        bcq_tf.native.NativeLibraryError: the compiled ops cannot be used.
+        OSError: there is no SavedModel at `path`.
+    """
+    _load_ops("this SavedModel needs the compiled ops of bcq_tf")
+    return tf.saved_model.load(os.fspath(path))
+
+
+def _load_ops(need: str) -> None:
+    if not compiled.available():
+        raise native.NativeLibraryError(
+            f"{need}; bcq_tf.native.status() tells why they are not used. {native.REMEDY}"
+        )
+
+
+@contextlib.contextmanager
+def _new_folder(path) -> Iterator[str]:
+    # A folder that gets the name `path` when the context ends well, and is removed otherwise.
+    path = Path(path).absolute()
+    if path.exists() or path.is_symlink():
+        raise FileExistsError(errno.EEXIST, "`path` must not exist yet", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "No such folder", str(path.parent))
+    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        yield str(temporary)
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        os.rename(temporary, path)
+    except BaseException:  # KeyboardInterrupt too
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _sync(file: Path) -> None:
+    with open(file, "r+b") as opened:
+        os.fsync(opened.fileno())
