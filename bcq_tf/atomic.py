@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 def write_atomically(path: str, chunks: Iterable) -> None:
@@ -20,24 +20,41 @@ def write_atomically(path: str, chunks: Iterable) -> None:
         FileNotFoundError: the folder does not exist.
         OSError: it cannot be written.
     """
+    # Not tempfile: its files are readable by their owner only, whatever the umask says.
+    with replacing(path) as temporary, open(temporary, "xb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+
+
+@contextlib.contextmanager
+def replacing(path: str, suffix: str = ".tmp") -> Iterator[str]:
+    """Yields the path of a temporary file to write, which replaces `path` when the context ends.
+
+    As `write_atomically`, for what writes a file by its name.
+
+    Args:
+        path: what is replaced.
+        suffix: how the temporary name ends.
+    """
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such folder", folder)
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}.tmp")
+    temporary = os.path.join(folder, f".{uuid.uuid4().hex}{suffix}")
     try:
-        # Not tempfile: its files are readable by their owner only, whatever the umask says.
-        with open(temporary, "xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync_file(temporary)
         os.replace(temporary, path)
     except BaseException:  # KeyboardInterrupt too
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
         raise
     _sync_folder(folder)
+
+
+def _sync_file(path: str) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: str) -> None:

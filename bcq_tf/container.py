@@ -80,6 +80,12 @@ def encode(tensors: Mapping[str, Sequence[np.ndarray]], document: dict) -> list:
     Raises:
         ValueError: the header would be larger than a reader takes.
     """
+    chunks = encode_safetensors(tensors, document)
+    return [_npy_header(sum(map(len, chunks))), *chunks]
+
+
+def encode_safetensors(tensors: Mapping[str, Sequence[np.ndarray]], document: dict) -> list:
+    """The safetensors buffer in such a file, a safetensors file by itself, as `encode` does."""
     octets = {name: [_octets(piece) for piece in pieces] for name, pieces in tensors.items()}
     sizes = {name: sum(map(len, parts)) for name, parts in octets.items()}
 
@@ -92,8 +98,7 @@ def encode(tensors: Mapping[str, Sequence[np.ndarray]], document: dict) -> list:
     document = {"version": VERSION, "crc32": [_crc32(octets[n]) for n in names], **document}
     metadata = {"crc32": "0" * 8, "bcq_tf": strict_json.dumps(document)}
     header = _header({"__metadata__": metadata, **_entries(tensors, names, sizes)})
-    chunks = [header, *(part for name in names for part in octets[name])]
-    return [_npy_header(sum(map(len, chunks))), *chunks]
+    return [header, *(part for name in names for part in octets[name])]
 
 
 def decode(buffer: np.ndarray) -> tuple[dict, dict[str, np.ndarray]]:

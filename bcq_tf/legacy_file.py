@@ -19,8 +19,10 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import os
 import pickle
 import re
+import stat
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -37,6 +39,7 @@ _NPY_PATTERN = re.compile(
 )
 _DTYPE_NAMES = {"b1", "f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "O8"}
 _MAX_NESTING = 4
+_NPY_HEADER_BYTES = 256  # enough for the shape of any array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,6 +92,18 @@ def read_legacy(path) -> dict[str, LegacyWeight | np.ndarray]:
         return _named(_weights(_unpickle(data), "", set(), 0))
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' is not a transformer_bcq file: {error}") from None
+
+
+def is_legacy(path) -> bool:
+    """Whether a regular file begins as one that `read_legacy` reads.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return False
+    with open(path, "rb") as file:
+        return _NPY_PATTERN.match(file.read(_NPY_HEADER_BYTES)) is not None
 
 
 def _unpickle(data: bytes):

@@ -97,12 +97,13 @@ class Report:
         }
 
     @classmethod
-    def of(cls, tensors, metadata: dict) -> Report:
+    def of(cls, tensors, metadata: dict, nbytes: int | None = None) -> Report:
         """The report of a model's `tensors`, which `metadata` describes, as in a file of its own.
 
         Args:
             tensors: {name: BinaryCodes or array}, for example what `bcq_tf.read` returned.
             metadata: its `metadata`.
+            nbytes: bytes of the file, where it is known; else it is worked out.
 
         Raises:
             FileFormatError: they are not those of a model.
@@ -118,7 +119,8 @@ class Report:
             for entry in entries
             if entry.reason is not None
         ]
-        return cls(tuple(chosen), tuple(skipped), file.size(tensors, metadata))
+        size = file.size(tensors, metadata) if nbytes is None else nbytes
+        return cls(tuple(chosen), tuple(skipped), size)
 
     def __rich__(self):
         from rich.console import Group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-_TEXT_COLUMNS = ("weight", "reason")
+_TEXT_COLUMNS = ("weight", "reason", "tensor", "output", "layer")
 _UNLIMITED = 10_000  # columns; a path is never cut
 
 
@@ -27,9 +27,21 @@ def times(shape: tuple[int, ...]) -> str:
 
 
 def as_text(renderable) -> str:
-    """What `rich` would print, without colours, as wide as it is."""
+    """What `rich` would print, without colours, as wide as it is.
+
+    Strings in it are shown as they are, and what would control a terminal is replaced: they may
+    come from a file.
+    """
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=_UNLIMITED, soft_wrap=True).print(renderable)
-    return text.getvalue()
+    console = Console(
+        file=text, width=_UNLIMITED, soft_wrap=True, color_system=None, markup=False, emoji=False
+    )
+    console.print(renderable)
+    return printable(text.getvalue())
+
+
+def printable(text: str) -> str:
+    """The text with what is neither printable nor a line's end replaced."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
