@@ -63,9 +63,8 @@ def input_specs(model, signature=None) -> list:
 def named_outputs(outputs) -> dict:
     """{name: tensor} as a SavedModel names them: the keys of a dict, else "output_0", ..."""
     if isinstance(outputs, dict):
-        return {identifier(str(key)): float32(value) for key, value in outputs.items()}
-    flat = keras.tree.flatten(outputs)
-    return {f"output_{i}": float32(value) for i, value in enumerate(flat)}
+        return {identifier(str(key)): value for key, value in outputs.items()}
+    return {f"output_{i}": value for i, value in enumerate(keras.tree.flatten(outputs))}
 
 
 def float32(tensor):
@@ -74,4 +73,5 @@ def float32(tensor):
 
 
 def identifier(name: str) -> str:
+    """`name` with what a name in a graph cannot have replaced by "_"."""
     return re.sub(r"\W", "_", name)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import tensorflow as tf
+
 from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_packed
-from bcq_tf.export.tracing import Trace, trace
+from bcq_tf.export.tracing import PackedFunction
 
 
 def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
@@ -26,9 +29,9 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     """
     check_packed(model)
     onnx, tf2onnx = _packages()
-    traced = trace(model, input_signature)
-    proto, _ = tf2onnx.convert.from_function(traced.function, traced.specs, opset=opset)
-    _inputs_to_initializers(onnx, proto.graph, traced)
+    function = PackedFunction.of(model, input_signature)
+    proto = _converted(tf2onnx, *function.flat(), opset)
+    _inputs_to_initializers(onnx, proto.graph, function.constants)
     onnx.checker.check_model(proto)
     write_atomically(path, [proto.SerializeToString()])
 
@@ -36,7 +39,6 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
 def _packages() -> tuple:
     try:
         import onnx
-        import tf2onnx
         import tf2onnx.convert
     except ImportError as error:
         raise ImportError(
@@ -45,9 +47,37 @@ def _packages() -> tuple:
     return onnx, tf2onnx
 
 
-def _inputs_to_initializers(onnx, graph, traced: Trace) -> None:
-    values = [node for node in graph.input if node.name in traced.constants]
-    for value in values:
+def _converted(tf2onnx, function, specs: list, opset: int):
+    # As tf2onnx.convert.from_function, but an operator that ONNX lacks is an error, and so is an
+    # optimizer that fails.
+    concrete = function.get_concrete_function()
+    names = [tensor.name for tensor in concrete.inputs if tensor.dtype != tf.resource]
+    outputs = {tensor.name: name for name, tensor in concrete.structured_outputs.items()}
+    frozen = tf2onnx.tf_loader.from_function(concrete, names, list(outputs))
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(frozen, name="")
+        renamed = dict(zip(names, (spec.name for spec in specs), strict=False)) | outputs
+        converted = tf2onnx.tfonnx.process_tf_graph(
+            graph,
+            opset=opset,
+            input_names=names,
+            output_names=list(outputs),
+            tensors_to_rename=renamed,
+        )
+        # This one writes 0 for a length that stays, which is wrong once two reshapes have been
+        # merged into one.
+        optimizers = dict(tf2onnx.optimizer._get_optimizers())
+        del optimizers["reshape_optimizer"]
+        optimized = tf2onnx.optimizer.optimize_graph(converted, False, optimizers)
+        return optimized.make_model("bcq_tf")
+
+
+def _inputs_to_initializers(onnx, graph, constants: dict) -> None:
+    for value in [value for value in graph.input if value.name in constants]:
         graph.input.remove(value)
-        array = traced.constants[value.name]
-        graph.initializer.append(onnx.numpy_helper.from_array(array, value.name))
+        name, array = value.name, constants[value.name]
+        if array.dtype == np.float16:
+            name += "_half"
+            widen = onnx.helper.make_node("Cast", [name], [value.name], to=onnx.TensorProto.FLOAT)
+            graph.node.insert(0, widen)
+        graph.initializer.append(onnx.numpy_helper.from_array(array, name))

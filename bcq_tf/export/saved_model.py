@@ -14,8 +14,10 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
+from bcq_tf._keras import walk_layers
 from bcq_tf.export.interface import check_packed, float32, input_specs
-from bcq_tf.ops import compiled, portable_ops
+from bcq_tf.export.tracing import PackedFunction
+from bcq_tf.ops import compiled
 
 
 def export_saved_model(model, path, portable: bool = True, input_signature=None) -> None:
@@ -41,20 +43,40 @@ def export_saved_model(model, path, portable: bool = True, input_signature=None)
         bcq_tf.native.NativeLibraryError: `portable` is False and the compiled ops cannot be used.
     """
     check_packed(model)
-    specs = input_specs(model, input_signature)
-    if not portable:
-        _load_ops("`portable` must be True without the compiled ops")
-
-    def serve(*inputs):
-        return keras.tree.map_structure(float32, model(*inputs, training=False))
-
+    serve, specs = (_portable if portable else _compiled)(model, input_signature)
     archive = keras.export.ExportArchive()
-    archive.track(model)
+    for layer in walk_layers(model):
+        # Of the others the archive finds the variables, and would save them a second time.
+        if not layer.variables:
+            archive.track(layer)
     archive.add_endpoint("serve", serve, specs)
-    with _new_folder(path) as folder, portable_ops() if portable else contextlib.nullcontext():
-        # The functions are traced here. Their gradients would be saved too, and are of no use.
+    with _new_folder(path) as folder:
+        # Gradients would be saved too, and are of no use.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         archive.write_out(folder, options=options, verbose=False)
+
+
+def _portable(model, signature) -> tuple:
+    function = PackedFunction.of(model, signature)
+    variables = {
+        name: tf.Variable(array, trainable=False, name=name)
+        for name, array in function.constants.items()
+    }
+
+    def serve(*arguments):
+        constants = {name: float32(tf.convert_to_tensor(v)) for name, v in variables.items()}
+        return function(arguments, constants)
+
+    return serve, function.inputs
+
+
+def _compiled(model, signature) -> tuple:
+    _load_ops("`portable` must be True without the compiled ops")
+
+    def serve(*arguments):
+        return keras.tree.map_structure(float32, model(*arguments, training=False))
+
+    return serve, input_specs(model, signature)
 
 
 def load_saved_model(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 
 import keras
@@ -12,7 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_packed
-from bcq_tf.export.tracing import Trace, trace
+from bcq_tf.export.tracing import PackedFunction
 
 
 def export_tflite(model, path, input_signature=None) -> None:
@@ -31,26 +32,57 @@ def export_tflite(model, path, input_signature=None) -> None:
         OSError: the file cannot be written.
     """
     check_packed(model)
-    traced = trace(model, input_signature)
+    function = PackedFunction.of(model, input_signature)
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()
-        archive.track(model)
-        archive.add_endpoint("serve", traced.function, traced.specs)
+        archive.add_endpoint("serve", *function.flat())
         archive.write_out(folder, verbose=False)
         converted = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
     contents = flatbuffer_utils.convert_bytearray_to_object(bytearray(converted))
-    _inputs_to_constants(contents, traced)
+    _inputs_to_constants(contents, function.constants)
     write_atomically(path, [flatbuffer_utils.convert_object_to_bytearray(contents)])
 
 
-def _inputs_to_constants(contents: schema.ModelT, traced: Trace) -> None:
+def _inputs_to_constants(contents: schema.ModelT, constants: dict[str, np.ndarray]) -> None:
     main, (signature,) = contents.subgraphs[0], contents.signatureDefs
-    tensors = {entry.name.decode(): entry.tensorIndex for entry in signature.inputs}
-    constant = {tensors[name]: array for name, array in traced.constants.items() if name in tensors}
-    for index, array in constant.items():
-        buffer = schema.BufferT()
-        buffer.data = np.frombuffer(array.tobytes(), np.uint8)
-        contents.buffers.append(buffer)
-        main.tensors[index].buffer = len(contents.buffers) - 1
-    main.inputs = [index for index in main.inputs if index not in constant]
-    signature.inputs = [entry for entry in signature.inputs if entry.tensorIndex not in constant]
+    found = {entry.tensorIndex: constants.get(entry.name.decode()) for entry in signature.inputs}
+    found = {index: array for index, array in found.items() if array is not None}
+    for index, array in found.items():
+        buffer = _add_buffer(contents, array)
+        if array.dtype == np.float16:
+            _add_widening(contents, buffer, index)
+        else:
+            main.tensors[index].buffer = buffer
+    main.inputs = [index for index in main.inputs if index not in found]
+    signature.inputs = [entry for entry in signature.inputs if entry.tensorIndex not in found]
+
+
+def _add_buffer(contents: schema.ModelT, array: np.ndarray) -> int:
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(array.tobytes(), np.uint8)
+    contents.buffers.append(buffer)
+    return len(contents.buffers) - 1
+
+
+def _add_widening(contents: schema.ModelT, buffer: int, wide: int) -> None:
+    # A float16 constant and, before all other operators, what makes float32 of it: DEQUANTIZE, as
+    # in any model with float16 weights.
+    main = contents.subgraphs[0]
+    half = copy.copy(main.tensors[wide])
+    half.name, half.type, half.buffer = half.name + b"_half", schema.TensorType.FLOAT16, buffer
+    main.tensors.append(half)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = _operator_code(contents, schema.BuiltinOperator.DEQUANTIZE, version=3)
+    operator.inputs, operator.outputs = [len(main.tensors) - 1], [wide]
+    main.operators.insert(0, operator)
+
+
+def _operator_code(contents: schema.ModelT, builtin: int, version: int) -> int:
+    for index, code in enumerate(contents.operatorCodes):
+        if (code.builtinCode, code.version) == (builtin, version):
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = version
+    contents.operatorCodes.append(code)
+    return len(contents.operatorCodes) - 1

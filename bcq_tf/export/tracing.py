@@ -1,65 +1,96 @@
 """A model as a function of its inputs and its codes.
 
-A converter folds what it can compute, and so would unpack constant codes and write floats. It
-cannot fold an input: codes go through the conversion as inputs and become constants in the file
-that comes out.
+Whoever writes a file decides what the codes become in it. For a converter they are inputs: it folds
+constants that it can compute with, and would unpack codes and write floats, but it cannot fold an
+input; in the file that it makes these inputs are then made constants.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.export.interface import identifier, input_specs, named_codes, named_outputs
-from bcq_tf.export.unpacking import Unpacking, unpackable
+from bcq_tf.export.interface import float32, identifier, input_specs, named_codes, named_outputs
+from bcq_tf.export.unpacking import SIGNS, Unpacking, unpackable
+from bcq_tf.ops import TiledCodes
 from bcq_tf.ops.engine import using
 
 
 @dataclasses.dataclass(frozen=True)
-class Trace:
-    """A model as a function.
+class PackedFunction:
+    """A packed model, called with the parts of its codes.
 
     Args:
-        function: a `tf.function` of the tensors of `specs`, in their order; returns {name: output}.
-        specs: named `tf.TensorSpec` of the model's inputs, then those of `constants`.
-        constants: {name: array}, the parts of all codes.
+        model: the model.
+        inputs: named `tf.TensorSpec`, one structure for each positional argument of the model.
+        codes: (codes, {part: (name, array)}) of each packed weight, the parts as `unpackable` has
+            them.
     """
 
-    function: Any
-    specs: list[tf.TensorSpec]
-    constants: dict[str, np.ndarray]
+    model: keras.Model
+    inputs: list
+    codes: list[tuple[TiledCodes, dict[str, tuple[str, np.ndarray]]]]
+
+    @classmethod
+    def of(cls, model, signature=None) -> PackedFunction:
+        """The function of a packed model; `input_specs` tells what the signature is."""
+        return cls(
+            model,
+            input_specs(model, signature),
+            [(codes, _named(name, unpackable(codes))) for name, codes in named_codes(model)],
+        )
+
+    @property
+    def constants(self) -> dict[str, np.ndarray]:
+        """{name: array} of all parts of all codes."""
+        return {name: array for _, parts in self.codes for name, array in parts.values()}
+
+    def __call__(self, arguments, constants: dict):
+        """The model's outputs, in inference; half precision comes out as float32.
+
+        Args:
+            arguments: tensors in the structure of `inputs`.
+            constants: {name: tensor}, float32 where the array is float16.
+        """
+        stand_ins, known = [], {}
+        for codes, parts in self.codes:
+            # What the layer sees as its codes; `Unpacking` knows by the tiles which are meant.
+            tiles, *others = [(part, tf.zeros(part.shape, part.dtype)) for part in _parts(codes)]
+            stand_ins += [tiles, *others]
+            known[tiles[1].ref()] = {part: constants[name] for part, (name, _) in parts.items()}
+        with keras.StatelessScope(stand_ins), using(Unpacking(known, tf.constant(SIGNS))):
+            return keras.tree.map_structure(float32, self.model(*arguments, training=False))
+
+    def flat(self) -> tuple:
+        """(function, specs): a `tf.function` of the tensors of `specs`, {name: output}.
+
+        The specs are those of the inputs, then those of the constants.
+        """
+        constants = self.constants
+        inputs = keras.tree.flatten(self.inputs)
+        specs = [*inputs, *(_spec(name, array) for name, array in constants.items())]
+
+        @tf.function(input_signature=specs, autograph=False)
+        def function(*tensors):
+            first, rest = tensors[: len(inputs)], tensors[len(inputs) :]
+            arguments = keras.tree.pack_sequence_as(self.inputs, list(first))
+            return named_outputs(self(arguments, dict(zip(constants, rest, strict=True))))
+
+        return function, specs
 
 
-def trace(model, signature=None) -> Trace:
-    """The packed `model` as a function; `input_specs` tells what the signature is."""
-    inputs = input_specs(model, signature)
-    packed = list(named_codes(model))
-    arrays = [_named_parts(name, codes) for name, codes in packed]
-    constants = {name: array for parts in arrays for name, array in parts.values()}
-    count = len(keras.tree.flatten(inputs))
-    specs = keras.tree.flatten(inputs)
-    specs += [tf.TensorSpec(array.shape, array.dtype, name) for name, array in constants.items()]
-
-    @tf.function(input_signature=specs, autograph=False)
-    def function(*tensors):
-        given = dict(zip(constants, tensors[count:], strict=True))
-        # What the layers see in place of their tiles; `Unpacking` knows by it which codes are meant.
-        stand_ins = [tf.zeros(codes.tiles.shape, tf.uint32) for _, codes in packed]
-        parts = [{part: given[name] for part, (name, _) in parts.items()} for parts in arrays]
-        known = {tiles.ref(): own for tiles, own in zip(stand_ins, parts, strict=True)}
-        mapping = [(codes.tiles, t) for (_, codes), t in zip(packed, stand_ins, strict=True)]
-        arguments = keras.tree.pack_sequence_as(inputs, list(tensors[:count]))
-        with keras.StatelessScope(mapping), using(Unpacking(known)):
-            return named_outputs(model(*arguments, training=False))
-
-    return Trace(function, specs, constants)
+def _named(name: str, parts: dict) -> dict:
+    return {part: (f"{identifier(name)}_{part}", array) for part, array in parts.items()}
 
 
-def _named_parts(name: str, codes) -> dict[str, tuple[str, np.ndarray]]:
-    # {part: (name in the file, array)}
-    parts = unpackable(codes).items()
-    return {part: (f"{identifier(name)}_{part}", array) for part, array in parts}
+def _parts(codes: TiledCodes) -> list:
+    parts = (codes.tiles, *codes.parts, codes.row_order, codes.row_place)
+    return [part for part in parts if part is not None]
+
+
+def _spec(name: str, array: np.ndarray) -> tf.TensorSpec:
+    dtype = np.float32 if array.dtype == np.float16 else array.dtype
+    return tf.TensorSpec(array.shape, dtype, name)

@@ -15,8 +15,8 @@ from bcq_tf.ops import TiledCodes
 from bcq_tf.ops.layout import TILE_ROWS, Layout
 
 # [256, 8]: bit k of a byte is the sign of its column k, 1 for +1.
-_SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
-_SIGNS = 2 * _SIGNS.astype(np.float32) - 1
+SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
+SIGNS = 2 * SIGNS.astype(np.float32) - 1
 
 
 def unpackable(codes: TiledCodes) -> dict[str, np.ndarray]:
@@ -46,10 +46,13 @@ class Unpacking:
     """A set of ops for `bcq_tf.ops.engine.using`: inference only, in float32.
 
     Args:
-        parts: {tiles.ref(): the tensors that `unpackable` names} for all codes that are used.
+        parts: {tiles.ref(): the tensors that `unpackable` names, scales and offset as float32} for
+            all codes that are used.
+        signs: float32 [256, 8], `SIGNS`: one tensor of the graph that all unpacking is part of.
     """
 
     parts: dict
+    signs: tf.Tensor
 
     def product(self, x, codes: TiledCodes, precision: str = "exact"):
         """x [..., C] -> x W^T [..., R]; a float32 product, whichever precision is asked for."""
@@ -80,11 +83,27 @@ class Unpacking:
         layout, parts = codes.layout, self._parts(codes)
         total = 0.0
         if "offset" in parts:
-            total = _rows(tf.cast(parts["offset"], tf.float32), rows)[:, :, tf.newaxis]
+            total = _rows(parts["offset"], rows)[:, :, tf.newaxis, tf.newaxis]
         for i, count in enumerate(layout.plane_rows):
             if count:
-                total += _term(parts[f"plane{i}"], parts[f"scale{i}"], rows, layout)
-        return tf.reshape(total, [-1, layout.groups * layout.padded_group])[:, : layout.columns]
+                scale = _rows(_padded(parts[f"scale{i}"], layout.rows), rows)
+                scale = scale[:, :, tf.newaxis, tf.newaxis]
+                total += self._signs(parts[f"plane{i}"], rows, layout) * scale
+        return tf.reshape(total, [-1, 8 * np.prod(total.shape[1:3])])[:, : layout.columns]
+
+    def _signs(self, plane, rows, layout: Layout):
+        # The signs of the stored rows [n], float32 [n, G, bytes of a group, 8].
+        count = plane.shape[0]
+        if rows is None:
+            plane = _padded(plane, layout.rows)
+        else:
+            plane = tf.gather(plane, rows if count == layout.rows else tf.minimum(rows, count - 1))
+        group = plane.shape[1] if layout.groups == 1 else layout.group_size // 8
+        missing = layout.groups * group - plane.shape[1]
+        if missing:
+            plane = tf.pad(plane, [[0, 0], [0, missing]])
+        plane = tf.reshape(plane, [-1, layout.groups, group])
+        return tf.gather(self.signs, tf.cast(plane, tf.int32))
 
 
 def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int, count: int) -> np.ndarray:
@@ -97,22 +116,10 @@ def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int, count: int) -> n
     return np.ascontiguousarray(as_bytes[:, : -(-layout.columns // 8)])
 
 
-def _term(plane, scale, rows, layout: Layout):
-    # scale * sign of the stored rows [n], [n, G, padded group]; 0 where the plane covers no row.
-    count = plane.shape[0]
-    scale = tf.cast(scale, tf.float32)
-    if count < layout.rows:
-        scale = tf.pad(scale, [[0, layout.rows - count], [0, 0]])
-    if rows is None and count < layout.rows:
-        plane = tf.pad(plane, [[0, layout.rows - count], [0, 0]])
-    elif rows is not None:
-        plane = tf.gather(plane, tf.minimum(rows, count - 1))
-    missing = layout.groups * layout.padded_group // 8 - plane.shape[1]
-    if missing:
-        plane = tf.pad(plane, [[0, 0], [0, missing]])
-    signs = tf.gather(tf.constant(_SIGNS), tf.cast(plane, tf.int32))
-    signs = tf.reshape(signs, [-1, layout.groups, layout.padded_group])
-    return signs * _rows(scale, rows)[:, :, tf.newaxis]
+def _padded(values, rows: int):
+    # [n_i, ...] -> [rows, ...]. The scale of rows that a plane does not cover becomes 0.
+    missing = rows - values.shape[0]
+    return tf.pad(values, [[0, missing], [0, 0]]) if missing else values
 
 
 def _rows(values, rows):
