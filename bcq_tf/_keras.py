@@ -21,9 +21,11 @@ __all__ = [
     "MonitorCallback",
     "callbacks_of_this_fit",
     "deferred_model",
+    "forget_training",
     "initialize",
     "initialize_rest",
     "input_signature",
+    "own_variables",
     "print_message",
     "register_name",
     "remove_variable",
@@ -56,6 +58,11 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     return layer._flatten_layers(include_self=False, recursive=False)
 
 
+def own_variables(layer: keras.layers.Layer) -> list:
+    """The variables that `layer` tracks itself; layers inside it may hold some of them too."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
 def callbacks_of_this_fit(callback) -> list:
     """The list of callbacks that `callback`, called from it, stands in; empty where there is none.
 
@@ -80,6 +87,21 @@ def serialized_model(model) -> dict | None:
         return json.loads(json.dumps(config, allow_nan=False))
     except (NotImplementedError, TypeError, ValueError):
         return None
+
+
+def forget_training(model) -> None:
+    """Makes the model as one not compiled; the optimizer and traced functions hold variables."""
+    functions = "train_function", "test_function", "predict_function"
+    for name in ("optimizer", "_compile_config", *functions):
+        if getattr(model, name, None) is not None:
+            _forget(model, name)
+    model.compiled = False
+
+
+def _forget(layer, attribute: str) -> None:
+    if hasattr(layer, "_delete_tracking"):  # TensorFlow's list of what an object holds
+        layer._delete_tracking(attribute)
+    layer.__dict__[attribute] = None
 
 
 def register_name(cls: type, name: str) -> None:
@@ -126,18 +148,18 @@ def initialize_rest(model, made: list) -> None:
     """Gives those of the `made` variables that the model still has, and that have none, values."""
     kept = {id(variable) for variable in model.variables}
     for variable in made:
-        if id(variable) in kept and not has_value(variable):
+        if id(variable) in kept and not _has_value(variable):
             initialize(variable)
 
 
-def has_value(variable) -> bool:
+def _has_value(variable) -> bool:
     """Whether the variable is not one of `deferred_variables` that still waits for its value."""
     return variable._value is not None
 
 
 def initialize(variable, value=None) -> None:
     """Gives a variable its value: `value`, or for a deferred one by its initializer."""
-    if has_value(variable):
+    if _has_value(variable):
         if value is not None:
             variable.assign(value)
     elif value is None:
@@ -191,9 +213,7 @@ def remove_variable(layer, attribute: str) -> LostVariable:
         },
     )
     layer._untrack_variable(variable)
-    if hasattr(layer, "_delete_tracking"):  # TensorFlow's list of what an object holds
-        layer._delete_tracking(attribute)
-    layer.__dict__[attribute] = None
+    _forget(layer, attribute)
     return lost
 
 

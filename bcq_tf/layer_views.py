@@ -60,6 +60,11 @@ def view_weights(model: keras.layers.Layer) -> list[MatrixView | NoView]:
     return [known.get(id(v)) or others[id(v)] for v in model.weights]
 
 
+def is_packed(layer) -> bool:
+    """Whether the layer is one of `bcq_tf.layers`, which import TensorFlow and so are not here."""
+    return hasattr(layer, "packed_weights")
+
+
 def outputs_last(layer, shape) -> MatrixView:
     """[..., out] to R = out, C = the rest: Dense, Conv, recurrent kernels (out = gates x units)."""
     last = len(shape) - 1
@@ -121,7 +126,7 @@ def _known_weights(layer):
     for layer_types, attributes in _known_types():
         if isinstance(layer, layer_types):
             matrices |= attributes
-    if not matrices or not layer.built:
+    if not matrices or not layer.built or is_packed(layer):
         return
     for attribute in ("bias", "cell.bias"):
         yield _attribute(layer, attribute), NoView("bias")

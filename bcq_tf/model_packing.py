@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import keras
 
 from bcq_tf import file
-from bcq_tf._keras import initialize, sublayers, walk_layers
+from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
 from bcq_tf.file import FileFormatError
@@ -68,7 +68,8 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
     _pack_layers(plan, precision)
     for entry, variable in plan.floats:
         initialize(variable, entry.value())
-    _forget_training([inside for inside, _ in before])
+    for inside, _ in before:
+        forget_training(inside)
     pack_classes(before)
     return PackReport.of(model, plan.dequantized)
 
@@ -84,8 +85,8 @@ def unpack_model(model) -> None:
     models = [layer for layer in walk_layers(model) if isinstance(layer, PackedModel)]
     for layer in packed_layers(model):
         unpack_layer(layer)
-    _forget_training(models)
     for inside in models:
+        forget_training(inside)
         unpack_class(inside)
 
 
@@ -181,19 +182,18 @@ def _holders(model) -> dict[int, list]:
     # None where it is none of those that can be packed.
     holders = {}
     for layer in walk_layers(model):
-        inside = {id(v) for child in sublayers(layer) for v in child.weights}
         names = {id(variable): name for name, variable in packable_variables(layer).items()}
-        for variable in layer.weights:
-            if id(variable) not in inside or id(variable) in names:
-                holders.setdefault(id(variable), []).append((layer, names.get(id(variable))))
+        for variable in own_variables(layer):
+            holders.setdefault(id(variable), []).append((layer, names.get(id(variable))))
     return holders
 
 
 def _why_not(holders: list, weight: PackedWeight, variable) -> str | None:
     for layer, name in holders:
+        alone = len(holders) == 1
         reason = why_not_packed(layer)
-        if reason is None and name is None:
-            reason = f"layer '{layer.name}' holds it in a way of its own"
+        if name is None and not alone:
+            reason = f"layer '{layer.name}' holds it too, in a way of its own"
         if reason:
             return reason
     float_bytes = weight.layout.rows * weight.layout.columns * _item_bytes(variable)
@@ -216,11 +216,3 @@ def _pack_layers(plan: _Plan, precision: str) -> None:
         }
         pack_layer(layer, weights, precision, values)
         made |= {entry.position: layer.parts_of(name) for name, (entry, _) in lines.items()}
-
-
-def _forget_training(models: list) -> None:
-    # The optimizer and traced functions hold the variables that are gone.
-    for model in models:
-        model.train_function = model.test_function = model.predict_function = None
-        model.optimizer = None
-        model.compiled = False

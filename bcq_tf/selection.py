@@ -7,8 +7,9 @@ import difflib
 
 import keras
 
+from bcq_tf._keras import walk_layers
 from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_rules
-from bcq_tf.layer_views import NoView, view_weights
+from bcq_tf.layer_views import NoView, is_packed, view_weights
 from bcq_tf.matrix_view import MatrixView
 
 SHORTEST_ROW = GROUP_MULTIPLE
@@ -164,6 +165,11 @@ def _first_match(rules: tuple[Rule, ...], path: str, label: str) -> Rule | None:
 def _check_built(model) -> None:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
+    if any(map(is_packed, walk_layers(model))):
+        raise ValueError(
+            "`model` must not be packed: make it float with bcq_tf.unpack_model first. "
+            f"Received: model {model.name!r}"
+        )
     if not model.built or not model.weights:
         raise ValueError(
             "`model` must be built and have weights: give it an input shape or call it once. "

@@ -178,7 +178,7 @@ def test_a_model_of_other_shapes_is_refused_and_unchanged(tmp_path):
     bcq_tf.quantize_model(mlp(32, 40), filepath=path)
     other = mlp(32, 48)
     before = other.get_weights()
-    with pytest.raises(ValueError, match=r"`model` must have shape \[32, 40\] at weight 0"):
+    with pytest.raises(ValueError, match=r"weight 0 is \[32, 48\] .*in the file \[32, 40\]"):
         bcq_tf.load_weights(other, path)
     for a, b in zip(before, other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -187,7 +187,7 @@ def test_a_model_of_other_shapes_is_refused_and_unchanged(tmp_path):
 def test_a_model_of_another_number_of_weights_is_refused(tmp_path):
     path = tmp_path / "model.bcq.npy"
     bcq_tf.quantize_model(mlp(), filepath=path)
-    with pytest.raises(ValueError, match="`model` must have the file's 4 weights. Received: 2"):
+    with pytest.raises(ValueError, match="it has 2 weights, the file 4: 'output/kernel'"):
         bcq_tf.load_weights(keras.Sequential([keras.Input((32,)), L.Dense(40)]), path)
 
 

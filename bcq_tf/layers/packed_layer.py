@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
-from bcq_tf._keras import unlocked
+from bcq_tf._keras import own_variables, unlocked
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
 from bcq_tf.layers.packed_weight import PackedWeight
@@ -123,25 +123,18 @@ class PackedLayer:
 
     def save_own_variables(self, store):
         """By name, as the order differs between layers that were packed and those made anew."""
-        for variable in self._own_variables():
+        for variable in own_variables(self):
             store[variable.name] = variable
 
     def load_own_variables(self, store):
         """Raises ValueError where the names are not those of this layer."""
-        own = {variable.name: variable for variable in self._own_variables()}
+        own = {variable.name: variable for variable in own_variables(self)}
         if set(own) != set(store.keys()):
             raise ValueError(
                 f"layer '{self.name}' must be given {sorted(own)}. Received: {sorted(store.keys())}"
             )
         for name, variable in own.items():
             variable.assign(store[name])
-
-    def _own_variables(self) -> list:
-        return [*self._trainable_variables, *self._non_trainable_variables]
-
-    def quantize(self, *args, **kwargs):
-        """Raises ValueError: the layer is packed."""
-        raise ValueError(f"a packed layer cannot be quantized again. Received: layer '{self.name}'")
 
     def enable_lora(self, *args, **kwargs):
         """Raises ValueError: the layer is packed."""

@@ -58,9 +58,20 @@ class PackedModel:
         pack_classes(before)
         return model
 
+    def save(self, *args, **kwargs):
+        """As `keras.Model.save`; what cannot be saved is found before the file is touched."""
+        self.get_config()
+        return super().save(*args, **kwargs)
+
     def make_train_function(self, force=False):
-        """Raises ValueError where no scales train, as training would leave the codes alone."""
-        if not any(v.trainable for layer in packed_layers(self) for v in _scales(layer)):
+        """Raises ValueError where no scales train, or codes are to."""
+        layers = packed_layers(self)
+        if any(v.trainable for layer in layers for v in _parts(layer, "tiles")):
+            raise ValueError(
+                "codes do not train: the `trainable` of a packed layer's tiles must be False. "
+                f"Received: model '{self.name}'"
+            )
+        if not any(v.trainable for layer in layers for v in _parts(layer, "scales")):
             raise ValueError(
                 "a packed model must have trainable scales to be trained: pack it with "
                 "trainable_scales=True, or make it float with bcq_tf.unpack_model. "
@@ -125,8 +136,8 @@ def _check_rebuilds(model, config: dict) -> None:
         )
 
 
-def _scales(layer: PackedLayer) -> list:
-    return [getattr(layer, f"{name}_scales") for name in layer.packed_weights]
+def _parts(layer: PackedLayer, part: str) -> list:
+    return [layer.parts_of(name)[part] for name in layer.packed_weights]
 
 
 @functools.cache

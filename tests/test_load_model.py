@@ -1,0 +1,135 @@
+"""`load_model`: a model from its file alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L  # noqa: N812
+
+import bcq_tf
+from bcq_tf import _keras
+from bcq_tf.layers.packed_model import PackedModel
+from tests.models import mlp
+from tests.test_model_packing import IDS, MODELS, NoConfig, close, no_config, quantized
+
+ROOT = Path(__file__).parents[1]
+WITH_CONFIG = [name for name in MODELS if name != "no_config"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.bcq.npy"
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("name", WITH_CONFIG)
+def test_from_the_file_alone(name, packed, path):
+    build, x = MODELS[name]
+    expected = quantized(build, path)(x).numpy()
+    model = bcq_tf.load_model(path, packed=packed)
+    assert isinstance(model, PackedModel) == packed
+    close(model(x), expected)
+    assert all(_keras._has_value(variable) for variable in model.variables)
+
+
+def test_settings_of_packing(path):
+    x = np.random.default_rng(0).normal(size=(5, 32)).astype("float32")
+    expected = quantized(mlp, path)(x).numpy()
+    model = bcq_tf.load_model(path, precision="fast", trainable_scales=True)
+    np.testing.assert_allclose(model(x), expected, atol=0.02 * np.abs(expected).max())
+    model.compile("sgd", "mse")
+    model.fit(x, np.zeros((5, 4)), verbose=0)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_with_a_model(packed, path):
+    expected = quantized(no_config, path)(IDS).numpy()
+    with pytest.raises(
+        ValueError, match=r"`model` must be given, .*load_model\(path, model=...\)"
+    ):
+        bcq_tf.load_model(path)
+    mine = no_config()
+    model = bcq_tf.load_model(path, model=mine, packed=packed)
+    assert model is mine
+    close(model(IDS), expected)
+
+
+def test_a_model_that_is_not_built(path):
+    quantized(no_config, path)
+    with pytest.raises(ValueError, match="`model` must be built"):
+        bcq_tf.load_model(path, model=NoConfig(48))
+
+
+def test_float_matrices_are_never_made(path, monkeypatch):
+    quantized(lambda: keras.Sequential([keras.Input((600,)), L.Dense(700)]), path)
+    made = []
+    original = keras.Variable._initialize_with_initializer
+
+    def watched(variable, initializer):
+        made.append(tuple(variable.shape))
+        return original(variable, initializer)
+
+    monkeypatch.setattr(keras.Variable, "_initialize_with_initializer", watched)
+    bcq_tf.load_model(path)
+    assert (600, 700) not in made
+    assert (700,) in made
+    made.clear()
+    keras.layers.Dense(3).build((None, 5))
+    assert made == [(5, 3), (3,)]  # variables made later have values as ever
+
+
+def test_in_a_fresh_process(path):
+    for name in ("attention", "recurrent"):
+        build, x = MODELS[name]
+        y = quantized(build, path)(x).numpy()
+        np.savez(path.with_suffix(".npz"), x=x, y=y)
+        program = f"""
+import numpy as np, bcq_tf
+data = np.load(r"{path.with_suffix(".npz")}")
+y = bcq_tf.load_model(r"{path}")(data["x"]).numpy()
+assert abs(y - data["y"]).max() < 1e-5 * abs(y).max()
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+# Bad input
+
+
+def test_a_class_that_is_not_imported(path):
+    quantized(MODELS["tied"][0], path)
+    metadata = bcq_tf.read(path).metadata
+    config = metadata["model"] | {"registered_name": "elsewhere>Tied", "module": "elsewhere"}
+    bcq_tf.save(path, dict(bcq_tf.read(path)), metadata | {"model": config})
+    with pytest.raises(ValueError, match="`model` must be given, or the modules of its classes"):
+        bcq_tf.load_model(path)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_config_of_another_model(packed, path):
+    quantized(mlp, path)
+    metadata = bcq_tf.read(path).metadata
+    other = _keras.serialized_model(mlp(hidden=48))
+    bcq_tf.save(path, dict(bcq_tf.read(path)), metadata | {"model": other})
+    with pytest.raises(ValueError, match=r"weight 0 is \[32, 48\]"):
+        bcq_tf.load_model(path, packed=packed)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_file_without_a_models_weights(packed, path):
+    bcq_tf.save(path, {"a": np.zeros(3)}, {"model": _keras.serialized_model(mlp())})
+    with pytest.raises(bcq_tf.FileFormatError, match="model.bcq.npy: "):
+        bcq_tf.load_model(path, packed=packed)
+
+
+def test_other_bad_arguments(path):
+    with pytest.raises(FileNotFoundError):
+        bcq_tf.load_model(path)
+    quantized(mlp, path)
+    with pytest.raises(ValueError, match=r"`packed` must be True with \['precision'\]"):
+        bcq_tf.load_model(path, packed=False, precision="fast")
