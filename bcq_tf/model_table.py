@@ -57,6 +57,11 @@ def make_name(position: int, path: str) -> str:
     return f"{position}:{path}"
 
 
+def describes_model(metadata: dict) -> bool:
+    """Whether a file's metadata speak of a model's weights, rightly or not."""
+    return "weights" in metadata or "skipped" in metadata
+
+
 def read_table(tensors, metadata: dict) -> list[Entry]:
     """The weights of a model that `tensors`, with their `metadata`, hold, by position.
 

@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "bcq_tf.tables": "rich",
     "bcq_tf.report": f"{BASE} file model_table tables rich",
     "bcq_tf.checkpoints": "file",
-    "bcq_tf._keras": "keras",
+    "bcq_tf._keras": "keras numpy",
     "bcq_tf.layer_views": "keras _keras matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file model_table report",
@@ -46,6 +46,9 @@ MAY_IMPORT = {
     "bcq_tf.latent": f"{BASE} numpy tensorflow selection",
     "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
     "quantizer report",
+    "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
+    "legacy_file model_table native ops pack_report report solvers strict_json tables",
+    "bcq_tf.__main__": "cli",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",
 }
@@ -59,6 +62,7 @@ WITHOUT_TENSORFLOW = (
     "file",
     "legacy_file",
     "report",
+    "cli",
 )
 
 

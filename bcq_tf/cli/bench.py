@@ -1,0 +1,205 @@
+"""`bench`: a packed model's times and memory beside those of the float model, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from bcq_tf.cli.command import Command
+from bcq_tf.cli.devices import DEVICES, choose_device, waiting
+from bcq_tf.cli.errors import UserError
+from bcq_tf.cli.inputs import Inputs, arranged, random_inputs, read_inputs, running
+from bcq_tf.cli.models import check_exists, read_model, read_quantized
+from bcq_tf.cli.parser import add_import, add_precision, positive, positives
+from bcq_tf.cli.products import ProductTimes, time_products
+from bcq_tf.cli.timing import take_turns
+from bcq_tf.tables import as_text, table, times
+
+EXAMPLES = """\
+  python -m bcq_tf bench model.bcq.npy
+      batches of 1 and 8, all threads
+  python -m bcq_tf bench model.bcq.npy --model model.keras --threads 1 --batch 1,32
+      of a file without a Keras config, on one thread
+  python -m bcq_tf bench model.bcq.npy --data inputs.npz --precision fast
+      on the first rows of these inputs
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `Command`."""
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a .bcq.npy file of a model")
+    add("--model", metavar="MODEL.keras", help="model of the file's architecture")
+    add("--data", metavar="FILE.npz", help="inputs (random inputs)")
+    add("--batch", type=positives, default=[1, 8], help="rows at once, such as 1,8 (%(default)s)")
+    add("--threads", type=positive, help="of the CPU (TensorFlow's choice)")
+    add("--device", choices=DEVICES, default="cpu", help="(%(default)s)")
+    add_precision(parser)
+    add_import(parser)
+
+
+def run(options: argparse.Namespace) -> Benchmark:
+    """See `Command`."""
+    check_exists(options.file)
+    with choose_device(options.device, options.threads):
+        packed = _read(options, packed=True, precision=options.precision)
+        floats = _read(options, packed=False)
+        inputs = _inputs(options, floats)
+        forward = [_time_forward(packed, floats, inputs, batch) for batch in options.batch]
+        products = time_products(packed, options.batch)
+    return _result(options, packed, inputs, forward, products)
+
+
+@dataclasses.dataclass(frozen=True)
+class ForwardTimes:
+    """Seconds of one forward pass of `batch` rows, of both models."""
+
+    batch: int
+    float_seconds: float
+    packed_seconds: float
+
+    def to_dict(self) -> dict:
+        """JSON-able data."""
+        speedup = self.float_seconds / self.packed_seconds
+        return dataclasses.asdict(self) | {"speedup": speedup}
+
+
+@dataclasses.dataclass(frozen=True)
+class Benchmark:
+    """What `bench` measured.
+
+    Args:
+        setting: device, threads (None: TensorFlow's choice), precision, isa (None: not compiled).
+        inputs: where they come from.
+        forward: a `ForwardTimes` for each batch.
+        products: a `ProductTimes` for each size of matrix and batch.
+        float_nbytes, packed_nbytes: of the weights in memory.
+    """
+
+    setting: dict
+    inputs: str
+    forward: list[ForwardTimes]
+    products: list[ProductTimes]
+    float_nbytes: int
+    packed_nbytes: int
+
+    def to_dict(self) -> dict:
+        """See `Result`."""
+        return self.setting | {
+            "inputs": self.inputs,
+            "forward": [line.to_dict() for line in self.forward],
+            "products": [line.to_dict() for line in self.products],
+            "float_nbytes": self.float_nbytes,
+            "packed_nbytes": self.packed_nbytes,
+        }
+
+    def __str__(self) -> str:
+        from rich.console import Group
+
+        setting = ", ".join(f"{name} {_said(value)}" for name, value in self.setting.items())
+        memory = (
+            f"Weights in memory: {self.packed_nbytes:,} bytes packed, {self.float_nbytes:,} float, "
+            f"{self.float_nbytes / self.packed_nbytes:.2f} times"
+        )
+        heading = f"{setting}. Inputs: {self.inputs}"
+        return as_text(
+            Group(heading, _forward_table(self.forward), _products_table(self.products), memory)
+        )
+
+
+COMMAND = Command(
+    "bench",
+    "a packed model's speed and memory on this machine",
+    "Times the packed model and the float model with the same weights in turns, and shows medians.",
+    EXAMPLES,
+    add_arguments,
+    run,
+)
+
+
+def _read(options: argparse.Namespace, **loading):
+    model = options.model and read_model(options.model, options.modules)
+    return read_quantized(options.file, model, options.modules, **loading)
+
+
+def _inputs(options: argparse.Namespace, model) -> Inputs:
+    rows = max(options.batch)
+    if options.data is None:
+        return random_inputs(model, rows)
+    inputs = read_inputs(options.data, model)
+    if inputs.rows < rows:
+        raise UserError(
+            f"`--batch` must be at most {inputs.rows}, the rows of {inputs.origin}. "
+            f"Received: {rows}"
+        )
+    return inputs
+
+
+def _time_forward(packed, floats, inputs: Inputs, batch: int) -> ForwardTimes:
+    with running():
+        functions = {
+            "float": _forward(floats, inputs, batch),
+            "packed": _forward(packed, inputs, batch),
+        }
+        seconds = take_turns(functions)
+    return ForwardTimes(batch, seconds["float"], seconds["packed"])
+
+
+def _forward(model, inputs: Inputs, batch: int):
+    # A traced forward pass, without the time that Keras' `predict` takes around it.
+    import tensorflow as tf
+
+    rows = next(inputs.batches(batch))
+    x = arranged(model, tuple(tf.constant(array) for array in rows))
+    function = tf.function(lambda x: model(x, training=False))
+    made = function.get_concrete_function(x)
+    flat = tf.nest.flatten(x, expand_composites=True)
+    return waiting(lambda: made(*flat))
+
+
+def _result(options, packed, inputs: Inputs, forward, products) -> Benchmark:
+    from bcq_tf import native
+    from bcq_tf.pack_report import PackReport
+
+    setting = {
+        "device": options.device,
+        "threads": options.threads,
+        "precision": options.precision,
+        "isa": native.status().isa,
+    }
+    report = PackReport.of(packed, {})
+    return Benchmark(setting, inputs.origin, forward, products, report.float_nbytes, report.nbytes)
+
+
+def _said(value) -> str:
+    return "default" if value is None else str(value)
+
+
+def _forward_table(lines: list[ForwardTimes]):
+    made = table("Forward pass", "batch", "float ms", "packed ms", "times as fast")
+    for line in lines:
+        made.add_row(
+            str(line.batch),
+            f"{1e3 * line.float_seconds:.3f}",
+            f"{1e3 * line.packed_seconds:.3f}",
+            f"{line.float_seconds / line.packed_seconds:.2f}",
+        )
+    return made
+
+
+def _products_table(lines: list[ProductTimes]):
+    made = table("Layers' products", "layer", "layers", "kind", "rows x columns", "bits", "batch",
+                 "float µs", "packed µs", "times as fast")  # fmt: skip
+    for line in lines:
+        made.add_row(
+            line.layers[0],
+            str(len(line.layers)),
+            line.kind,
+            times((line.rows, line.columns)),
+            str(line.bits),
+            str(line.batch),
+            f"{1e6 * line.float_seconds:.2f}",
+            f"{1e6 * line.packed_seconds:.2f}",
+            f"{line.float_seconds / line.packed_seconds:.2f}",
+        )
+    return made

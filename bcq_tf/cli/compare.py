@@ -1,0 +1,220 @@
+"""`compare`: the outputs of a float model and of its quantized form on the same inputs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+
+import numpy as np
+
+from bcq_tf.cli.agreement import Agreement
+from bcq_tf.cli.command import Command
+from bcq_tf.cli.errors import UserError, blaming_input
+from bcq_tf.cli.inputs import Inputs, arranged, predict, random_inputs, read_inputs, running
+from bcq_tf.cli.models import check_exists, read_model
+from bcq_tf.cli.parser import add_import, add_precision, positive
+from bcq_tf.tables import as_text, table
+
+RANDOM_ROWS = 32
+EXAMPLES = """\
+  python -m bcq_tf compare model.keras model.bcq.npy --data test.npz
+      on the arrays of test.npz, in the order of the model's inputs; with an array y, also the
+      losses and metrics that the model was compiled with
+  python -m bcq_tf compare model.keras model.bcq.npy --precision fast
+      on random inputs, with inputs of products rounded to 8 bits
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `Command`."""
+    add = parser.add_argument
+    add("model", metavar="FLOAT.keras", help="float model")
+    add("file", metavar="PACKED.bcq.npy", help="its quantized weights")
+    add("--data", metavar="FILE.npz", help="inputs, and targets as y (random inputs)")
+    add("--batch-size", type=positive, default=32, help="rows at a time (%(default)s)")
+    add_precision(parser)
+    add_import(parser)
+
+
+def run(options: argparse.Namespace) -> Comparison:
+    """See `Command`."""
+    check_exists(options.file)
+    model = _read(options)
+    if options.data:
+        inputs = read_inputs(options.data, model)
+    else:
+        inputs = random_inputs(model, RANDOM_ROWS)
+    packed, report = _packed(options)
+    outputs = _agreements(model, packed, inputs, options.batch_size)
+    metrics = _metrics(model, packed, inputs, options.batch_size)
+    return Comparison(
+        origin=inputs.origin,
+        rows=inputs.rows,
+        precision=options.precision,
+        outputs=outputs,
+        metrics=metrics,
+        file_nbytes=_Pair(os.path.getsize(options.model), os.path.getsize(options.file)),
+        memory_nbytes=_Pair(report.float_nbytes, report.nbytes),
+        dequantized={line.path: line.reason for line in report.dequantized},
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pair:
+    # A figure of the float model, and of the packed one.
+    float: float
+    packed: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What `compare` found.
+
+    Args:
+        origin: of the inputs.
+        rows: number of them.
+        precision: of the packed model's products.
+        outputs: an `Agreement` for each output.
+        metrics: by name, of both models; empty without targets.
+        file_nbytes, memory_nbytes: of both files, and of both models' weights in memory.
+        dequantized: {path: reason} of weights that have codes and are float in memory.
+    """
+
+    origin: str
+    rows: int
+    precision: str
+    outputs: tuple[Agreement, ...]
+    metrics: dict[str, _Pair]
+    file_nbytes: _Pair
+    memory_nbytes: _Pair
+    dequantized: dict[str, str]
+
+    def to_dict(self) -> dict:
+        """See `Result`."""
+        return {
+            "inputs": self.origin,
+            "rows": self.rows,
+            "precision": self.precision,
+            "outputs": [output.to_dict() for output in self.outputs],
+            "metrics": {name: dataclasses.asdict(pair) for name, pair in self.metrics.items()},
+            "file_nbytes": dataclasses.asdict(self.file_nbytes),
+            "memory_nbytes": dataclasses.asdict(self.memory_nbytes),
+            "dequantized": self.dequantized,
+        }
+
+    def __str__(self) -> str:
+        from rich.console import Group
+
+        parts = [f"Inputs: {self.origin} ({self.rows} rows). Precision: {self.precision}"]
+        parts += [_outputs_table(self.outputs), _sizes_table(self)]
+        if self.dequantized:
+            parts.append(_dequantized_table(self.dequantized))
+        return as_text(Group(*parts))
+
+
+COMMAND = Command(
+    "compare",
+    "a float model's outputs against its quantized form",
+    "Runs a float model and its quantized form, computing from the codes, on the same inputs.",
+    EXAMPLES,
+    add_arguments,
+    run,
+)
+
+
+def _read(options: argparse.Namespace):
+    # Losses and metrics, which may be of unknown classes, matter where there may be targets.
+    return read_model(options.model, options.modules, compiled=options.data is not None)
+
+
+def _packed(options: argparse.Namespace):
+    # The model with packed weights, compiled as it was, and what `pack_model` reports.
+    import bcq_tf
+
+    packed = _read(options)
+    config = packed.get_compile_config() if packed.compiled else None
+    with blaming_input():
+        report = bcq_tf.pack_model(packed, options.file, precision=options.precision)
+    if config:
+        packed.compile_from_config(config)
+    return packed, report
+
+
+def _agreements(model, packed, inputs: Inputs, batch_size: int) -> tuple[Agreement, ...]:
+    agreements = None
+    for batch in inputs.batches(batch_size):
+        answers = [predict(m, batch) for m in (model, packed)]
+        if agreements is None:
+            agreements = [Agreement(name) for name in _output_names(model, len(answers[0]))]
+        for agreement, a, b in zip(agreements, *answers, strict=True):
+            agreement.add(a, b)
+    return tuple(agreements)
+
+
+def _output_names(model, count: int) -> list[str]:
+    names = list(getattr(model, "output_names", None) or [])
+    return names if len(names) == count else [f"output {i}" for i in range(count)]
+
+
+def _metrics(model, packed, inputs: Inputs, batch_size: int) -> dict[str, _Pair]:
+    if inputs.target is None:
+        return {}
+    if not (model.compiled and packed.compiled):
+        return _accuracy(model, packed, inputs, batch_size)
+    with running():
+        x = arranged(model, inputs.arrays)
+        values = [
+            m.evaluate(x, inputs.target, batch_size, verbose=0, return_dict=True)
+            for m in (model, packed)
+        ]
+    return {name: _Pair(float(a), float(values[1][name])) for name, a in values[0].items()}
+
+
+def _accuracy(model, packed, inputs: Inputs, batch_size: int) -> dict[str, _Pair]:
+    # Of a model that was saved without its losses: the share of rows whose largest output is `y`.
+    right, begin = [0, 0], 0
+    for batch in inputs.batches(batch_size):
+        wanted = inputs.target[begin : begin + len(batch[0])]
+        begin += len(batch[0])
+        for i, m in enumerate((model, packed)):
+            right[i] += _right(predict(m, batch), wanted)
+    return {"accuracy": _Pair(*(count / inputs.target.size for count in right))}
+
+
+def _right(answers: list, wanted: np.ndarray) -> int:
+    # At how many positions the largest output is the class that is wanted.
+    shape = answers[0].shape[:-1]
+    fits = len(answers) == 1 and wanted.shape in (shape, (*shape, 1))
+    if not fits or wanted.dtype.kind not in "iu":
+        raise UserError(
+            "`y` must be the class of each row of one output, since the model was saved without a "
+            f"loss. Received: {wanted.dtype} of shape {list(wanted.shape)} in a batch"
+        )
+    return int(np.sum(answers[0].argmax(-1) == wanted.reshape(shape)))
+
+
+def _outputs_table(outputs: tuple[Agreement, ...]):
+    made = table("Outputs", "output", "relative error", "cosine", "same largest")
+    for output in outputs:
+        top1 = "" if output.top1 is None else f"{100 * output.top1:.2f}%"
+        made.add_row(output.name, f"{output.relative_error:.3g}", f"{output.cosine:.6f}", top1)
+    return made
+
+
+def _sizes_table(result: Comparison):
+    made = table("Models", "", "float", "packed", "ratio")
+    for name, pair in result.metrics.items():
+        made.add_row(name, f"{pair.float:.5g}", f"{pair.packed:.5g}")
+    for name, pair in (("file, bytes", result.file_nbytes), ("weights, bytes in memory",
+                       result.memory_nbytes)):  # fmt: skip
+        ratio = f"{pair.float / pair.packed:.2f}"
+        made.add_row(name, f"{pair.float:,}", f"{pair.packed:,}", ratio)
+    return made
+
+
+def _dequantized_table(dequantized: dict[str, str]):
+    made = table("Codes, but float in memory", "weight", "reason")
+    for path, reason in dequantized.items():
+        made.add_row(path, reason)
+    return made

@@ -1,0 +1,110 @@
+"""Keras models of the command line: read with what their classes need, written atomically."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import warnings
+
+from bcq_tf.atomic import replacing
+from bcq_tf.cli.errors import UserError, blaming_input, one_line
+
+
+def import_modules(names: list[str]) -> None:
+    """Imports the modules of `--import`; raises UserError where one cannot be."""
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever a module of the user's raises
+            raise UserError(
+                f"`--import` must be a module that can be imported. Received: {name} "
+                f"({type(error).__name__}: {one_line(error)})"
+            ) from error
+
+
+def read_model(path: str, modules: list[str], compiled: bool = False):
+    """The Keras model of a file that Keras wrote.
+
+    Args:
+        path: a `.keras` file.
+        modules: see `import_modules`.
+        compiled: whether it is compiled, where it was when it was saved.
+
+    Raises:
+        UserError: there is no such file, or it makes no model.
+    """
+    check_exists(path)
+    import keras
+
+    import bcq_tf.layers  # noqa: F401  (packed models are read too)
+
+    import_modules(modules)
+    with (
+        blaming_input(f"'{path}' is no Keras model that can be read here", (Exception,)),
+        warnings.catch_warnings(),
+    ):
+        # No command trains on, so none needs the optimizer's variables.
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        return keras.saving.load_model(path, compile=compiled)
+
+
+def read_quantized(path: str, model, modules: list[str], **options):
+    """`bcq_tf.load_model(path, model=model, **options)`.
+
+    Raises:
+        UserError: where that raises; where the file needs a model, it names `--model`.
+    """
+    check_exists(path)
+    import bcq_tf
+
+    import_modules(modules)
+    if model is None:
+        _check_has_config(path)
+    with blaming_input():
+        return bcq_tf.load_model(path, model=model, **options)
+
+
+def write_model(model, path: str) -> int:
+    """Writes a model to a `.keras` file, whole or not at all; returns its bytes."""
+    with blaming_input(), replacing(path, ".keras") as temporary:
+        model.save(temporary)
+    return os.path.getsize(path)
+
+
+def check_exists(path: str) -> None:
+    """Raises UserError unless `path` is a file."""
+    if not os.path.isfile(path):
+        raise UserError(f"No such file: '{path}'")
+
+
+def check_output(path: str, suffixes: tuple[str, ...], inputs: list[str | None]) -> None:
+    """Raises UserError, before any work, unless `path` can be written.
+
+    Args:
+        path: of the output.
+        suffixes: one of which it must have.
+        inputs: paths, or None, of files that it must not take the place of.
+    """
+    if not path.endswith(suffixes):
+        wanted = " or ".join(suffixes)
+        raise UserError(f"`OUT` must end with {wanted}. Received: {path}")
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise UserError(f"No such folder: '{folder}'")
+    if os.path.isdir(path):
+        raise UserError(f"`OUT` must be a file. Received: the folder '{path}'")
+    for other in inputs:
+        if other and _same_file(path, other):
+            raise UserError(f"`OUT` must not be a file that is read. Received: {path}")
+
+
+def _same_file(path: str, other: str) -> bool:
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
+def _check_has_config(path: str) -> None:
+    import bcq_tf
+
+    with blaming_input():
+        if bcq_tf.read(path).metadata.get("model") is None:
+            raise UserError(f"`--model` must be given, since '{path}' has no Keras config")

@@ -1,0 +1,81 @@
+"""`quantize`: a float Keras model to a `.bcq.npy` file, in one shot."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+import bcq_tf
+from bcq_tf.cli.command import Command
+from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.models import check_output, read_model
+from bcq_tf.cli.parser import add_import
+from bcq_tf.cli.rules import read_rules
+from bcq_tf.config import SOLVERS, BCQConfig, make_rules
+from bcq_tf.file import SUFFIX
+from bcq_tf.report import Report
+from bcq_tf.tables import as_text
+
+EXAMPLES = """\
+  python -m bcq_tf quantize model.keras model.bcq.npy
+      every matrix and embedding to 3 bits
+  python -m bcq_tf quantize model.keras model.bcq.npy --bits 2 --group-size 128
+      to 2 bits, with scales for each 128 columns
+  python -m bcq_tf quantize model.keras model.bcq.npy --rules '{"*embedding*": 4, "*logits*": null}'
+      embeddings to 4 bits, logits stay float, all else to 3 bits
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `Command`."""
+    add = parser.add_argument
+    add("model", metavar="MODEL.keras", help="float model")
+    add("out", metavar="OUT", help=f"file to write, ending with {SUFFIX}")
+    add("--bits", type=int, default=3, help="bit planes, 1 to 8 (%(default)s)")
+    add("--rules", help="JSON object, or a file of one: pattern of weights to bits or settings")
+    add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
+    add("--offset", action="store_true", help="an additive term in each group, for skewed weights")
+    add("--solver", choices=SOLVERS, default="alternating", help="(%(default)s)")
+    add("--effort", choices=("full", "low"), default="full", help="of the solver (%(default)s)")
+    add_import(parser)
+
+
+def run(options: argparse.Namespace) -> Quantized:
+    """See `Command`."""
+    check_output(options.out, (SUFFIX,), [options.model])
+    rules = read_rules(options.rules)
+    settings = {name: getattr(options, name) for name in ("group_size", "offset", "solver")}
+    with blaming_input():  # before the model is read, which takes a while
+        make_rules(rules, BCQConfig(options.bits, **settings))
+    model = read_model(options.model, options.modules)
+    with blaming_input():
+        report = bcq_tf.quantize_model(
+            model, options.bits, rules, **settings, effort=options.effort, filepath=options.out
+        )
+    return Quantized(options.out, report)
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantized:
+    """The file that was written, and the report of its weights."""
+
+    path: str
+    report: Report
+
+    def to_dict(self) -> dict:
+        """See `Result`."""
+        return {"path": self.path, **self.report.to_dict()}
+
+    def __str__(self) -> str:
+        return f"{self.report}{as_text(f'Written: {self.path}')}"
+
+
+COMMAND = Command(
+    "quantize",
+    "a Keras model to a .bcq.npy file",
+    "Quantizes a float Keras model in one shot, without training. Below 3 bits most models have to "
+    "train on: see bcq_tf.BCQCallback.",
+    EXAMPLES,
+    add_arguments,
+    run,
+)
