@@ -24,7 +24,8 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
 
     Raises:
         ImportError: onnx or tf2onnx is not installed.
-        TypeError, ValueError: the model is not built or not packed.
+        TypeError, ValueError: the model is not built or not packed; it uses an operation that ONNX
+            or tf2onnx has not.
         OSError: the file cannot be written.
     """
     check_packed(model)
@@ -32,7 +33,7 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     function = PackedFunction.of(model, input_signature)
     proto = _converted(tf2onnx, *function.flat(), opset)
     _inputs_to_initializers(onnx, proto.graph, function.constants)
-    onnx.checker.check_model(proto)
+    _check(onnx, proto)
     write_atomically(path, [proto.SerializeToString()])
 
 
@@ -63,6 +64,7 @@ def _converted(tf2onnx, function, specs: list, opset: int):
             input_names=names,
             output_names=list(outputs),
             tensors_to_rename=renamed,
+            custom_op_handlers={"Erfc": (_convert_erfc, [])},
         )
         # This one writes 0 for a length that stays, which is wrong once two reshapes have been
         # merged into one.
@@ -70,6 +72,25 @@ def _converted(tf2onnx, function, specs: list, opset: int):
         del optimizers["reshape_optimizer"]
         optimized = tf2onnx.optimizer.optimize_graph(converted, False, optimizers)
         return optimized.make_model("bcq_tf")
+
+
+def _convert_erfc(graph, node, name: str, _args) -> None:
+    # Of exact GELU; tf2onnx knows Erf only. erfc(x) = 1 - erf(x).
+    x, shapes, dtypes = node.input[0], node.output_shapes, node.output_dtypes
+    graph.remove_node(name)
+    one = graph.make_const(f"{name}_one", np.float32(1)).output[0]
+    terms = [one, graph.make_node("Erf", [x]).output[0]]
+    graph.make_node("Sub", terms, name=name, outputs=node.output, shapes=shapes, dtypes=dtypes)
+
+
+def _check(onnx, proto) -> None:
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"`model` must use operations that ONNX and tf2onnx have. Received: {reason}"
+        ) from None
 
 
 def _inputs_to_initializers(onnx, graph, constants: dict) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 import tempfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.python.convert_phase import ConverterError
 from tensorflow.lite.tools import flatbuffer_utils
 
 from bcq_tf.atomic import write_atomically
@@ -28,7 +30,8 @@ def export_tflite(model, path, input_signature=None) -> None:
         input_signature: `input_specs` tells; None for the model's own inputs, any batch size.
 
     Raises:
-        TypeError, ValueError: the model is not built or not packed.
+        TypeError, ValueError: the model is not built or not packed; it uses an operation that
+            TensorFlow Lite has not built in.
         OSError: the file cannot be written.
     """
     check_packed(model)
@@ -37,10 +40,23 @@ def export_tflite(model, path, input_signature=None) -> None:
         archive = keras.export.ExportArchive()
         archive.add_endpoint("serve", *function.flat())
         archive.write_out(folder, verbose=False)
-        converted = tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+        converted = _converted(folder)
     contents = flatbuffer_utils.convert_bytearray_to_object(bytearray(converted))
     _inputs_to_constants(contents, function.constants)
     write_atomically(path, [flatbuffer_utils.convert_object_to_bytearray(contents)])
+
+
+def _converted(folder: str) -> bytes:
+    try:
+        return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
+    except ConverterError as error:
+        missing = re.findall(r"^(?:TF Select|Custom) ops: (.*)$", str(error), re.MULTILINE)
+        if not missing:
+            raise
+        raise ValueError(
+            "`model` must use operations that TensorFlow Lite has built in; some need an "
+            "`input_signature` without None beyond the batch size. Received: " + ", ".join(missing)
+        ) from None
 
 
 def _inputs_to_constants(contents: schema.ModelT, constants: dict[str, np.ndarray]) -> None:

@@ -93,17 +93,17 @@ class Unpacking:
 
     def _signs(self, plane, rows, layout: Layout):
         # The signs of the stored rows [n], float32 [n, G, bytes of a group, 8].
-        count = plane.shape[0]
-        if rows is None:
-            plane = _padded(plane, layout.rows)
-        else:
+        count, width = plane.shape
+        if rows is not None:
             plane = tf.gather(plane, rows if count == layout.rows else tf.minimum(rows, count - 1))
-        group = plane.shape[1] if layout.groups == 1 else layout.group_size // 8
-        missing = layout.groups * group - plane.shape[1]
+        index = tf.cast(plane, tf.int32)
+        if rows is None:
+            index = _padded(index, layout.rows)
+        group = width if layout.groups == 1 else layout.group_size // 8
+        missing = layout.groups * group - width
         if missing:
-            plane = tf.pad(plane, [[0, 0], [0, missing]])
-        plane = tf.reshape(plane, [-1, layout.groups, group])
-        return tf.gather(self.signs, tf.cast(plane, tf.int32))
+            index = tf.pad(index, [[0, 0], [0, missing]])
+        return tf.gather(self.signs, tf.reshape(index, [-1, layout.groups, group]))
 
 
 def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int, count: int) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""Packed models to export, each with inputs and what it makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+import bcq_tf
+from bcq_tf.layers import BCQDense, BCQEmbedding
+from tests.layers.cases import CASES, inputs
+from tests.ops.codes import FORMS, random_codes
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A packed model, its inputs by name, and the signature that it needs."""
+
+    model: keras.Model
+    arrays: dict[str, np.ndarray]
+    signature: list | None = None
+
+    def expected(self) -> dict[str, np.ndarray]:
+        """{name of the output: what the model itself answers}, in float32."""
+        arrays = self.arrays if len(self.arrays) > 1 else next(iter(self.arrays.values()))
+        outputs = self.model(arrays, training=False)
+        outputs = outputs if isinstance(outputs, dict) else {"output_0": outputs}
+        return {name: np.asarray(tf.cast(value, tf.float32)) for name, value in outputs.items()}
+
+
+def same(actual: dict, expected: dict, tolerance: float = 1e-5) -> None:
+    """Asserts equal names, and values within `tolerance` of the largest of each output."""
+    assert set(actual) == set(expected)
+    for name, value in expected.items():
+        assert actual[name].dtype == np.float32
+        scale = np.abs(value).max(initial=1)
+        np.testing.assert_allclose(
+            actual[name], value, rtol=0, atol=tolerance * scale, err_msg=name
+        )
+
+
+def packed(model, **settings):
+    """The model, packed in place; 3 bits unless `settings` say otherwise."""
+    codes = bcq_tf.quantize_model(model, **({"bits": 3, "effort": "low"} | settings)).codes
+    bcq_tf.pack_model(model, codes)
+    return model
+
+
+def float_mlp(width: int = 32):
+    """A functional model with two kernels, not packed."""
+    x = keras.Input((width,), name="features")
+    return keras.Model(x, layers.Dense(4)(layers.Dense(width, activation="relu")(x)))
+
+
+def packed_mlp(width: int = 32) -> Exported:
+    """A functional model."""
+    x = np.random.default_rng(0).normal(size=(5, width)).astype("float32")
+    return Exported(packed(float_mlp(width)), {"features": x})
+
+
+def attention(vocabulary: int = 50) -> Exported:
+    """A functional model of an embedding, self-attention and logits."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    embedded = layers.Embedding(vocabulary, 32)(ids)
+    mixed = layers.MultiHeadAttention(4, 8)(embedded, embedded, use_causal_mask=True)
+    hidden = layers.LayerNormalization()(embedded + mixed)
+    model = keras.Model(ids, layers.Dense(vocabulary)(hidden))
+    return Exported(packed(model, bits=2, group_size=32), {"ids": token_ids(vocabulary)})
+
+
+def token_ids(vocabulary: int, shape=(3, 7), seed: int = 0) -> np.ndarray:
+    """Random token ids, int32."""
+    return np.random.default_rng(seed).integers(0, vocabulary, shape).astype("int32")
+
+
+class Classifier(keras.Model):
+    """A subclassed model: token ids [batch, tokens] -> {"label", "score"}."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = layers.Embedding(40, 32)
+        self.hidden = layers.Dense(36, activation="gelu")
+        self.score = layers.Dense(1)
+        self.label = layers.Dense(5)
+
+    def call(self, ids):
+        hidden = self.hidden(keras.ops.mean(self.embedding(ids), axis=1))
+        return {"label": self.label(hidden), "score": self.score(hidden)}
+
+
+def subclassed() -> Exported:
+    """A subclassed model, which cannot say that it takes integers."""
+    model, ids = Classifier(), token_ids(40)
+    model(ids)
+    return Exported(packed(model), {"ids": ids}, [tf.TensorSpec([None, None], tf.int32, "ids")])
+
+
+def every_layer() -> Exported:
+    """One packed layer of each kind, beside one another, an input for each."""
+    arrays = {f"to_{name}": inputs(case) for name, case in CASES.items()}
+    ends = {
+        name: keras.Input(array.shape[1:], dtype=str(array.dtype), name=name)
+        for name, array in arrays.items()
+    }
+    outputs = {name: case.make()(ends[f"to_{name}"]) for name, case in CASES.items()}
+    model = keras.Model(ends, outputs)
+    return Exported(packed(model), arrays)
+
+
+def every_form() -> Exported:
+    """Codes of every form: output "NAME" is a product with them, "NAME_rows" some of their rows."""
+    x, ids = keras.Input((333,), name="x"), keras.Input((), dtype="int32", name="ids")
+    outputs = {}
+    for seed, (name, form) in enumerate(FORMS.items()):
+        codes = random_codes(seed, **form)
+        rows, columns = codes.shape
+        outputs[name] = BCQDense.from_codes(codes)(x[:, :columns])
+        outputs[f"{name}_rows"] = BCQEmbedding.from_codes(codes)(keras.ops.mod(ids * 17, rows))
+    arrays = {
+        "x": np.random.default_rng(0).normal(size=(4, 333)).astype("float32"),
+        "ids": np.arange(4, dtype="int32"),
+    }
+    return Exported(keras.Model({"x": x, "ids": ids}, outputs), arrays)
+
+
+MODELS = [packed_mlp, attention, subclassed, every_layer, every_form]

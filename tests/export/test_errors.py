@@ -1,0 +1,67 @@
+"""What cannot be exported, in every format."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bcq_tf
+from tests.export.models import Classifier, float_mlp, packed, packed_mlp, token_ids
+
+EXPORTS = [bcq_tf.export_saved_model, bcq_tf.export_onnx, bcq_tf.export_tflite]
+pytestmark = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.__name__)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: "model.keras", TypeError, "`model` must be a Keras model. Received: str"),
+        (Classifier, ValueError, "`model` must be built. Received: 'classifier'"),
+        (float_mlp, ValueError, "`model` must be packed, see `bcq_tf.pack_model`. Received: "),
+    ],
+    ids=["no model", "not built", "not packed"],
+)
+def test_models_that_cannot_be_exported(export, make, error, message, tmp_path):
+    with pytest.raises(error, match=message) as raised:
+        export(make(), tmp_path / "m")
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("signature", [[3], "x", tf.TensorSpec([None, 32])], ids=str)
+def test_signatures_of_something_else(export, signature, tmp_path):
+    with pytest.raises(TypeError, match="`input_signature` must be a list of keras.InputSpec"):
+        export(packed_mlp().model, tmp_path / "m", input_signature=signature)
+
+
+def test_codes_outside_of_packed_layers_are_not_exported(export, tmp_path):
+    codes = bcq_tf.quantize(np.random.default_rng(0).normal(size=(4, 70)), bits=2)
+
+    class Product(keras.layers.Layer):
+        def call(self, x):
+            from bcq_tf.ops import bcq_matmul
+
+            return bcq_matmul(x, codes)
+
+    x = keras.Input((32,))
+    model = packed(keras.Model(x, Product()(keras.layers.Dense(70)(x))))
+    with pytest.raises(ValueError, match=r"`model` must keep all its codes in packed layers"):
+        export(model, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_missing_is_an_error(export, tmp_path):
+    with pytest.raises(FileNotFoundError, match="No such folder"):
+        export(packed_mlp().model, tmp_path / "none" / "m")
+
+
+def test_the_model_is_left_as_it_was(export, tmp_path):
+    model = Classifier()
+    ids = token_ids(40)
+    model(ids)
+    packed(model)
+    before = model(ids)["label"].numpy(), [variable.path for variable in model.variables]
+    export(model, tmp_path / "m", input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    after = model(ids)["label"].numpy(), [variable.path for variable in model.variables]
+    np.testing.assert_array_equal(before[0], after[0])
+    assert before[1] == after[1]

@@ -1,0 +1,79 @@
+"""`export_tflite`: the interpreter answers as the model does, from a file as small as the codes."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import bcq_tf
+from tests.export.models import MODELS, attention, float_mlp, packed, packed_mlp, same
+
+
+def runner(path):
+    """The signature of a file, to be called with arrays by name."""
+    return tf.lite.Interpreter(str(path), num_threads=1).get_signature_runner("serving_default")
+
+
+@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
+def test_answers_as_the_model_does(make, tmp_path):
+    exported = make()
+    if make is attention:  # Keras cuts its causal mask in a way that needs a known length
+        exported = dataclasses.replace(
+            exported, signature=[tf.TensorSpec([None, 7], tf.int32, "ids")]
+        )
+    bcq_tf.export_tflite(exported.model, tmp_path / "m.tflite", exported.signature)
+    serve = runner(tmp_path / "m.tflite")
+    assert set(serve.get_input_details()) == set(exported.arrays)
+    same(serve(**exported.arrays), exported.expected())
+
+
+def test_any_batch_size(tmp_path):
+    exported = packed_mlp()
+    bcq_tf.export_tflite(exported.model, tmp_path / "m.tflite")
+    serve, x = runner(tmp_path / "m.tflite"), exported.arrays["features"]
+    for rows in (1, 5, 2):
+        found = serve(features=x[:rows])["output_0"]
+        np.testing.assert_allclose(found, exported.expected()["output_0"][:rows], atol=1e-5)
+
+
+def test_the_file_is_as_small_as_the_codes(tmp_path):
+    model = float_mlp(512)
+    bcq_tf.quantize_model(model, bits=2, effort="low", filepath=tmp_path / "m.bcq.npy")
+    bcq_tf.pack_model(model, tmp_path / "m.bcq.npy")
+    bcq_tf.export_tflite(model, tmp_path / "m.tflite")
+    graph = 20_000  # the table of signs takes 8 of them
+    assert (tmp_path / "m.tflite").stat().st_size < (tmp_path / "m.bcq.npy").stat().st_size + graph
+
+
+def test_operations_that_are_not_built_in_are_named(tmp_path):
+    with pytest.raises(
+        ValueError, match="`input_signature` without None .* Received: StridedSlice"
+    ):
+        bcq_tf.export_tflite(attention().model, tmp_path / "m.tflite")
+
+
+def test_only_built_in_operators_are_used(tmp_path):
+    bcq_tf.export_tflite(packed_mlp().model, tmp_path / "m.tflite")
+    interpreter = tf.lite.Interpreter(
+        str(tmp_path / "m.tflite"),
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    interpreter.allocate_tensors()
+    kinds = {operator["op_name"] for operator in interpreter._get_ops_details()}
+    assert {"GATHER", "DEQUANTIZE", "FULLY_CONNECTED"} <= kinds
+    assert not any("Flex" in kind or "CUSTOM" in kind for kind in kinds)
+
+
+def test_an_existing_file_is_replaced_only_by_a_whole_one(tmp_path):
+    path = tmp_path / "m.tflite"
+    path.write_text("earlier")
+    x = keras.Input((32,))
+    model = packed(keras.Model(x, keras.ops.erfinv(keras.layers.Dense(70)(x))))
+    with pytest.raises(ValueError, match="`model` must use operations .* Received: .*Erfinv"):
+        bcq_tf.export_tflite(model, path)
+    assert path.read_text() == "earlier"
+    assert list(tmp_path.iterdir()) == [path]
+    bcq_tf.export_tflite(packed_mlp().model, path)
+    runner(path)

@@ -1,0 +1,70 @@
+"""The ops that exported files are made of, against the matrix that the codes stand for."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from bcq_tf.export.unpacking import SIGNS, Unpacking, unpackable
+from bcq_tf.ops import TiledCodes, bcq_gather, bcq_matmul
+from bcq_tf.ops.engine import using
+from tests.ops.codes import FORMS, random_codes
+
+
+def unpacking(codes: TiledCodes) -> Unpacking:
+    """The ops for these codes alone."""
+    parts = {
+        part: tf.cast(array, tf.float32) if array.dtype == np.float16 else tf.constant(array)
+        for part, array in unpackable(codes).items()
+    }
+    return Unpacking({codes.tiles.ref(): parts}, tf.constant(SIGNS))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_have_the_bits_of_reconstruct(form):
+    codes = random_codes(1, **FORMS[form])
+    ids = np.random.default_rng(2).integers(0, codes.shape[0], (2, 3))
+    tiled = TiledCodes.from_codes(codes)
+    with using(unpacking(tiled)):
+        rows = bcq_gather(tiled, ids)
+    np.testing.assert_array_equal(rows, codes.reconstruct()[ids])
+
+
+@pytest.mark.parametrize("batch", [(), (4,), (2, 0, 3), (2, 3)], ids=str)
+@pytest.mark.parametrize("form", FORMS)
+def test_products_are_those_of_the_float_matrix(form, batch):
+    codes = random_codes(1, **FORMS[form])
+    x = np.random.default_rng(2).normal(size=(*batch, codes.shape[1])).astype("float32")
+    tiled = TiledCodes.from_codes(codes)
+    with using(unpacking(tiled)):
+        y = bcq_matmul(x, tiled)
+    expected = x.astype(float) @ codes.reconstruct().T
+    assert y.shape == expected.shape
+    scale = np.abs(expected).max(initial=1)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_comes_out_as_it_goes_in(dtype):
+    codes = random_codes(1)
+    tiled = TiledCodes.from_codes(codes)
+    x = tf.cast(np.random.default_rng(2).normal(size=(3, 100)), dtype)
+    with using(unpacking(tiled)):
+        y, rows = bcq_matmul(x, tiled), bcq_gather(tiled, [1, 2], dtype)
+    assert y.dtype.name == rows.dtype.name == dtype
+    expected = tf.cast(tf.cast(x, tf.float32) @ codes.reconstruct().T, dtype)
+    np.testing.assert_allclose(tf.cast(y, tf.float32), tf.cast(expected, tf.float32), atol=0.13)
+
+
+def test_parts_are_as_small_as_the_codes():
+    codes = random_codes(1, rows=300, columns=96, bits=4, ragged=True, dtype="float16", offset=True)
+    parts = unpackable(TiledCodes.from_codes(codes))
+    assert sum(part.nbytes for part in parts.values()) <= codes.nbytes
+
+
+def test_codes_that_are_not_known_are_an_error():
+    known, other = (TiledCodes.from_codes(random_codes(seed)) for seed in (1, 2))
+    with (
+        using(unpacking(known)),
+        pytest.raises(ValueError, match=r"`model` must keep all .* Received: codes of \[70, 100\]"),
+    ):
+        bcq_gather(other, [0])
