@@ -7,9 +7,10 @@ import copy
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import keras
+import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.export.export_utils import get_input_signature as input_signature
@@ -19,6 +20,8 @@ from keras.src.utils.io_utils import print_msg as print_message
 __all__ = [
     "LostVariable",
     "MonitorCallback",
+    "as_array",
+    "assign_rows",
     "callbacks_of_this_fit",
     "deferred_model",
     "forget_training",
@@ -61,6 +64,34 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def own_variables(layer: keras.layers.Layer) -> list:
     """The variables that `layer` tracks itself; layers inside it may hold some of them too."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def as_array(variable) -> np.ndarray:
+    """The value of a variable, for reading; on TensorFlow, where it can be, without a copy."""
+    if keras.backend.backend() == "tensorflow":
+        return np.asarray(variable.value.read_value())
+    return keras.ops.convert_to_numpy(variable)
+
+
+def assign_rows(variable, blocks: Iterable[tuple[slice, np.ndarray]]) -> None:
+    """Assigns a variable part by part: `blocks` are (rows, values) that make up all of it.
+
+    Where the backend's variable can be written in place no second copy of it is made.
+    """
+    if keras.backend.backend() == "tensorflow" and not hasattr(variable.value, "values"):
+        from tensorflow.raw_ops import ResourceStridedSliceAssign
+
+        # `variable[rows].assign` makes a copy of the rows that waits for the garbage collector.
+        for rows, values in blocks:
+            ResourceStridedSliceAssign(
+                ref=variable.value.handle,
+                begin=[rows.start],
+                end=[rows.stop],
+                strides=[1],
+                value=values.astype(variable.dtype, copy=False),
+            )
+        return
+    variable.assign(np.concatenate([values for _, values in blocks]))
 
 
 def callbacks_of_this_fit(callback) -> list:

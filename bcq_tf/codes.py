@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.config import check_bits, check_group_size
+
+BLOCK_WEIGHTS = 1 << 20  # of `BinaryCodes.blocks`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,21 +90,34 @@ class BinaryCodes:
 
     def signs(self) -> list[np.ndarray]:
         """The sign patterns, one float32 array of -1 and +1, [n_i, C], for each plane."""
-        return [np.where(packing.unpack(p, self.columns), np.float32(1), np.float32(-1))
-                for p in self.planes]  # fmt: skip
+        return [_signs(plane, self.columns) for plane in self.planes]
 
     def reconstruct(self) -> np.ndarray:
         """The matrix that the codes stand for, float32 [R, C]."""
-        result = np.zeros(self.shape, np.float32)
+        result = np.empty(self.shape, np.float32)
+        for rows, block in self.blocks():
+            result[rows] = block
+        return result
+
+    def blocks(self) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
+        """Yields the matrix in parts that take little memory: its rows, a slice or their numbers,
+        and their values, float32 [n, C]."""
+        step = max(1, BLOCK_WEIGHTS // self.columns)
+        for begin in range(0, self.shape[0], step):
+            stored = slice(begin, min(begin + step, self.shape[0]))
+            rows = stored if self.row_order is None else self.row_order[stored]
+            yield rows, self._values(stored)
+
+    def _values(self, stored: slice) -> np.ndarray:
+        # The values of some stored rows, float32 [n, C].
+        result = np.zeros((stored.stop - stored.start, self.columns), np.float32)
         if self.offset is not None:
-            result += self._along_row(self.offset)
-        for signs, scale in zip(self.signs(), self.scales, strict=True):
-            result[: len(signs)] += self._along_row(scale) * signs
-        if self.row_order is None:
-            return result
-        original = np.empty_like(result)
-        original[self.row_order] = result
-        return original
+            result += self._along_row(self.offset[stored])
+        for plane, scale in zip(self.planes, self.scales, strict=True):
+            if stored.start < len(plane):
+                signs = _signs(plane[stored], self.columns)
+                result[: len(signs)] += self._along_row(scale[stored]) * signs
+        return result
 
     def truncate(self, bits: int) -> BinaryCodes:
         """The codes of the first `bits` planes.
@@ -126,6 +142,10 @@ class BinaryCodes:
             f"BinaryCodes([{rows}, {columns}], bits={self.bits}, group_size={self.group_size}, "
             f"{self.nbytes} bytes, {self.bits_per_weight:.2f} bits per weight)"
         )
+
+
+def _signs(plane: np.ndarray, columns: int) -> np.ndarray:
+    return np.where(packing.unpack(plane, columns), np.float32(1), np.float32(-1))
 
 
 def _frozen(array) -> np.ndarray:

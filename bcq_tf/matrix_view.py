@@ -58,6 +58,11 @@ class MatrixView:
         """Where each axis of the weight stands in `permutation`."""
         return tuple(self.permutation.index(axis) for axis in range(len(self.shape)))
 
+    @property
+    def is_reshape(self) -> bool:
+        """Whether the matrix is the weight with its axes merged, in the same order."""
+        return self.permutation == tuple(range(len(self.shape)))
+
     def to_matrix(self, array, ops=np):
         """The weight as a matrix.
 

@@ -6,13 +6,14 @@ import keras
 import numpy as np
 
 from bcq_tf import file
-from bcq_tf._keras import serialized_model
+from bcq_tf._keras import as_array, assign_rows, serialized_model
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
 from bcq_tf.model_table import make_name
 from bcq_tf.report import Report
 from bcq_tf.selection import Chosen, select
-from bcq_tf.solvers import quantize, relative_error
+from bcq_tf.solvers import quantize
+from bcq_tf.solvers.error import error_and_energy, ratio
 
 
 class ModelQuantizer:
@@ -56,18 +57,21 @@ class ModelQuantizer:
         Raises:
             ValueError: a weight holds NaN or Inf; the message names it. No codes change then.
         """
-        values = self.values() if values is None else values
-        solved = {w.position: _solve(w, values[w.position], self.codes.get(w.position), effort)
-                  for w in self.plan.chosen}  # fmt: skip
-        self.codes = {position: codes for position, (codes, _) in solved.items()}
-        self.errors = {position: error for position, (_, error) in solved.items()}
-        self._energies = {p: float(np.square(values[p], dtype=np.float64).sum()) for p in solved}
+        solved = {}
+        for weight in self.plan.chosen:
+            # One at a time, so that a model's size is not taken twice.
+            value = values[weight.position] if values else as_array(weight.variable)
+            start = self.codes.get(weight.position)
+            solved[weight.position] = _solve(weight, value, start, effort)
+            del value
+        self.codes = {position: codes for position, (codes, _, _) in solved.items()}
+        self.errors = {p: ratio(error, energy) for p, (_, error, energy) in solved.items()}
+        self._energies = {position: energy for position, (_, _, energy) in solved.items()}
 
     def put_codes(self) -> None:
         """Gives every chosen variable the value of its codes."""
         for weight in self.plan.chosen:
-            matrix = self.codes[weight.position].reconstruct()
-            weight.variable.assign(weight.view.from_matrix(matrix))
+            _put(weight, self.codes[weight.position])
 
     def put_values(self, values: dict[int, np.ndarray]) -> None:
         """Gives the chosen variables `values`, as `values()` returned them."""
@@ -93,7 +97,7 @@ class ModelQuantizer:
         return {
             make_name(w.position, w.path): self.codes[w.position]
             if isinstance(w, Chosen)
-            else _value(w.variable)
+            else as_array(w.variable)
             for w in weights
         }
 
@@ -184,7 +188,16 @@ def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort:
         )
     except ValueError as error:
         raise ValueError(f"{error} (weight {weight.path!r})") from error
-    return codes, relative_error(matrix, codes)
+    return codes, *error_and_energy(matrix, codes)
+
+
+def _put(weight: Chosen, codes: BinaryCodes) -> None:
+    shape = weight.view.shape
+    if weight.view.is_reshape and len(weight.view.rows) == 1 and codes.row_order is None:
+        blocks = ((rows, part.reshape(-1, *shape[1:])) for rows, part in codes.blocks())
+        assign_rows(weight.variable, blocks)
+    else:
+        weight.variable.assign(weight.view.from_matrix(codes.reconstruct()))
 
 
 def _value(variable) -> np.ndarray:
