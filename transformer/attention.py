@@ -11,24 +11,17 @@ import tensorflow as tf
 class CachedAttention(keras.layers.MultiHeadAttention):
     """`keras.layers.MultiHeadAttention` whose keys and values can be computed once and kept.
 
-    `layer(query, value, ...)` equals `layer.attend(query, *layer.project(value), ...)`.
+    `layer(query, value)` for one position of `query` equals
+    `layer.attend(query, Cache.of(*layer.project(value)), visible)`, see `transformer.caches`.
     """
 
     def project(self, inputs):
-        """Keys and values of `inputs` [B, S, D]: two tensors [B, S, heads, key_dim]."""
-        return self._key_dense(inputs), self._value_dense(inputs)
+        """Keys, scaled, and values of `inputs` [B, S, D]: two tensors [B, S, heads, key_dim]."""
+        return self._key_dense(inputs) * self._inverse_sqrt_key_dim, self._value_dense(inputs)
 
-    def attend(self, query, keys, values, mask=None):
-        """Attends from `query` [B, T, D] to projected keys and values.
-
-        Args:
-            mask: bool, broadcastable to [B, T, S]; True where attending is allowed.
-
-        Returns:
-            float [B, T, D]
-        """
-        heads, _ = self._compute_attention(self._query_dense(query), keys, values, mask)
-        return self._output_dense(heads)
+    def attend(self, query, cache, visible):
+        """Attends from `query` [B, 1, D] to the visible positions of a cache: [B, 1, D]."""
+        return self._output_dense(cache.attend(self._query_dense(query), visible))
 
     def _compute_attention(
         self, query, key, value, attention_mask=None, training=None, *args, **kwargs

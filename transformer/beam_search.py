@@ -4,24 +4,18 @@ import collections
 
 import tensorflow as tf
 
-from transformer.decoding import (
-    empty_past,
-    encode_source,
-    length_limits,
-    next_logits,
-    past_shapes,
-)
-from transformer.model import positions
-from transformer.vocabulary import END, START
+from transformer.caches import GrowingCache
+from transformer.decoding import Context, capacity, empty_past, length_limits, next_logits
+from transformer.vocabulary import END, PAD, START
 
 NEVER = -1e9
 
 Beams = collections.namedtuple("Beams", "tokens scores")
-"""tokens int32 [B, K, T], START first; scores float [B, K]: log probability, for ended
-translations divided by the length penalty."""
+"""tokens int32 [B, K, 1 + T], START first, padded with 0; scores float [B, K]: log probability,
+for ended translations divided by the length penalty."""
 
 
-def beam_search(model, source, beam_size, length_penalty=0.6):
+def beam_search(model, source, beam_size, length_penalty=0.6, cache=GrowingCache):
     """The best translation that a beam of `beam_size` finds for each row.
 
     The score of a translation is its log probability divided by ((5 + tokens) / 6)^length_penalty
@@ -29,58 +23,57 @@ def beam_search(model, source, beam_size, length_penalty=0.6):
     continuations, or at `length_limits`. A sentence is done when no growing translation can pass
     its best ended one. With beam_size=1 and length_penalty=0 this is greedy decoding.
 
-    Args and result as for `decoding.greedy_decode`.
+    Other arguments and result as for `decoding.greedy_decode`.
     """
     limits = length_limits(source)
-    position_vectors = positions(tf.reduce_max(limits), model.d_model)
-    context = tf.nest.map_structure(
-        lambda t: tf.repeat(t, beam_size, axis=0), encode_source(model, source)
-    )
     best_penalty = _penalty(limits, length_penalty)
+    context = Context.of(model, source, cache, copies=beam_size)
+    length = capacity(tf.shape(source)[1])
+    rows = tf.shape(source)[0]
 
     def not_done(step, growing, ended, past):
         hope = growing.scores[:, 0] / best_penalty
         return tf.reduce_any((hope > ended.scores[:, 0]) & (step < limits))
 
     def extend(step, growing, ended, past):
-        last = tf.reshape(growing.tokens[:, :, -1], [-1])
-        logits, past = next_logits(model, last, position_vectors[step], past, context)
-        candidates, origins = _continue(growing, logits, 2 * beam_size)
+        last = tf.reshape(growing.tokens[:, :, step], [-1])
+        logits, past = next_logits(model, last, step, past, context)
         step += 1
-        is_end = (candidates.tokens[:, :, -1] == END) | (step == limits)[:, tf.newaxis]
+        candidates, new, origins = _continue(growing, logits, 2 * beam_size, step)
+        is_end = (new == END) | (step == limits)[:, tf.newaxis]
         in_beam = (tf.range(2 * beam_size) < beam_size) & (step <= limits)[:, tf.newaxis]
         end_scores = tf.where(
             is_end & in_beam, candidates.scores / _penalty(step, length_penalty), NEVER
         )
-        ended = Beams(tf.pad(ended.tokens, [[0, 0], [0, 0], [0, 1]]), ended.scores)
         ended, _ = _best(_join(ended, Beams(candidates.tokens, end_scores)), beam_size)
         going = Beams(candidates.tokens, tf.where(is_end, NEVER, candidates.scores))
         growing, chosen = _best(going, beam_size)
-        rows = tf.gather(origins, chosen, batch_dims=1)
-        past = tf.nest.map_structure(lambda t: tf.gather(t, tf.reshape(rows, [-1])), past)
-        return step, growing, ended, past
+        origins = tf.reshape(tf.gather(origins, chosen, batch_dims=1), [-1])
+        return step, growing, ended, [layer_past.gather(origins) for layer_past in past]
 
-    rows = tf.shape(source)[0]
-    tokens = tf.fill([rows, beam_size, 1], START)
+    tokens = tf.where(tf.range(1 + length) == 0, START, PAD)
+    tokens = tf.tile(tokens[tf.newaxis, tf.newaxis], [rows, beam_size, 1])
     only_first = tf.where(tf.range(beam_size) == 0, 0.0, NEVER)
     growing = Beams(tokens, tf.tile(only_first[tf.newaxis], [rows, 1]))
     ended = Beams(tokens, tf.fill([rows, beam_size], NEVER))
-    past = empty_past(model, rows * beam_size)
+    past = empty_past(model, rows * beam_size, length, cache)
     beam_shapes = Beams(tf.TensorShape([None, beam_size, None]), tf.TensorShape([None, beam_size]))
+    past_shapes = [layer_past.shape_invariants() for layer_past in past]
     _, _, ended, _ = tf.while_loop(
         not_done,
         extend,
         (tf.constant(0), growing, ended, past),
-        shape_invariants=(tf.TensorShape([]), beam_shapes, beam_shapes, past_shapes(past)),
+        shape_invariants=(tf.TensorShape([]), beam_shapes, beam_shapes, past_shapes),
     )
     return ended.tokens[:, 0, 1:]
 
 
-def _continue(growing, logits, count):
+def _continue(growing, logits, count, step):
     """The `count` best one-token continuations of each row's growing translations.
 
     Returns:
-        Beams of `count`, best first, and for each the row of the flat batch [B K] it grew from.
+        Beams of `count`, best first; their tokens at `step`, which are new; and for each the row of
+        the flat batch [B K] it grew from.
     """
     rows, beam_size = tf.shape(growing.scores)[0], growing.scores.shape[1]
     vocabulary_size = logits.shape[-1]
@@ -88,10 +81,10 @@ def _continue(growing, logits, count):
     scores = tf.reshape(scores, [rows, beam_size, vocabulary_size])
     scores = tf.reshape(scores + growing.scores[..., tf.newaxis], [rows, -1])
     scores, flat = tf.math.top_k(scores, count)
-    beams, tokens = flat // vocabulary_size, flat % vocabulary_size
-    history = tf.gather(growing.tokens, beams, batch_dims=1)
-    tokens = tf.concat([history, tokens[..., tf.newaxis]], axis=-1)
-    return Beams(tokens, scores), beams + tf.range(rows)[:, tf.newaxis] * beam_size
+    beams, new = flat // vocabulary_size, flat % vocabulary_size
+    tokens = tf.gather(growing.tokens, beams, batch_dims=1)
+    tokens = tf.where(tf.range(tf.shape(tokens)[2]) == step, new[..., tf.newaxis], tokens)
+    return Beams(tokens, scores), new, beams + tf.range(rows)[:, tf.newaxis] * beam_size
 
 
 def _best(beams, count):

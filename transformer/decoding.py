@@ -1,97 +1,132 @@
 """Greedy decoding, one position at a time, with cached keys and values, in one compiled loop."""
 
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
+from transformer.caches import GrowingCache
 from transformer.model import positions
 from transformer.vocabulary import END, PAD, START
 
 
-def greedy_decode(model, source):
+def greedy_decode(model, source, cache=GrowingCache):
     """The most likely next token, again and again, until END.
 
     Rows are independent of each other: a sentence gets the same translation in any batch.
 
     Args:
         model: a Transformer.
-        source: int32 [B, S], padded with 0.
+        source: int32 [B, S], padded with 0. A row of padding alone stays one.
+        cache: the form of the caches, see `transformer.caches`: GrowingCache in a plain graph,
+            BlockCache under XLA, where B and S must be static.
 
     Returns:
-        int32 [B, T]: tokens after START, END included, padded with 0. A row that meets
+        int32 [B, `capacity(S)`]: tokens after START, END included, padded with 0. A row that meets
         `length_limits` before END is cut there.
     """
-    context = encode_source(model, source)
+    context = Context.of(model, source, cache)
     limits = length_limits(source)
-    position_vectors = positions(tf.reduce_max(limits), model.d_model)
+    length = capacity(tf.shape(source)[1])
+    rows = tf.shape(source)[0]
 
-    def not_finished(step, tokens, finished, past):
+    def not_finished(step, last, tokens, finished, past):
         return tf.logical_not(tf.reduce_all(finished))
 
-    def extend(step, tokens, finished, past):
-        logits, past = next_logits(model, tokens[:, -1], position_vectors[step], past, context)
-        best = tf.argmax(logits, axis=-1, output_type=tf.int32)
-        best = tf.where(finished, PAD, best)
+    def extend(step, last, tokens, finished, past):
+        logits, past = next_logits(model, last, step, past, context)
+        best = tf.where(finished, PAD, most_likely(logits))
+        tokens = tf.where(tf.range(length) == step, best[:, tf.newaxis], tokens)
         finished = finished | (best == END) | (step + 1 >= limits)
-        return step + 1, tf.concat([tokens, best[:, tf.newaxis]], axis=1), finished, past
+        return step + 1, best, tokens, finished, past
 
-    rows = tf.shape(source)[0]
-    tokens, past = tf.fill([rows, 1], START), empty_past(model, rows)
-    state = (tf.constant(0), tokens, tf.fill([rows], False), past)
+    past = empty_past(model, rows, length, cache)
+    state = (
+        tf.constant(0),
+        tf.fill([rows], START),
+        tf.fill([rows, length], PAD),
+        limits == 0,
+        past,
+    )
     invariants = (
         tf.TensorShape([]),
+        tf.TensorShape([None]),
         tf.TensorShape([None, None]),
         tf.TensorShape([None]),
-        past_shapes(past),
+        [layer_past.shape_invariants() for layer_past in past],
     )
-    _, tokens, _, _ = tf.while_loop(not_finished, extend, state, shape_invariants=invariants)
-    return tokens[:, 1:]
+    return tf.while_loop(not_finished, extend, state, shape_invariants=invariants)[2]
 
 
 def length_limits(source):
-    """The most tokens that a translation may take: twice its source's and 10; int32 [B]."""
-    return 2 * tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1) + 10
+    """The most tokens that a translation may take: twice its source's and 10; int32 [B].
 
-
-def encode_source(model, source):
-    """Everything of the source that decoding needs, computed once.
-
-    Returns:
-        For each decoder layer its cross-attention keys and values, and the source's mask.
+    0 for a row of padding alone.
     """
-    encoded, mask = model.encode(source)
-    return [layer.cross_attention.project(encoded) for layer in model.decoder_layers], mask
+    lengths = tf.reduce_sum(tf.cast(source != PAD, tf.int32), axis=1)
+    return tf.where(lengths > 0, capacity(lengths), 0)
 
 
-def empty_past(model, rows):
-    """Self-attention keys and values of no position: two tensors [rows, 0, heads, key_dim] a layer.
+def capacity(source_length):
+    """The length limit of a source of so many tokens."""
+    return 2 * source_length + 10
 
-    They grow by one position a step: joining them costs less than attending to the unused part of
-    a buffer of full length would.
+
+class Context(NamedTuple):
+    """All that decoding needs beside the past, computed once.
+
+    cross: for each decoder layer the cache of its cross-attention. visible: what to see of it.
+    position_vectors: float [capacity, D].
     """
-    shapes = [(rows, 0, layer.num_heads, layer.key_dim) for layer in model.decoder_layers]
-    return [(tf.zeros(shape, model.compute_dtype),) * 2 for shape in shapes]
+
+    cross: list
+    visible: Any
+    position_vectors: tf.Tensor
+
+    @classmethod
+    def of(cls, model, source, cache, copies=1):
+        """The context of source tokens [B, S], each row repeated `copies` times: [B copies]."""
+        encoded, mask = model.encode(source)
+
+        def keys_and_values(layer):
+            return [tf.repeat(t, copies, 0) for t in layer.cross_attention.project(encoded)]
+
+        return cls(
+            [cache.of(*keys_and_values(layer)) for layer in model.decoder_layers],
+            cache.visible(tf.repeat(mask[:, 0], copies, 0), encoded.dtype),
+            positions(capacity(tf.shape(source)[1]), model.d_model),
+        )
 
 
-def past_shapes(past):
-    """Shape invariants for a loop over `past`, whose first two dimensions may change."""
-    return tf.nest.map_structure(lambda t: tf.TensorShape([None, None, *t.shape[2:]]), past)
+def empty_past(model, rows, length, cache):
+    """Caches of the self-attention of each layer, with no position; room for `length`."""
+    return [
+        cache.empty(rows, length, layer.num_heads, layer.key_dim, model.compute_dtype)
+        for layer in model.decoder_layers
+    ]
 
 
-def next_logits(model, tokens, position_vector, past, context):
+def next_logits(model, tokens, step, past, context):
     """One position of the decoder.
 
     Args:
         tokens: int32 [B], the tokens at this position.
-        position_vector: float [D].
-        past: keys and values of the earlier positions, as from `empty_past`.
-        context: from `encode_source`.
+        step: the position's number, int32.
+        past: caches of the earlier positions, as from `empty_past`.
+        context: a `Context`.
 
     Returns:
         logits float [B, vocabulary] for the next position, and `past` with this one added.
     """
-    cross, mask = context
-    x = model.embed_target(tokens[:, tf.newaxis], position_vector[tf.newaxis])
+    x = model.embed_target(tokens[:, tf.newaxis], context.position_vectors[step, tf.newaxis])
+    length = tf.shape(context.position_vectors)[0]
+    visible = past[0].visible_until(step, length, x.dtype)
     grown = []
-    for layer, layer_past, layer_source in zip(model.decoder_layers, past, cross, strict=True):
-        x, layer_past = layer.step(x, layer_past, layer_source, mask)
+    for layer, layer_past, cross in zip(model.decoder_layers, past, context.cross, strict=True):
+        x, layer_past = layer.step(x, step, layer_past, visible, cross, context.visible)
         grown.append(layer_past)
     return model.logits(x)[:, 0], grown
+
+
+def most_likely(logits):
+    """The index of the largest of each row: [B, V] -> int32 [B]."""
+    return tf.argmax(logits, axis=-1, output_type=tf.int32)

@@ -99,16 +99,15 @@ class DecoderLayer(_ResidualLayer):
         update = self.cross_attention(normed, encoded, attention_mask=source_mask)
         return self._feed_forward(self._add(x, update, training), training)
 
-    def step(self, x, past, source, source_mask):
-        """One position: x [B, 1, D] -> [B, 1, D] and the keys and values of all positions so far.
+    def step(self, x, number, past, visible, source, source_visible):
+        """Position `number` of the sequences: x [B, 1, D] -> [B, 1, D], and `past` with it added.
 
-        past: self-attention keys and values of earlier positions, each [B, t, heads, key_dim].
-        source: cross-attention keys and values, each [B, S, heads, key_dim].
+        past: the cache of self-attention, with earlier positions. source: that of cross-attention.
+        visible, source_visible: which positions of them to attend to, as they take it.
         """
         normed = self.self_attention_norm(x)
-        new = self.self_attention.project(normed)
-        past = tuple(keras.ops.concatenate(pair, axis=1) for pair in zip(past, new, strict=True))
-        x = x + self.self_attention.attend(normed, *past)
+        past = past.extended(*self.self_attention.project(normed), number)
+        x = x + self.self_attention.attend(normed, past, visible)
         normed = self.cross_attention_norm(x)
-        x = x + self.cross_attention.attend(normed, *source, mask=source_mask)
+        x = x + self.cross_attention.attend(normed, source, source_visible)
         return self._feed_forward(x, training=False), past

@@ -6,8 +6,10 @@ import pytest
 import tensorflow as tf
 
 from transformer.attention import CachedAttention
+from transformer.caches import BLOCK, BlockCache, GrowingCache
 
-BATCH, QUERIES, KEYS, WIDTH = 3, 4, 5, 6
+FORMS = [GrowingCache, BlockCache]
+BATCH, QUERIES, KEYS, WIDTH = 3, 4, 11, 6
 
 
 @pytest.fixture
@@ -34,17 +36,51 @@ def test_it_equals_keras(inputs, layer, masked):
     reference.set_weights(layer.get_weights())
     expected = reference(query, value, attention_mask=mask)
     np.testing.assert_allclose(layer(query, value, attention_mask=mask), expected, atol=1e-6)
-    attended = layer.attend(query, *layer.project(value), mask=mask)
-    np.testing.assert_allclose(attended, expected, atol=1e-6)
 
 
-def test_one_position_at_a_time_equals_a_causal_mask(inputs, layer):
-    x = inputs[0]
-    causal = np.tril(np.ones((1, QUERIES, QUERIES), bool))
-    expected = layer(x, x, attention_mask=causal)
+@pytest.mark.parametrize("form", FORMS)
+def test_attending_to_a_cache_equals_attending_to_its_inputs(inputs, layer, form):
+    query, value, mask = inputs
+    mask = mask[:, 0] | ~mask[:, 0].any(axis=-1, keepdims=True)
+    expected = layer(query, value, attention_mask=mask[:, np.newaxis])
+    cache, visible = form.of(*layer.project(value)), form.visible(mask, tf.float32)
     for t in range(QUERIES):
-        step = layer.attend(x[:, t : t + 1], *layer.project(x[:, : t + 1]))
+        step = layer.attend(query[:, t : t + 1], cache, visible)
         np.testing.assert_allclose(step[:, 0], expected[:, t], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_position_at_a_time_equals_a_causal_mask(layer, form):
+    steps = 2 * BLOCK + 1
+    x = np.random.default_rng(1).normal(size=(BATCH, steps, WIDTH)).astype("float32")
+    expected = layer(x, x, attention_mask=np.tril(np.ones((1, steps, steps), bool)))
+    cache = form.empty(BATCH, steps, layer.num_heads, layer.key_dim, tf.float32)
+    for t in range(steps):
+        position = x[:, t : t + 1]
+        cache = cache.extended(*layer.project(position), t)
+        step = layer.attend(position, cache, form.visible_until(t, steps, tf.float32))
+        np.testing.assert_allclose(step[:, 0], expected[:, t], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_of_a_cache_can_be_chosen(inputs, layer, form):
+    query, value, _ = inputs
+    rows, mask = np.array([2, 0, 2]), np.ones((BATCH, KEYS), bool)
+    chosen = form.of(*layer.project(value)).gather(rows)
+    visible = form.visible(mask, tf.float32)
+    expected = layer.attend(query[:, :1], form.of(*layer.project(value[rows])), visible)
+    np.testing.assert_allclose(layer.attend(query[:, :1], chosen, visible), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_a_row_with_nothing_to_attend_to_stays_finite_in_a_cache(inputs, form, dtype):
+    layer = CachedAttention(num_heads=2, key_dim=3, dtype=dtype)
+    layer.build((None, None, WIDTH), (None, None, WIDTH))
+    query, value, _ = (tf.cast(part, layer.compute_dtype) for part in inputs)
+    visible = form.visible(np.zeros((BATCH, KEYS), bool), query.dtype)
+    attended = layer.attend(query[:, :1], form.of(*layer.project(value)), visible)
+    assert np.isfinite(attended).all()
 
 
 def test_a_row_with_nothing_to_attend_to_stays_finite(inputs, layer):

@@ -6,8 +6,11 @@ import tensorflow as tf
 
 from tests.transformer.conftest import make_model
 from transformer.beam_search import beam_search
+from transformer.caches import BlockCache, GrowingCache
 from transformer.decoding import greedy_decode, length_limits
 from transformer.vocabulary import END, PAD, START
+
+FORMS = [GrowingCache, BlockCache]
 
 
 def sources(seed, count=5, longest=5):
@@ -68,11 +71,12 @@ def slow_beam_search(log_probabilities, source, beam_size, exponent):
     return max(ended)[1]
 
 
-def compiled(model, decode=greedy_decode, **options):
+def compiled(model, decode=greedy_decode, cache=GrowingCache, jit_compile=False, **options):
     """`decode` for this model in one trace for all shapes, as translation uses it."""
     return tf.function(
-        lambda source: decode(model, source, **options),
+        lambda source: decode(model, source, cache=cache, **options),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
+        jit_compile=jit_compile,
     )
 
 
@@ -92,10 +96,11 @@ def ending_model(request, vocabularies):
     return willing_to_end(make_model(vocabularies, tie_embeddings=False), request.param)
 
 
+@pytest.mark.parametrize("cache", FORMS)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_greedy_equals_the_uncached_model(ending_model, seed):
+def test_greedy_equals_the_uncached_model(ending_model, seed, cache):
     rows = sources(seed)
-    fast = trimmed(compiled(ending_model)(rows))
+    fast = trimmed(compiled(ending_model, cache=cache)(rows))
     assert fast == slow_greedy(ending_model, rows)
 
 
@@ -104,30 +109,43 @@ def test_greedy_equals_the_uncached_model_with_tied_embeddings(vocabularies):
     assert trimmed(compiled(model)(rows)) == slow_greedy(model, rows)
 
 
+@pytest.mark.parametrize("cache", FORMS)
 @pytest.mark.parametrize(
     ("decode", "options"), [(greedy_decode, {}), (beam_search, {"beam_size": 3})]
 )
-def test_a_sentence_is_translated_alike_in_any_batch(ending_model, decode, options):
-    rows, translate = sources(4), compiled(ending_model, decode, **options)
+def test_a_sentence_is_translated_alike_in_any_batch(ending_model, decode, options, cache):
+    rows, translate = sources(4), compiled(ending_model, decode, cache, **options)
     together = trimmed(translate(rows))
-    assert trimmed(translate(np.pad(rows, [(0, 0), (0, 5)]))) == together
+    assert trimmed(translate(np.pad(rows, [(0, 2), (0, 5)]))) == [*together, [], []]
     assert [trimmed(translate(row[row != PAD][np.newaxis]))[0] for row in rows] == together
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_xla_gives_the_same_translations(ending_model, beam_size):
+    rows = np.pad(sources(9), [(0, 1), (0, 0)])
+    decode, options = greedy_decode, {}
+    if beam_size > 1:
+        decode, options = beam_search, {"beam_size": beam_size}
+    expected = compiled(ending_model, decode, **options)(rows)
+    under_xla = compiled(ending_model, decode, BlockCache, jit_compile=True, **options)
+    np.testing.assert_array_equal(under_xla(rows), expected)
 
 
 def test_a_row_ends_at_its_limit_or_at_end(ending_model):
     rows = sources(5)
     limits = length_limits(rows).numpy()
     assert limits.tolist() == [2 * np.count_nonzero(row) + 10 for row in rows]
+    assert length_limits(np.zeros((1, 3), "int32")).numpy().tolist() == [0]
     for tokens, limit in zip(trimmed(compiled(ending_model)(rows)), limits, strict=True):
         assert (len(tokens) == limit) or tokens[-1] == END
         assert END not in tokens[:-1]
 
 
+@pytest.mark.parametrize("cache", FORMS)
 @pytest.mark.parametrize(("beam_size", "exponent"), [(2, 0.0), (2, 0.6), (4, 0.6)])
-def test_beam_search_equals_a_slow_one(ending_model, beam_size, exponent):
-    rows = sources(6, count=3)
-    search = compiled(ending_model, beam_search, beam_size=beam_size, length_penalty=exponent)
-    fast = trimmed(search(rows))
+def test_beam_search_equals_a_slow_one(ending_model, beam_size, exponent, cache):
+    rows, options = sources(6, count=3), {"beam_size": beam_size, "length_penalty": exponent}
+    fast = trimmed(compiled(ending_model, beam_search, cache, **options)(rows))
     log_probabilities = uncached(ending_model)
     slow = [slow_beam_search(log_probabilities, row, beam_size, exponent) for row in rows]
     assert fast == slow
