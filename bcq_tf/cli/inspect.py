@@ -201,7 +201,8 @@ def _training(metadata: dict) -> str:
     if metadata.get("epoch") is None:
         return "not said: quantized in one shot"
     value = metadata.get("value")
-    rating = "" if value is None else f"{metadata.get('monitor')} {value:.6g}, "
+    value = f"{value:.6g}" if isinstance(value, float) else value
+    rating = "" if value is None else f"{metadata.get('monitor')} {value}, "
     return f"{rating}epoch {metadata['epoch']} (the first is 0), step {metadata.get('step')}"
 
 

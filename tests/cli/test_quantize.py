@@ -1,0 +1,113 @@
+"""`quantize` writes what `bcq_tf.quantize_model` writes, and never harms a file."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import bcq_tf
+
+
+def quantized(folder, path, *arguments, **options) -> bytes:
+    """The file that the library writes for the same model."""
+    bcq_tf.quantize_model(keras.saving.load_model(folder.model, compile=False), *arguments,
+                          **options, filepath=path)  # fmt: skip
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        ([], {"bits": 3}),
+        (["--bits", "1"], {"bits": 1}),
+        (["--bits", "2", "--group-size", "64", "--offset"],
+         {"bits": 2, "group_size": 64, "offset": True}),
+        (["--solver", "greedy"], {"solver": "greedy"}),
+        (["--solver", "uniform", "--effort", "low"], {"solver": "uniform", "effort": "low"}),
+        (["--rules", '{"*embeddings": 4, "classes*": null}'],
+         {"rules": {"*embeddings": 4, "classes*": None}}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_the_file_is_that_of_the_library(folder, run_json, tmp_path, words, options):
+    out = tmp_path / "a.bcq.npy"
+    shown = run_json("quantize", folder.model, out, *words)
+    assert out.read_bytes() == quantized(folder, tmp_path / "b.bcq.npy", **options)
+    assert shown["path"] == str(out)
+    assert shown["nbytes"] == os.path.getsize(out)
+    opened = bcq_tf.read(out)
+    expected = bcq_tf.Report.of(opened, opened.metadata).to_dict()
+    for line, wanted in zip(shown.pop("chosen"), expected.pop("chosen"), strict=True):
+        assert line.pop("error") == pytest.approx(wanted.pop("error"), rel=1e-3)  # 4 digits kept
+        assert line == wanted
+    assert shown == expected | {"path": str(out)}
+
+
+def test_rules_may_be_a_file(folder, run_json, tmp_path):
+    (tmp_path / "rules.json").write_text('{"table*": 4}')
+    shown = run_json(
+        "quantize", folder.model, tmp_path / "a.bcq.npy", "--rules", tmp_path / "rules.json"
+    )
+    assert [line["bits"] for line in shown["chosen"]] == [4, 3, 3]
+
+
+def test_the_table_names_the_file(folder, run, tmp_path):
+    text = run("quantize", folder.model, tmp_path / "a.bcq.npy")
+    assert text.splitlines()[-1] == f"Written: {tmp_path / 'a.bcq.npy'}"
+    assert "hidden/kernel" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--bits", "0"], "`bits` must be an integer from 1 to 8. Received: bits=0"),
+        (["--group-size", "30"], "`group_size` must be None or a positive multiple of 32"),
+        (["--rules", "{nonsense"], "`--rules` must be a JSON object or a file of one"),
+        (["--rules", '{"a": 1, "a": 2}'], "`--rules` must be a JSON object or a file of one"),
+        (["--rules", "[1]"], "`--rules` must be a JSON object. Received: [1]"),
+        (["--rules", '{"a": 9}'], "`bits` must be an integer from 1 to 8. Received: bits=9"),
+        (["--rules", '{"nothing*": 2}'], "`rules` must have patterns that match"),
+        (["--rules", '{"*": null}'], "`model` must have a weight to quantize"),
+        (["--import", "no_such_module"], "`--import` must be a module that can be imported"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_leaves_the_file_that_is_there(folder, fail, tmp_path, words, message):
+    out = tmp_path / "a.bcq.npy"
+    out.write_bytes(b"precious")
+    assert message in fail("quantize", folder.model, out, *words)
+    assert out.read_bytes() == b"precious"
+    assert os.listdir(tmp_path) == ["a.bcq.npy"]
+
+
+def test_a_weight_that_is_not_finite_is_named(folder, fail, tmp_path):
+    model = keras.saving.load_model(folder.model)
+    model.get_layer("hidden").kernel.assign(np.full((192, 32), np.nan))
+    model.save(tmp_path / "bad.keras")
+    line = fail("quantize", tmp_path / "bad.keras", tmp_path / "a.bcq.npy")
+    assert "hidden/kernel" in line
+    assert os.listdir(tmp_path) == ["bad.keras"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.npy", "`OUT` must end with .bcq.npy"),
+        ("nowhere/a.bcq.npy", "No such folder"),
+        ("folder.bcq.npy", "`OUT` must be a file. Received: the folder"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_said_first(fail, tmp_path, name, message):
+    (tmp_path / "folder.bcq.npy").mkdir()
+    # The model does not even exist.
+    assert message in fail("quantize", tmp_path / "no.keras", tmp_path / name)
+
+
+def test_json_stays_json_when_a_file_is_replaced(folder, run, tmp_path):
+    out = tmp_path / "a.bcq.npy"
+    for bits in (1, 2):
+        shown = json.loads(run("quantize", folder.model, out, "--bits", bits, "--json"))
+        assert {line["bits"] for line in shown["chosen"]} == {bits}
+        assert bcq_tf.read(out).nbytes == shown["nbytes"]
