@@ -26,6 +26,17 @@ def check_packed(model) -> None:
         )
 
 
+def check_compute_dtype(model, allowed: tuple[str, ...]) -> None:
+    """Raises ValueError: a layer computes in a half precision that is not `allowed`."""
+    for layer in walk_layers(model):
+        if layer.compute_dtype in {"float16", "bfloat16"} - {*allowed}:
+            raise ValueError(
+                f"`model` must compute in {' or '.join(allowed)} for this format; make it with that "
+                "dtype policy and pack it from the same file. "
+                f"Received: {layer.compute_dtype} (layer {layer.path!r})"
+            )
+
+
 def named_codes(model) -> Iterator[tuple[str, TiledCodes]]:
     """(name, codes) of every packed weight; the parts of the codes are Keras variables."""
     for layer in walk_layers(model):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.atomic import write_atomically
-from bcq_tf.export.interface import check_packed
+from bcq_tf.export.interface import check_compute_dtype, check_packed
 from bcq_tf.export.tracing import PackedFunction
 
 
@@ -24,11 +24,12 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
 
     Raises:
         ImportError: onnx or tf2onnx is not installed.
-        TypeError, ValueError: the model is not built or not packed; it uses an operation that ONNX
-            or tf2onnx has not.
+        TypeError, ValueError: the model is not built, not packed, or computes in bfloat16; it has
+            an operation that ONNX or tf2onnx lacks.
         OSError: the file cannot be written.
     """
     check_packed(model)
+    check_compute_dtype(model, ("float32", "float16"))
     onnx, tf2onnx = _packages()
     function = PackedFunction.of(model, input_signature)
     proto = _converted(tf2onnx, *function.flat(), opset)

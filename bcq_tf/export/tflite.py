@@ -14,7 +14,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from tensorflow.lite.tools import flatbuffer_utils
 
 from bcq_tf.atomic import write_atomically
-from bcq_tf.export.interface import check_packed
+from bcq_tf.export.interface import check_compute_dtype, check_packed
 from bcq_tf.export.tracing import PackedFunction
 
 
@@ -30,11 +30,12 @@ def export_tflite(model, path, input_signature=None) -> None:
         input_signature: `input_specs` tells; None for the model's own inputs, any batch size.
 
     Raises:
-        TypeError, ValueError: the model is not built or not packed; it uses an operation that
-            TensorFlow Lite has not built in.
+        TypeError, ValueError: the model is not built, not packed, or computes in half precision;
+            it has an operation that is not built into TensorFlow Lite.
         OSError: the file cannot be written.
     """
     check_packed(model)
+    check_compute_dtype(model, ("float32",))
     function = PackedFunction.of(model, input_signature)
     with tempfile.TemporaryDirectory() as folder:
         archive = keras.export.ExportArchive()

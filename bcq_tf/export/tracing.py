@@ -40,7 +40,11 @@ class PackedFunction:
         return cls(
             model,
             input_specs(model, signature),
-            [(codes, _named(name, unpackable(codes))) for name, codes in named_codes(model)],
+            [
+                # Paths may be equal; the number tells them apart.
+                (codes, _named(f"codes{k}_{name}", unpackable(codes)))
+                for k, (name, codes) in enumerate(named_codes(model))
+            ],
         )
 
     @property

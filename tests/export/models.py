@@ -61,6 +61,16 @@ def packed_mlp(width: int = 32) -> Exported:
     return Exported(packed(float_mlp(width)), {"features": x})
 
 
+def half_mlp(policy: str) -> Exported:
+    """`packed_mlp` of a mixed precision."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return packed_mlp(96)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def attention(vocabulary: int = 50) -> Exported:
     """A functional model of an embedding, self-attention and logits."""
     ids = keras.Input((None,), dtype="int32", name="ids")
@@ -77,14 +87,17 @@ def token_ids(vocabulary: int, shape=(3, 7), seed: int = 0) -> np.ndarray:
 
 
 class Classifier(keras.Model):
-    """A subclassed model: token ids [batch, tokens] -> {"label", "score"}."""
+    """A subclassed model: token ids [batch, tokens] -> {"label", "score"}.
+
+    Two of its layers have the same name, and so their weights the same path.
+    """
 
     def __init__(self):
         super().__init__()
         self.embedding = layers.Embedding(40, 32)
-        self.hidden = layers.Dense(36, activation="gelu")
+        self.hidden = layers.Dense(70, activation="gelu", name="same")
         self.score = layers.Dense(1)
-        self.label = layers.Dense(5)
+        self.label = layers.Dense(70, name="same")
 
     def call(self, ids):
         hidden = self.hidden(keras.ops.mean(self.embedding(ids), axis=1))

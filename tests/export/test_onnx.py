@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 import bcq_tf
-from tests.export.models import MODELS, float_mlp, packed, packed_mlp, same
+from tests.export.models import MODELS, float_mlp, half_mlp, packed, packed_mlp, same
 
 
 def session(path, **options) -> onnxruntime.InferenceSession:
@@ -32,6 +32,18 @@ def test_answers_as_the_model_does(make, tmp_path):
     opened = session(tmp_path / "m.onnx")
     assert {value.name for value in opened.get_inputs()} == set(exported.arrays)
     same(answers(opened, exported.arrays), exported.expected())
+
+
+def test_half_precision_is_inside_only(tmp_path):
+    exported = half_mlp("mixed_float16")
+    bcq_tf.export_onnx(exported.model, tmp_path / "m.onnx")
+    opened = session(tmp_path / "m.onnx")
+    same(answers(opened, exported.arrays), exported.expected(), tolerance=2e-3)
+
+
+def test_bfloat16_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`model` must compute in float32 or float16 .* bfloat16"):
+        bcq_tf.export_onnx(half_mlp("mixed_bfloat16").model, tmp_path / "m.onnx")
 
 
 def test_codes_need_not_be_unpacked_at_load(tmp_path):

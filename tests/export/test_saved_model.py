@@ -15,7 +15,7 @@ import bcq_tf
 from bcq_tf import native
 from bcq_tf.export.saved_model import load_saved_model
 from bcq_tf.ops import compiled
-from tests.export.models import MODELS, attention, float_mlp, packed, packed_mlp, same
+from tests.export.models import MODELS, attention, float_mlp, half_mlp, packed, packed_mlp, same
 
 ROOT = Path(__file__).parents[2]
 needs_ops = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
@@ -136,14 +136,11 @@ def test_the_signature_is_that_of_a_keras_export(tmp_path):
     assert ours.signatures["serving_default"].inputs[0].shape.as_list() == [None, 32]
 
 
-def test_half_precision_is_inside_only(tmp_path):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        exported = packed_mlp()
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert exported.model.compute_dtype == "bfloat16"
-    bcq_tf.export_saved_model(exported.model, tmp_path / "m")
+@pytest.mark.parametrize("portable", [True, pytest.param(False, marks=needs_ops)])
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_inside_only(policy, portable, tmp_path):
+    exported = half_mlp(policy)
+    bcq_tf.export_saved_model(exported.model, tmp_path / "m", portable)
     same(answers(tmp_path / "m", exported.arrays), exported.expected(), tolerance=2e-2)
 
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import bcq_tf
-from tests.export.models import MODELS, attention, float_mlp, packed, packed_mlp, same
+from tests.export.models import MODELS, attention, float_mlp, half_mlp, packed, packed_mlp, same
 
 
 def runner(path):
@@ -27,6 +27,12 @@ def test_answers_as_the_model_does(make, tmp_path):
     serve = runner(tmp_path / "m.tflite")
     assert set(serve.get_input_details()) == set(exported.arrays)
     same(serve(**exported.arrays), exported.expected())
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_is_refused(policy, tmp_path):
+    with pytest.raises(ValueError, match=f"`model` must compute in float32 .*: {policy[6:]}"):
+        bcq_tf.export_tflite(half_mlp(policy).model, tmp_path / "m.tflite")
 
 
 def test_any_batch_size(tmp_path):
