@@ -31,8 +31,8 @@ def check_compute_dtype(model, allowed: tuple[str, ...]) -> None:
     for layer in walk_layers(model):
         if layer.compute_dtype in {"float16", "bfloat16"} - {*allowed}:
             raise ValueError(
-                f"`model` must compute in {' or '.join(allowed)} for this format; make it with that "
-                "dtype policy and pack it from the same file. "
+                f"`model` must compute in {' or '.join(allowed)} for this format; make it with "
+                "that dtype policy and pack it from the same file. "
                 f"Received: {layer.compute_dtype} (layer {layer.path!r})"
             )
 

@@ -32,8 +32,9 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     check_compute_dtype(model, ("float32", "float16"))
     onnx, tf2onnx = _packages()
     function = PackedFunction.of(model, input_signature)
-    proto = _converted(tf2onnx, *function.flat(), opset)
-    _inputs_to_initializers(onnx, proto.graph, function.constants)
+    flat, specs = function.flat()
+    proto = _converted(tf2onnx, flat, specs, opset)
+    _inputs_to_initializers(onnx, proto.graph, function.constants | _captured(flat))
     _check(onnx, proto)
     write_atomically(path, [proto.SerializeToString()])
 
@@ -94,12 +95,21 @@ def _check(onnx, proto) -> None:
         ) from None
 
 
+def _captured(function) -> dict[str, np.ndarray]:
+    # Tensors that the model's layers hold: to tf2onnx they are inputs.
+    captures = function.get_concrete_function().graph.captures
+    return {
+        inside.name: outside.numpy() for outside, inside in captures if inside.dtype != tf.resource
+    }
+
+
 def _inputs_to_initializers(onnx, graph, constants: dict) -> None:
     for value in [value for value in graph.input if value.name in constants]:
         graph.input.remove(value)
         name, array = value.name, constants[value.name]
-        if array.dtype == np.float16:
+        wanted = value.type.tensor_type.elem_type
+        if array.dtype == np.float16 and wanted == onnx.TensorProto.FLOAT:
             name += "_half"
-            widen = onnx.helper.make_node("Cast", [name], [value.name], to=onnx.TensorProto.FLOAT)
+            widen = onnx.helper.make_node("Cast", [name], [value.name], to=wanted)
             graph.node.insert(0, widen)
         graph.initializer.append(onnx.numpy_helper.from_array(array, name))

@@ -111,6 +111,25 @@ def subclassed() -> Exported:
     return Exported(packed(model), {"ids": ids}, [tf.TensorSpec([None, None], tf.int32, "ids")])
 
 
+class Shift(keras.layers.Layer):
+    """Adds a tensor that it holds, which is no variable."""
+
+    def __init__(self):
+        super().__init__()
+        self.shift = tf.reshape(tf.range(200.0), [200])
+
+    def call(self, x):
+        """x [batch, 200] -> the same shape."""
+        return x + self.shift
+
+
+def held_tensor() -> Exported:
+    """A functional model with a constant tensor among its layers."""
+    x = keras.Input((64,), name="x")
+    model = packed(keras.Model(x, Shift()(layers.Dense(200)(x))))
+    return Exported(model, {"x": np.random.default_rng(0).normal(size=(3, 64)).astype("float32")})
+
+
 def every_layer() -> Exported:
     """One packed layer of each kind, beside one another, an input for each."""
     arrays = {f"to_{name}": inputs(case) for name, case in CASES.items()}
@@ -139,4 +158,4 @@ def every_form() -> Exported:
     return Exported(keras.Model({"x": x, "ids": ids}, outputs), arrays)
 
 
-MODELS = [packed_mlp, attention, subclassed, every_layer, every_form]
+MODELS = [packed_mlp, attention, subclassed, held_tensor, every_layer, every_form]
