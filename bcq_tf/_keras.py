@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import dataclasses
 import json
 import sys
@@ -171,8 +170,15 @@ def deferred_model(config: dict, custom_objects=None) -> tuple:
     """The model of a Keras config, and its variables, which are `deferred_variables`."""
     with deferred_variables() as made:
         # A copy, as Keras takes a config apart while it reads it.
-        model = keras.saving.deserialize_keras_object(copy.deepcopy(config), custom_objects)
+        model = keras.saving.deserialize_keras_object(_not_compiled(config), custom_objects)
     return model, made
+
+
+def _not_compiled(config):
+    # A copy without optimizers, whose variables cannot wait for their values.
+    if isinstance(config, dict):
+        return {k: _not_compiled(v) for k, v in config.items() if k != "compile_config"}
+    return [_not_compiled(v) for v in config] if isinstance(config, list) else config
 
 
 def initialize_rest(model, made: list) -> None:

@@ -35,6 +35,23 @@ def test_from_the_file_alone(name, packed, path):
     assert all(_keras._has_value(variable) for variable in model.variables)
 
 
+def test_a_model_that_was_compiled(path, tmp_path):
+    def compiled():
+        inner = mlp(outputs=32)
+        inner.compile("adam", "mse")
+        model = keras.Sequential([keras.Input((32,)), inner, L.Dense(64)])
+        model.compile(keras.optimizers.Adam(1e-2), "mse")
+        return model
+
+    x = np.random.default_rng(0).normal(size=(5, 32)).astype("float32")
+    expected = quantized(compiled, path)(x).numpy()
+    model = bcq_tf.load_model(path)
+    close(model(x), expected)
+    assert not model.compiled
+    model.save(tmp_path / "model.keras")
+    close(keras.saving.load_model(tmp_path / "model.keras")(x), expected)
+
+
 def test_settings_of_packing(path):
     x = np.random.default_rng(0).normal(size=(5, 32)).astype("float32")
     expected = quantized(mlp, path)(x).numpy()
@@ -47,9 +64,7 @@ def test_settings_of_packing(path):
 @pytest.mark.parametrize("packed", [True, False])
 def test_with_a_model(packed, path):
     expected = quantized(no_config, path)(IDS).numpy()
-    with pytest.raises(
-        ValueError, match=r"`model` must be given, .*load_model\(path, model=...\)"
-    ):
+    with pytest.raises(ValueError, match=r"`model` must be given, .*load_model\(path, model=...\)"):
         bcq_tf.load_model(path)
     mine = no_config()
     model = bcq_tf.load_model(path, model=mine, packed=packed)
