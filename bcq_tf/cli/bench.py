@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("file", metavar="FILE", help="a .bcq.npy file of a model")
     add("--model", metavar="MODEL.keras", help="model of the file's architecture")
     add("--data", metavar="FILE.npz", help="inputs (random inputs)")
-    add("--batch", type=positives, default=[1, 8], help="rows at once, such as 1,8 (%(default)s)")
+    add("--batch", type=positives, default="1,8", help="rows at once, such as 1,8 (%(default)s)")
     add("--threads", type=positive, help="of the CPU (TensorFlow's choice)")
     add("--device", choices=DEVICES, default="cpu", help="(%(default)s)")
     add_precision(parser)
@@ -96,12 +96,16 @@ class Benchmark:
     def __str__(self) -> str:
         from rich.console import Group
 
-        setting = ", ".join(f"{name} {_said(value)}" for name, value in self.setting.items())
+        said = self.setting
+        heading = (
+            f"Device {said['device']}, threads {said['threads'] or 'as TensorFlow chooses'}, "
+            f"precision {said['precision']}, core {said['isa'] or 'not compiled'}. "
+            f"Inputs: {self.inputs}"
+        )
         memory = (
             f"Weights in memory: {self.packed_nbytes:,} bytes packed, {self.float_nbytes:,} float, "
             f"{self.float_nbytes / self.packed_nbytes:.2f} times"
         )
-        heading = f"{setting}. Inputs: {self.inputs}"
         return as_text(
             Group(heading, _forward_table(self.forward), _products_table(self.products), memory)
         )
@@ -153,8 +157,7 @@ def _forward(model, inputs: Inputs, batch: int):
     x = arranged(model, tuple(tf.constant(array) for array in rows))
     function = tf.function(lambda x: model(x, training=False))
     made = function.get_concrete_function(x)
-    flat = tf.nest.flatten(x, expand_composites=True)
-    return waiting(lambda: made(*flat))
+    return waiting(lambda: made(x))
 
 
 def _result(options, packed, inputs: Inputs, forward, products) -> Benchmark:
@@ -169,10 +172,6 @@ def _result(options, packed, inputs: Inputs, forward, products) -> Benchmark:
     }
     report = PackReport.of(packed, {})
     return Benchmark(setting, inputs.origin, forward, products, report.float_nbytes, report.nbytes)
-
-
-def _said(value) -> str:
-    return "default" if value is None else str(value)
 
 
 def _forward_table(lines: list[ForwardTimes]):

@@ -21,6 +21,18 @@ def classifier() -> keras.Model:
     return keras.Model(ids, keras.layers.Dense(CLASSES, name="classes")(x))
 
 
+def two_inputs(structure: str) -> keras.Model:
+    """a [3], b [4, 32] in a dict or list -> {"y1": [6], "y2": [1]}."""
+    a = keras.Input((3,), name="a")
+    b = keras.Input((4, 32), name="b")
+    mean = keras.layers.GlobalAveragePooling1D()(keras.layers.Dense(32, name="wide")(b))
+    both = keras.layers.Concatenate()([a, mean])
+    first = keras.layers.Dense(6, name="first")(both)
+    second = keras.layers.Dense(1, name="second")(both)
+    inputs = {"dict": {"b": b, "a": a}, "list": [a, b]}[structure]
+    return keras.Model(inputs, {"y1": first, "y2": second})
+
+
 class Folder:
     """The files that the commands of a test read, and paths for those that they write."""
 

@@ -10,7 +10,7 @@ from bcq_tf import native
 from bcq_tf.cli import products, timing
 
 from ..models import compiled_mlp, regression_data
-from .conftest import CLASSES, LENGTH, WORDS
+from .conftest import CLASSES, LENGTH, WORDS, two_inputs
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +61,14 @@ def test_layers_of_equal_size_are_timed_once(run_json, tmp_path):
     (line,) = shown["products"]
     names = [path.split("/")[-2] for path in line["layers"]]
     assert sorted(names) == ["attention_output", "key", "last", "query", "value"]
+
+
+@pytest.mark.parametrize("structure", ["dict", "list"])
+def test_several_inputs(run, tmp_path, structure):
+    bcq_tf.quantize_model(two_inputs(structure), bits=1, filepath=tmp_path / "m.bcq.npy")
+    text = run("bench", tmp_path / "m.bcq.npy", "--batch", "2")
+    assert "Forward pass" in text
+    assert text.startswith("Device cpu, threads as TensorFlow chooses, precision exact, core ")
 
 
 def test_a_trained_file_with_its_model(run_json, run, tmp_path):

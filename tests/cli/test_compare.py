@@ -9,7 +9,7 @@ import pytest
 import bcq_tf
 from bcq_tf.cli.agreement import Agreement
 
-from .conftest import CLASSES, LENGTH, ROWS, WORDS, classifier
+from .conftest import CLASSES, LENGTH, ROWS, WORDS, classifier, two_inputs
 
 
 def outputs(folder, x) -> tuple[np.ndarray, np.ndarray]:
@@ -113,17 +113,6 @@ def test_weights_that_stay_float_in_memory_are_listed(run, run_json, tmp_path):
     listed = run_json(*words)["dequantized"]
     assert list(listed) == ["lstm/lstm_cell/kernel", "lstm/lstm_cell/recurrent_kernel"]
     assert "LSTMCell" in run(*words)
-
-
-def two_inputs(structure):
-    a = keras.Input((3,), name="a")
-    b = keras.Input((4, 32), name="b")
-    mean = keras.layers.GlobalAveragePooling1D()(keras.layers.Dense(32, name="wide")(b))
-    both = keras.layers.Concatenate()([a, mean])
-    first = keras.layers.Dense(6, name="first")(both)
-    second = keras.layers.Dense(1, name="second")(both)
-    inputs = {"dict": {"b": b, "a": a}, "list": [a, b]}[structure]
-    return keras.Model(inputs, {"y1": first, "y2": second})
 
 
 @pytest.mark.parametrize("structure", ["dict", "list"])
