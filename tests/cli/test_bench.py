@@ -71,7 +71,8 @@ def test_several_inputs(run, tmp_path, structure):
     assert text.startswith("Device cpu, threads as TensorFlow chooses, precision exact, core ")
 
 
-def test_a_trained_file_with_its_model(run_json, run, tmp_path):
+@pytest.mark.parametrize("given", [False, True], ids=["alone", "with its model"])
+def test_a_trained_file(run_json, run, tmp_path, given):
     path, saved = tmp_path / "m.bcq.npy", tmp_path / "m.keras"
     model = compiled_mlp()
     model.save(saved)
@@ -79,7 +80,8 @@ def test_a_trained_file_with_its_model(run_json, run, tmp_path):
     callback = bcq_tf.BCQCallback(path, bits=2, monitor="loss")
     model.fit(x, y, verbose=0, callbacks=[callback])
     np.savez(tmp_path / "x.npz", x)
-    words = ["bench", path, "--model", saved, "--data", tmp_path / "x.npz", "--batch", "5"]
+    words = ["bench", path, "--data", tmp_path / "x.npz", "--batch", "5"]
+    words += ["--model", saved] if given else []
     shown = run_json(*words)
     assert shown["inputs"] == str(tmp_path / "x.npz")
     assert [line["batch"] for line in shown["forward"]] == [5]

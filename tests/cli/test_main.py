@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from bcq_tf import cli
+from bcq_tf.cli import parser
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
 from bcq_tf.cli.output import as_json
+from bcq_tf.ops.matmul import PRECISIONS
 from bcq_tf.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +39,10 @@ def test_help_has_a_description_and_examples(name, capsys):
     assert f"usage: python -m bcq_tf {name}" in text
     assert f"examples:\n  python -m bcq_tf {name}" in text
     assert "--json" in text
+
+
+def test_the_precisions_are_those_of_the_ops():
+    assert parser.PRECISIONS == PRECISIONS
 
 
 def test_the_list_of_commands_and_the_version(capsys):
