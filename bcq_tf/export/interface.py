@@ -55,8 +55,9 @@ def input_specs(model, signature=None) -> list:
 
     Raises:
         TypeError: the signature is no list of such structures.
+        ValueError: it is None and the model's own inputs are not known.
     """
-    specs = input_signature(model) if signature is None else signature
+    specs = _own_signature(model) if signature is None else signature
     flat = keras.tree.flatten(specs)
     kinds = (keras.InputSpec, tf.TensorSpec)
     if not isinstance(specs, list | tuple) or not all(isinstance(spec, kinds) for spec in flat):
@@ -69,6 +70,16 @@ def input_specs(model, signature=None) -> list:
         for i, spec in enumerate(flat)
     ]
     return list(keras.tree.pack_sequence_as(specs, named))
+
+
+def _own_signature(model) -> list:
+    try:
+        return input_signature(model)
+    except ValueError as error:
+        raise ValueError(
+            f"`input_signature` must be given where Keras has not kept the inputs: {error} "
+            f"Received: model {model.name!r}"
+        ) from None
 
 
 def named_outputs(outputs) -> dict:

@@ -7,6 +7,7 @@ serves as well: bytes are looked up (Cast, Gather) and give eight signs each.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -23,17 +24,17 @@ def unpackable(codes: TiledCodes) -> dict[str, np.ndarray]:
     """The parts of codes as `Unpacking` wants them, no larger than in a file.
 
     Returns:
-        "plane0", ...: uint8 [n_i, bytes of a row], for planes that cover n_i > 0 rows;
-        "scale0", ...: [n_i, G]; "offset": [R, G]; "row_place": int32 [R]. The last two where the
-        codes have them.
+        "planes": uint8 [sum of n_i, bytes of a row], the n_i rows of plane 0, then those of plane 1
+        and so on; "scales": [sum of n_i, G] likewise; "offset": [R, G]; "row_place": int32 [R]. The
+        last two where the codes have them.
     """
     layout = codes.layout
     tiles, scales = np.asarray(codes.tiles), np.asarray(codes.scales)
-    parts = {}
-    for i, count in enumerate(layout.plane_rows):
-        if count:
-            parts[f"plane{i}"] = _plane_bytes(tiles, layout, i, count)
-            parts[f"scale{i}"] = np.ascontiguousarray(scales[:, i, :count].T)
+    counts = list(enumerate(layout.plane_rows))
+    parts = {
+        "planes": np.concatenate([_plane_bytes(tiles, layout, i, count) for i, count in counts]),
+        "scales": np.concatenate([scales[:, i, :count].T for i, count in counts]),
+    }
     if codes.offset is not None:
         parts["offset"] = np.ascontiguousarray(np.asarray(codes.offset).T)
     if codes.row_place is not None:
@@ -57,17 +58,18 @@ class Unpacking:
     def product(self, x, codes: TiledCodes, precision: str = "exact"):
         """x [..., C] -> x W^T [..., R]; a float32 product, whichever precision is asked for."""
         del precision
-        layout = codes.layout
-        matrix = self._values(codes, self._parts(codes).get("row_place"))
+        layout, parts = codes.layout, self._parts(codes)
+        matrix = self._unpack(layout, parts, parts.get("row_place"), self.signs)
         y = tf.matmul(_flat(x, layout.columns), matrix, transpose_b=True)
         return tf.cast(tf.reshape(y, [*_dimensions(x)[:-1], layout.rows]), x.dtype)
 
     def gather(self, ids, codes: TiledCodes, dtype: tf.DType):
         """ids [...] -> rows of W [..., C]; what an id gives that is no row is up to the runtime."""
+        layout, parts = codes.layout, self._parts(codes)
         rows = tf.cast(tf.reshape(ids, [-1]), tf.int32)
-        place = self._parts(codes).get("row_place")
-        values = self._values(codes, rows if place is None else tf.gather(place, rows))
-        return tf.cast(tf.reshape(values, [*_dimensions(ids), codes.layout.columns]), dtype)
+        rows = tf.gather(parts["row_place"], rows) if "row_place" in parts else rows
+        values = self._unpack(layout, parts, rows, self.signs)
+        return tf.cast(tf.reshape(values, [*_dimensions(ids), layout.columns]), dtype)
 
     def _parts(self, codes: TiledCodes) -> dict:
         try:
@@ -78,32 +80,53 @@ class Unpacking:
                 f"[{codes.layout.rows}, {codes.layout.columns}] from elsewhere"
             ) from None
 
-    def _values(self, codes: TiledCodes, rows):
-        # The values of the stored rows int32 [n], or of all where None: float32 [n, C].
-        layout, parts = codes.layout, self._parts(codes)
-        total = 0.0
-        if "offset" in parts:
-            total = _rows(parts["offset"], rows)[:, :, tf.newaxis, tf.newaxis]
-        for i, count in enumerate(layout.plane_rows):
-            if count:
-                scale = _rows(_padded(parts[f"scale{i}"], layout.rows), rows)
-                scale = scale[:, :, tf.newaxis, tf.newaxis]
-                total += self._signs(parts[f"plane{i}"], rows, layout) * scale
-        return tf.reshape(total, [-1, 8 * np.prod(total.shape[1:3])])[:, : layout.columns]
+    @functools.cached_property
+    def _unpack(self):
+        # One function in the graph for all weights of equal layout.
+        return tf.function(_values, autograph=False)
 
-    def _signs(self, plane, rows, layout: Layout):
-        # The signs of the stored rows [n], float32 [n, G, bytes of a group, 8].
-        count, width = plane.shape
-        if rows is not None:
-            plane = tf.gather(plane, rows if count == layout.rows else tf.minimum(rows, count - 1))
-        index = tf.cast(plane, tf.int32)
-        if rows is None:
-            index = _padded(index, layout.rows)
-        group = width if layout.groups == 1 else layout.group_size // 8
-        missing = layout.groups * group - width
-        if missing:
-            index = tf.pad(index, [[0, 0], [0, missing]])
-        return tf.gather(self.signs, tf.reshape(index, [-1, layout.groups, group]))
+
+def _values(layout: Layout, parts: dict, rows, signs):
+    # The values of the stored rows int32 [n], or of all where None: float32 [n, C].
+    if rows is None and layout.plane_rows[-1] < layout.rows:
+        rows = tf.range(layout.rows)
+    total = 0.0
+    if "offset" in parts:
+        total = _as_factor(parts["offset"] if rows is None else tf.gather(parts["offset"], rows))
+    starts = np.cumsum([0, *layout.plane_rows])
+    for start, count in zip(starts, layout.plane_rows, strict=False):
+        if count:
+            total += _term(layout, parts, start, count, rows, signs)
+    return tf.reshape(total, [-1, 8 * np.prod(total.shape[1:3])])[:, : layout.columns]
+
+
+def _term(layout: Layout, parts: dict, start: int, count: int, rows, signs):
+    # Scale times sign of the plane whose `count` rows begin at `start`, 0 in rows that it does not
+    # cover: float32 [n, G, bytes of a group, 8].
+    planes, scales = parts["planes"], parts["scales"]
+    if rows is None:
+        planes, scales = planes[start : start + count], scales[start : start + count]
+    else:
+        own = start + (rows if count == layout.rows else tf.minimum(rows, count - 1))
+        planes, scales = tf.gather(planes, own), tf.gather(scales, own)
+    if count < layout.rows:
+        scales *= tf.cast(rows < count, tf.float32)[:, tf.newaxis]
+    return tf.gather(signs, _byte_indices(planes, layout)) * _as_factor(scales)
+
+
+def _byte_indices(plane, layout: Layout):
+    # uint8 [n, bytes of a row] -> int32 [n, G, bytes of a group]
+    index, width = tf.cast(plane, tf.int32), plane.shape[1]
+    group = width if layout.groups == 1 else layout.group_size // 8
+    missing = layout.groups * group - width
+    if missing:
+        index = tf.pad(index, [[0, 0], [0, missing]])
+    return tf.reshape(index, [-1, layout.groups, group])
+
+
+def _as_factor(values):
+    # [n, G] -> [n, G, 1, 1]
+    return tf.reshape(values, [-1, values.shape[1], 1, 1])
 
 
 def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int, count: int) -> np.ndarray:
@@ -114,16 +137,6 @@ def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int, count: int) -> n
     words = tiles[layout.tile_starts[tile] + steps * TILE_ROWS + row % TILE_ROWS]
     as_bytes = np.ascontiguousarray(words.astype("<u4")).view(np.uint8)
     return np.ascontiguousarray(as_bytes[:, : -(-layout.columns // 8)])
-
-
-def _padded(values, rows: int):
-    # [n_i, ...] -> [rows, ...]. The scale of rows that a plane does not cover becomes 0.
-    missing = rows - values.shape[0]
-    return tf.pad(values, [[0, missing], [0, 0]]) if missing else values
-
-
-def _rows(values, rows):
-    return values if rows is None else tf.gather(values, rows)
 
 
 def _flat(tensor, last: int):

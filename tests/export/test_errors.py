@@ -65,3 +65,25 @@ def test_the_model_is_left_as_it_was(export, tmp_path):
     after = model(ids)["label"].numpy(), [variable.path for variable in model.variables]
     np.testing.assert_array_equal(before[0], after[0])
     assert before[1] == after[1]
+
+
+def test_inputs_that_keras_has_not_kept_must_be_given(export, tmp_path):
+    class Pair(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(70)
+
+        def build(self, input_shape=None):
+            self.dense.build((None, 64))
+            self.built = True
+
+        def call(self, inputs):
+            return self.dense(inputs[0] + inputs[1])
+
+    model = Pair()
+    model.build()
+    with pytest.raises(ValueError, match=r"`input_signature` must be given .*model 'pair'"):
+        export(packed(model), tmp_path / "m")
+    pair = (tf.TensorSpec([None, 64]), tf.TensorSpec([None, 64]))
+    export(model, tmp_path / "m", input_signature=[pair])
+    assert (tmp_path / "m").exists()
