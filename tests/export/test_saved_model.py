@@ -159,6 +159,25 @@ def test_threads_get_the_answers_of_one(tmp_path):
     np.testing.assert_array_equal(together, alone)
 
 
+def test_a_signature_of_ones_own_around_the_loaded_model(tmp_path):
+    class Scaled(tf.Module):
+        def __init__(self, path):
+            super().__init__()
+            self.model = tf.saved_model.load(str(path))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 32], tf.uint8, name="pixels")])
+        def serve(self, pixels):
+            return {"scores": self.model.serve(tf.cast(pixels, tf.float32) / 255)}
+
+    exported = packed_mlp()
+    bcq_tf.export_saved_model(exported.model, tmp_path / "m")
+    scaled = Scaled(tmp_path / "m")
+    tf.saved_model.save(scaled, str(tmp_path / "own"), {"serving_default": scaled.serve})
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32)).astype("uint8")
+    expected = exported.model(pixels.astype("float32") / 255).numpy()
+    same(answers(tmp_path / "own", {"pixels": pixels}), {"scores": expected})
+
+
 def test_lookup_tables_come_along(tmp_path):
     words = keras.Input((3,), dtype="string", name="words")
     ids = keras.layers.StringLookup(vocabulary=["yes", "no"])(words)

@@ -1,0 +1,174 @@
+"""Sizes and times of one packed model in every format that it can be exported to.
+
+The model is a stack of dense layers with random weights. Each format has its own process, which
+loads the file and answers one row at a time on one thread. Memory is the peak above that of the
+runtime before it loads. The float model is exported by Keras, for comparison.
+
+    python -m benchmarks.export
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+FLOAT, COMPILED, PORTABLE = "float SavedModel", "SavedModel, compiled ops", "SavedModel, portable"
+ONNX, ONNX_PACKED = "ONNX", "ONNX, without constant folding"
+TFLITE, TFLITE_PLAIN = "TensorFlow Lite", "TensorFlow Lite, without XNNPACK"
+FILES = {
+    FLOAT: "float",
+    COMPILED: "compiled",
+    PORTABLE: "portable",
+    ONNX: "model.onnx",
+    ONNX_PACKED: "model.onnx",
+    TFLITE: "model.tflite",
+    TFLITE_PLAIN: "model.tflite",
+}
+
+
+def main():
+    options = parse_arguments()
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        in_new_process(write_all, folder, options)
+        for name, file in FILES.items():
+            measured = in_new_process(measure, name, str(Path(folder, file)), options)
+            results.append({"format": name, "bytes": size(Path(folder, file))} | measured)
+        results.append({"format": ".bcq.npy", "bytes": size(Path(folder, "model.bcq.npy"))})
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    Console().print(make_table(results))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--width", type=int, default=2048, help="of each layer (%(default)s)")
+    parser.add_argument("--layers", type=int, default=4, help="(%(default)s)")
+    parser.add_argument("--bits", type=int, default=3, help="(%(default)s)")
+    parser.add_argument("--calls", type=int, default=25, help="that are timed (%(default)s)")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    return parser.parse_args()
+
+
+def in_new_process(function, *arguments):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def write_all(folder, options):
+    """Exports the model in every format into the folder."""
+    import keras
+
+    import bcq_tf
+
+    keras.utils.set_random_seed(0)
+    folder = Path(folder)
+    x = hidden = keras.Input((options.width,), name="x")
+    for _ in range(options.layers):
+        hidden = keras.layers.Dense(options.width, activation="relu")(hidden)
+    model = keras.Model(x, hidden)
+    model.export(folder / FILES[FLOAT], verbose=False)
+    codes = folder / "model.bcq.npy"
+    bcq_tf.quantize_model(model, bits=options.bits, effort="low", filepath=codes)
+    bcq_tf.pack_model(model, codes)
+    bcq_tf.export_saved_model(model, folder / FILES[COMPILED], portable=False)
+    bcq_tf.export_saved_model(model, folder / FILES[PORTABLE])
+    bcq_tf.export_onnx(model, folder / FILES[ONNX])
+    bcq_tf.export_tflite(model, folder / FILES[TFLITE])
+
+
+def measure(name, path, options):
+    """{"load_seconds", "peak_bytes", "milliseconds"} of the median call."""
+    x = np.random.default_rng(0).standard_normal((1, options.width), np.float32)
+    load = make_loader(name)
+    before, start = peak_memory(), time.perf_counter()
+    call = load(path)
+    loaded = time.perf_counter() - start
+    call(x)
+    times = []
+    for _ in range(options.calls):
+        start = time.perf_counter()
+        call(x)
+        times.append(time.perf_counter() - start)
+    return {
+        "load_seconds": loaded,
+        "peak_bytes": peak_memory() - before,
+        "milliseconds": 1e3 * statistics.median(times),
+    }
+
+
+def make_loader(name):
+    """A function from the path to a function of x, after what it needs has been imported."""
+    if name in (ONNX, ONNX_PACKED):
+        return onnx_loader(["ConstantFolding"] if name == ONNX_PACKED else None)
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.constant(0)
+    if name in (TFLITE, TFLITE_PLAIN):
+        kinds = tf.lite.experimental.OpResolverType
+        kind = kinds.AUTO if name == TFLITE else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        return lambda path: tflite_call(tf, path, kind)
+    import bcq_tf
+
+    load = bcq_tf.load_saved_model if name == COMPILED else tf.saved_model.load
+    return lambda path: saved_model_call(tf, load(path))
+
+
+def onnx_loader(disabled):
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = 1
+
+    def load(path):
+        session = onnxruntime.InferenceSession(path, settings, disabled_optimizers=disabled)
+        return lambda x: session.run(None, {"x": x})
+
+    return load
+
+
+def tflite_call(tf, path, kind):
+    interpreter = tf.lite.Interpreter(path, num_threads=1, experimental_op_resolver_type=kind)
+    serve = interpreter.get_signature_runner("serving_default")
+    return lambda x: serve(x=x)
+
+
+def saved_model_call(tf, loaded):
+    # The variables live as long as what was loaded.
+    return lambda x: loaded.signatures["serving_default"](x=tf.constant(x))["output_0"].numpy()
+
+
+def peak_memory():
+    """Bytes of this process at most so far (Linux)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+def size(path):
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def make_table(results):
+    table = Table("format", "file, MB", "load, s", "peak memory, MB", "call, ms")
+    for line in results:
+        cells = [line["format"], f"{line['bytes'] / 1e6:.2f}"]
+        if "milliseconds" in line:
+            cells += [f"{line['load_seconds']:.2f}", f"{line['peak_bytes'] / 1e6:.0f}"]
+            cells.append(f"{line['milliseconds']:.2f}")
+        table.add_row(*cells)
+    return table
+
+
+if __name__ == "__main__":
+    main()
