@@ -51,12 +51,13 @@ def _converted(folder: str) -> bytes:
     try:
         return tf.lite.TFLiteConverter.from_saved_model(folder).convert()
     except ConverterError as error:
-        missing = re.findall(r"^(?:TF Select|Custom) ops: (.*)$", str(error), re.MULTILINE)
+        missing = set(re.findall(r"'tf\.(\w+)' op", str(error)))
         if not missing:
             raise
         raise ValueError(
-            "`model` must use operations that TensorFlow Lite has built in; some need an "
-            "`input_signature` without None beyond the batch size. Received: " + ", ".join(missing)
+            "`model` must use operations that TensorFlow Lite has built in; some are where "
+            "`input_signature` fixes a length or the batch size. "
+            f"Received: {', '.join(sorted(missing))}"
         ) from None
 
 

@@ -53,11 +53,19 @@ def test_the_file_is_as_small_as_the_codes(tmp_path):
     assert (tmp_path / "m.tflite").stat().st_size < (tmp_path / "m.bcq.npy").stat().st_size + graph
 
 
-def test_operations_that_are_not_built_in_are_named(tmp_path):
-    with pytest.raises(
-        ValueError, match="`input_signature` without None .* Received: StridedSlice"
-    ):
+def test_operations_that_need_a_known_length_are_named(tmp_path):
+    with pytest.raises(ValueError, match="fixes a length or the .* Received: StridedSlice$"):
         bcq_tf.export_tflite(attention().model, tmp_path / "m.tflite")
+
+
+def test_recurrent_layers_need_a_known_batch_size(tmp_path):
+    x = keras.Input((4, 64), name="x")
+    model = packed(keras.Model(x, keras.layers.Dense(70)(keras.layers.SimpleRNN(64)(x))))
+    with pytest.raises(ValueError, match="fixes a length or the .* Received: TensorListReserve$"):
+        bcq_tf.export_tflite(model, tmp_path / "m.tflite")
+    bcq_tf.export_tflite(model, tmp_path / "m.tflite", [tf.TensorSpec([2, 4, 64], name="x")])
+    given = np.random.default_rng(0).normal(size=(2, 4, 64)).astype("float32")
+    same(runner(tmp_path / "m.tflite")(x=given), {"output_0": model(given).numpy()})
 
 
 def test_only_built_in_operators_are_used(tmp_path):
