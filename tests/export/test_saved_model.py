@@ -159,6 +159,14 @@ def test_threads_get_the_answers_of_one(tmp_path):
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize("portable", [True, pytest.param(False, marks=needs_ops)])
+@pytest.mark.parametrize("wrong", [-1, 50])
+def test_ids_that_are_no_rows_are_errors(wrong, portable, tmp_path):
+    bcq_tf.export_saved_model(attention(vocabulary=50).model, tmp_path / "m", portable)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        answers(tmp_path / "m", {"ids": np.array([[0, wrong]], "int32")})
+
+
 def test_a_signature_of_ones_own_around_the_loaded_model(tmp_path):
     class Scaled(tf.Module):
         def __init__(self, path):
