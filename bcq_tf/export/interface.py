@@ -82,6 +82,18 @@ def _own_signature(model) -> list:
         ) from None
 
 
+def new_archive(model) -> keras.export.ExportArchive:
+    """An archive that keeps the model's lookup tables; variables it finds in the functions.
+
+    It would save the variables of layers that it tracks a second time.
+    """
+    archive = keras.export.ExportArchive()
+    for layer in walk_layers(model):
+        if not layer.variables:
+            archive.track(layer)
+    return archive
+
+
 def named_outputs(outputs) -> dict:
     """{name: tensor} as a SavedModel names them: the keys of a dict, else "output_0", ..."""
     if isinstance(outputs, dict):

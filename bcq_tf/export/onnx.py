@@ -9,6 +9,8 @@ from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_compute_dtype, check_packed
 from bcq_tf.export.tracing import PackedFunction
 
+OPSETS = range(13, 19)  # what tf2onnx knows, from where reductions and einsum are whole
+
 
 def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     """Writes a packed model as one ONNX file, weights packed as bytes of eight signs.
@@ -20,16 +22,18 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
         model: a built Keras model that `bcq_tf.pack_model` packed.
         path: of the file; an existing one is replaced once the new one is whole.
         input_signature: `input_specs` tells; None for the model's own inputs, any batch size.
-        opset: version of the operator set.
+        opset: version of the operator set, 13 to 18.
 
     Raises:
         ImportError: onnx or tf2onnx is not installed.
         TypeError, ValueError: the model is not built, not packed, or computes in bfloat16; it has
-            an operation that ONNX or tf2onnx lacks.
+            an operation that ONNX or tf2onnx lacks; opset is out of range.
         OSError: the file cannot be written.
     """
     check_packed(model)
     check_compute_dtype(model, ("float32", "float16"))
+    if opset not in OPSETS:
+        raise ValueError(f"`opset` must be from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}")
     onnx, tf2onnx = _packages()
     function = PackedFunction.of(model, input_signature)
     flat, specs = function.flat()

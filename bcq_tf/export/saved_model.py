@@ -14,8 +14,7 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
-from bcq_tf._keras import walk_layers
-from bcq_tf.export.interface import check_packed, float32, input_specs
+from bcq_tf.export.interface import check_packed, float32, input_specs, new_archive
 from bcq_tf.export.tracing import PackedFunction
 from bcq_tf.ops import compiled
 
@@ -44,11 +43,7 @@ def export_saved_model(model, path, portable: bool = True, input_signature=None)
     """
     check_packed(model)
     serve, specs = (_portable if portable else _compiled)(model, input_signature)
-    archive = keras.export.ExportArchive()
-    for layer in walk_layers(model):
-        # Of the others the archive finds the variables, and would save them a second time.
-        if not layer.variables:
-            archive.track(layer)
+    archive = new_archive(model)
     archive.add_endpoint("serve", serve, specs)
     with _new_folder(path) as folder:
         # Gradients would be saved too, and are of no use.

@@ -6,7 +6,6 @@ import copy
 import re
 import tempfile
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
@@ -14,7 +13,7 @@ from tensorflow.lite.python.convert_phase import ConverterError
 from tensorflow.lite.tools import flatbuffer_utils
 
 from bcq_tf.atomic import write_atomically
-from bcq_tf.export.interface import check_compute_dtype, check_packed
+from bcq_tf.export.interface import check_compute_dtype, check_packed, new_archive
 from bcq_tf.export.tracing import PackedFunction
 
 
@@ -38,7 +37,7 @@ def export_tflite(model, path, input_signature=None) -> None:
     check_compute_dtype(model, ("float32",))
     function = PackedFunction.of(model, input_signature)
     with tempfile.TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive()
+        archive = new_archive(model)
         archive.add_endpoint("serve", *function.flat())
         archive.write_out(folder, verbose=False)
         converted = _converted(folder)

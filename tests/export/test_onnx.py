@@ -80,6 +80,12 @@ def test_only_standard_operators_of_the_opset_are_used(opset, tmp_path):
     onnx.checker.check_model(proto, full_check=True)
 
 
+@pytest.mark.parametrize("opset", [12, 19, None])
+def test_opsets_out_of_range_are_refused(opset, tmp_path):
+    with pytest.raises(ValueError, match=f"`opset` must be from 13 to 18. Received: {opset}"):
+        bcq_tf.export_onnx(packed_mlp().model, tmp_path / "m.onnx", opset=opset)
+
+
 def test_an_existing_file_is_replaced_only_by_a_whole_one(tmp_path):
     path = tmp_path / "m.onnx"
     path.write_text("earlier")
