@@ -97,8 +97,9 @@ class Vocabulary:
         Returns:
             A list of N strings.
         """
-        lengths = np.cumprod((ids != PAD) & (ids != END), axis=1).sum(axis=1)
-        rows = tf.RaggedTensor.from_tensor(ids, lengths=lengths)
+        ids = np.asarray(ids)
+        text = np.cumprod((ids != PAD) & (ids != END), axis=1)
+        rows = tf.RaggedTensor.from_row_lengths(ids[text == 1], text.sum(axis=1), validate=False)
         return [text.decode("utf-8") for text in self._tokenizer().detokenize(rows).numpy()]
 
 

@@ -22,6 +22,28 @@ def test_translations_keep_the_order_of_the_sentences(model, vocabularies, corpu
     assert len(set(together)) > 1
 
 
+def test_xla_gives_the_same_translations_in_shapes_of_which_there_are_few(
+    model, vocabularies, corpus
+):
+    sentences = corpus.test.source[:5]
+    translator = evaluation.Translator(model, vocabularies, jit_compile=True)
+    expected = evaluation.Translator(model, vocabularies)(sentences)
+    assert translator(sentences) == expected
+    assert translator(sentences[:1]) == expected[:1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "least", "padded"),
+    [((1, 1), 1, (1, 16)), ((1, 16), 2, (2, 16)), ((5, 17), 1, (8, 32)), ((8, 40), 2, (8, 48))],
+)
+def test_buckets_hold_the_batch_and_padding(shape, least, padded):
+    source = np.random.default_rng(0).integers(4, 99, shape)
+    bucket = evaluation.pad_to_bucket(source, least)
+    assert bucket.shape == padded
+    np.testing.assert_array_equal(bucket[: shape[0], : shape[1]], source)
+    assert np.count_nonzero(bucket) == source.size
+
+
 def test_no_sentence_and_an_empty_sentence_are_translated(model, vocabularies):
     translator = evaluation.Translator(model, vocabularies)
     assert translator([]) == []
