@@ -97,7 +97,9 @@ def _values(layout: Layout, parts: dict, rows, signs):
     for start, count in zip(starts, layout.plane_rows, strict=False):
         if count:
             total += _term(layout, parts, start, count, rows, signs)
-    return tf.reshape(total, [-1, 8 * np.prod(total.shape[1:3])])[:, : layout.columns]
+    width = 8 * total.shape[1] * total.shape[2]
+    values = tf.reshape(total, [-1, width])
+    return values if width == layout.columns else values[:, : layout.columns]
 
 
 def _term(layout: Layout, parts: dict, start: int, count: int, rows, signs):
