@@ -3,9 +3,10 @@
 Models have random weights. A sentence of 20 tokens is translated, all sentences of a batch at once,
 up to the length limit of 50 tokens; END, one of thousands of tokens, hardly ever comes sooner, and
 time is divided by the steps that were made. Encoding the source is timed by itself and taken off.
-Both forms of the loop are timed, in a plain graph and under XLA; a packed model is compared with
-the faster one of the float model. Everything takes turns, so that a busy moment hits all alike;
-figures are medians. Each shape and each number of threads has its own process.
+Both forms of the loop are timed, in a plain graph and under XLA, where the batch is padded as
+`transformer.evaluation` does; a packed model is compared with the faster form of the float model.
+Everything takes turns, so that a busy moment hits all alike; figures are medians. Each shape and
+each number of threads has its own process.
 
     python -m benchmarks.decode --shapes base --batch 1
 """
@@ -28,6 +29,7 @@ import bcq_tf
 from transformer import hparams
 from transformer.caches import BlockCache, GrowingCache
 from transformer.decoding import Context, greedy_decode
+from transformer.evaluation import least_rows, pad_to_bucket
 from transformer.model import Transformer
 from transformer.vocabulary import END, PAD
 
@@ -130,7 +132,7 @@ def random_model(shape):
 
 def random_source(batch, model):
     """Token ids [batch, SOURCE_TOKENS], END last."""
-    size = model.get_config()["source_vocabulary_size"]
+    size = model.source_embedding.input_dim
     source = np.random.default_rng(0).integers(END + 1, size, (batch, SOURCE_TOKENS), "int32")
     source[:, -1] = END
     return tf.constant(source)
@@ -141,6 +143,8 @@ class Decoder:
 
     def __init__(self, model, source, form):
         cache, jit_compile = FORMS[form], form == "XLA"
+        if jit_compile:
+            source = tf.constant(pad_to_bucket(source.numpy(), least_rows(model)))
         self._source = source
         self._decode = tf.function(
             lambda source: greedy_decode(model, source, cache), jit_compile=jit_compile

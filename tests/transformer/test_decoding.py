@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.transformer.conftest import make_model
 from transformer.beam_search import beam_search
 from transformer.caches import BlockCache, GrowingCache
-from transformer.decoding import greedy_decode, length_limits
+from transformer.decoding import greedy_decode, length_limits, most_likely
 from transformer.vocabulary import END, PAD, START
 
 FORMS = [GrowingCache, BlockCache]
@@ -102,6 +102,12 @@ def test_greedy_equals_the_uncached_model(ending_model, seed, cache):
     rows = sources(seed)
     fast = trimmed(compiled(ending_model, cache=cache)(rows))
     assert fast == slow_greedy(ending_model, rows)
+
+
+def test_the_first_of_the_largest_is_the_most_likely():
+    logits = np.random.default_rng(0).integers(0, 9, (50, 40)).astype("float32")
+    np.testing.assert_array_equal(most_likely(logits), np.argmax(logits, axis=-1))
+    assert int(most_likely(np.full((1, 7), np.nan, "float32"))[0]) in range(7)
 
 
 def test_greedy_equals_the_uncached_model_with_tied_embeddings(vocabularies):
