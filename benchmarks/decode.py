@@ -3,8 +3,8 @@
 Models have random weights. A sentence of 20 tokens is translated, all sentences of a batch at once,
 up to the length limit of 50 tokens; END, one of thousands of tokens, hardly ever comes sooner, and
 time is divided by the steps that were made. Encoding the source is timed by itself and taken off.
-Both forms of the loop are timed, in a plain graph and under XLA, where the batch is padded as
-`transformer.evaluation` does; a packed model is compared with the faster form of the float model.
+Both forms of the loop are timed, in a plain graph and under XLA, where a batch gets as many rows as
+in `transformer.evaluation`; a packed model is compared with the faster form of the float model.
 Everything takes turns, so that a busy moment hits all alike; figures are medians. Each shape and
 each number of threads has its own process.
 
@@ -27,9 +27,8 @@ from rich.table import Table
 
 import bcq_tf
 from transformer import hparams
-from transformer.caches import BlockCache, GrowingCache
-from transformer.decoding import Context, greedy_decode
-from transformer.evaluation import least_rows, pad_to_bucket
+from transformer.decoding import Context, cache_form, greedy_decode
+from transformer.evaluation import least_rows, pad_rows
 from transformer.model import Transformer
 from transformer.vocabulary import END, PAD
 
@@ -47,7 +46,7 @@ LARGE = {
 SHAPES = ("large", "base", "small")
 FLOAT = "float"
 PACKED = {f"{way} {bits}": (way, bits) for bits in (3, 2, 1) for way in ("exact", "fast")}
-FORMS = {"plain": GrowingCache, "XLA": BlockCache}
+FORMS = {"plain": False, "XLA": True}
 SOURCE_TOKENS = 20
 
 
@@ -142,15 +141,13 @@ class Decoder:
     """One model and one form of the loop, translating one batch."""
 
     def __init__(self, model, source, form):
-        cache, jit_compile = FORMS[form], form == "XLA"
+        jit_compile = FORMS[form]
         if jit_compile:
-            source = tf.constant(pad_to_bucket(source.numpy(), least_rows(model)))
+            source = tf.constant(pad_rows(source.numpy(), least_rows(model)))
         self._source = source
-        self._decode = tf.function(
-            lambda source: greedy_decode(model, source, cache), jit_compile=jit_compile
-        )
+        self._decode = tf.function(lambda source: greedy_decode(model, source, jit_compile))
         self._encode = tf.function(
-            lambda source: Context.of(model, source, cache), jit_compile=jit_compile
+            lambda source: Context.of(model, source, cache_form(jit_compile))
         )
         tokens = self._decode(source).numpy()
         self._encode(source)

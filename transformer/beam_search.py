@@ -4,8 +4,13 @@ import collections
 
 import tensorflow as tf
 
-from transformer.caches import GrowingCache
-from transformer.decoding import Context, capacity, empty_past, length_limits, next_logits
+from transformer.decoding import (
+    Context,
+    cache_form,
+    empty_past,
+    length_limits,
+    next_logits,
+)
 from transformer.vocabulary import END, PAD, START
 
 NEVER = -1e9
@@ -15,7 +20,7 @@ Beams = collections.namedtuple("Beams", "tokens scores")
 for ended translations divided by the length penalty."""
 
 
-def beam_search(model, source, beam_size, length_penalty=0.6, cache=GrowingCache):
+def beam_search(model, source, beam_size, length_penalty=0.6, jit_compile=False):
     """The best translation that a beam of `beam_size` finds for each row.
 
     The score of a translation is its log probability divided by ((5 + tokens) / 6)^length_penalty
@@ -25,11 +30,19 @@ def beam_search(model, source, beam_size, length_penalty=0.6, cache=GrowingCache
 
     Other arguments and result as for `decoding.greedy_decode`.
     """
-    limits = length_limits(source)
-    best_penalty = _penalty(limits, length_penalty)
+    cache = cache_form(jit_compile)
     context = Context.of(model, source, cache, copies=beam_size)
-    length = capacity(tf.shape(source)[1])
-    rows = tf.shape(source)[0]
+
+    @tf.function(jit_compile=jit_compile, autograph=False)
+    def search(context, limits):
+        return _beam_loop(model, context, limits, cache, beam_size, length_penalty)
+
+    return search(context, length_limits(source))
+
+
+def _beam_loop(model, context, limits, cache, beam_size, length_penalty):
+    best_penalty = _penalty(limits, length_penalty)
+    rows, length = tf.shape(limits)[0], context.capacity()
 
     def not_done(step, growing, ended, past):
         hope = growing.scores[:, 0] / best_penalty

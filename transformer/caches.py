@@ -13,6 +13,9 @@ import tensorflow as tf
 BLOCK = 8
 """Positions that `BlockCache` attends to at once: one 256-bit register of float32."""
 
+BUCKET = 16
+"""`BlockCache` has room for multiples of so many positions of a source: XLA compiles for each."""
+
 
 class GrowingCache(NamedTuple):
     """Keys and values that grow by one position a step.
@@ -34,6 +37,11 @@ class GrowingCache(NamedTuple):
     def of(cls, keys, values):
         """A cache of all positions of keys and values [B, S, heads, key_dim]."""
         return cls(*(tf.transpose(t, [0, 2, 1, 3]) for t in (keys, values)))
+
+    @staticmethod
+    def room(length):
+        """For how many positions of a source of `length` there is room."""
+        return length
 
     @staticmethod
     def visible(mask, dtype):
@@ -96,6 +104,11 @@ class BlockCache(NamedTuple):
         """A cache of all positions of keys and values [B, S, heads, key_dim]."""
         keys, values = (_blocks(t) for t in (keys, values))
         return cls(tf.transpose(keys, [1, 0, 3, 4, 2]), tf.transpose(values, [1, 0, 3, 2, 4]))
+
+    @staticmethod
+    def room(length):
+        """For how many positions of a source of `length` there is room."""
+        return -(-length // BUCKET) * BUCKET
 
     @staticmethod
     def visible(mask, dtype):
@@ -165,8 +178,8 @@ def _bias(mask, dtype):
 
 
 def _blocks(tensor):
-    """[B, S, ...] padded and cut into blocks of positions: [B, blocks, BLOCK, ...]."""
+    """[B, S, ...] padded to its room and cut into blocks: [B, blocks, BLOCK, ...]."""
     shape = tf.shape(tensor)
-    missing = -shape[1] % BLOCK
+    missing = BlockCache.room(shape[1]) - shape[1]
     padded = tf.pad(tensor, [[0, 0], [0, missing]] + [[0, 0]] * (len(tensor.shape) - 2))
     return tf.reshape(padded, tf.concat([shape[:1], [-1, BLOCK], shape[2:]], axis=0))

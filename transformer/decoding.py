@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from transformer.caches import GrowingCache
+from transformer.caches import BlockCache, GrowingCache
 from transformer.model import positions
 from transformer.vocabulary import END, PAD, START
 
 
-def greedy_decode(model, source, cache=GrowingCache):
+def greedy_decode(model, source, jit_compile=False):
     """The most likely next token, again and again, until END.
 
     Rows are independent of each other: a sentence gets the same translation in any batch.
@@ -17,17 +17,25 @@ def greedy_decode(model, source, cache=GrowingCache):
     Args:
         model: a Transformer.
         source: int32 [B, S], padded with 0. A row of padding alone stays one.
-        cache: the form of the caches, see `transformer.caches`: GrowingCache in a plain graph,
-            BlockCache under XLA, where B and S must be static.
+        jit_compile: whether XLA compiles the loop: once for each B and each `caches.BUCKET` of S.
 
     Returns:
-        int32 [B, `capacity(S)`]: tokens after START, END included, padded with 0. A row that meets
+        int32 [B, T]: tokens after START, END included, padded with 0. A row that meets
         `length_limits` before END is cut there.
     """
+    cache = cache_form(jit_compile)
     context = Context.of(model, source, cache)
-    limits = length_limits(source)
-    length = capacity(tf.shape(source)[1])
-    rows = tf.shape(source)[0]
+
+    # The encoder stays outside: it is as fast in a plain graph, where any length will do.
+    @tf.function(jit_compile=jit_compile, autograph=False)
+    def decode(context, limits):
+        return _greedy_loop(model, context, limits, cache)
+
+    return decode(context, length_limits(source))
+
+
+def _greedy_loop(model, context, limits, cache):
+    rows, length = tf.shape(limits)[0], context.capacity()
 
     def not_finished(step, last, tokens, finished, past):
         return tf.logical_not(tf.reduce_all(finished))
@@ -40,13 +48,8 @@ def greedy_decode(model, source, cache=GrowingCache):
         return step + 1, best, tokens, finished, past
 
     past = empty_past(model, rows, length, cache)
-    state = (
-        tf.constant(0),
-        tf.fill([rows], START),
-        tf.fill([rows, length], PAD),
-        limits == 0,
-        past,
-    )
+    tokens = tf.fill([rows, length], PAD)
+    state = (tf.constant(0), tf.fill([rows], START), tokens, limits == 0, past)
     invariants = (
         tf.TensorShape([]),
         tf.TensorShape([None]),
@@ -55,6 +58,11 @@ def greedy_decode(model, source, cache=GrowingCache):
         [layer_past.shape_invariants() for layer_past in past],
     )
     return tf.while_loop(not_finished, extend, state, shape_invariants=invariants)[2]
+
+
+def cache_form(jit_compile):
+    """The class of the caches, see `transformer.caches`."""
+    return BlockCache if jit_compile else GrowingCache
 
 
 def length_limits(source):
@@ -93,8 +101,12 @@ class Context(NamedTuple):
         return cls(
             [cache.of(*keys_and_values(layer)) for layer in model.decoder_layers],
             cache.visible(tf.repeat(mask[:, 0], copies, 0), encoded.dtype),
-            positions(capacity(tf.shape(source)[1]), model.d_model),
+            positions(capacity(cache.room(tf.shape(source)[1])), model.d_model),
         )
+
+    def capacity(self):
+        """The most positions that a translation can have."""
+        return tf.shape(self.position_vectors)[0]
 
 
 def empty_past(model, rows, length, cache):
@@ -118,8 +130,7 @@ def next_logits(model, tokens, step, past, context):
         logits float [B, vocabulary] for the next position, and `past` with this one added.
     """
     x = model.embed_target(tokens[:, tf.newaxis], context.position_vectors[step, tf.newaxis])
-    length = tf.shape(context.position_vectors)[0]
-    visible = past[0].visible_until(step, length, x.dtype)
+    visible = past[0].visible_until(step, context.capacity(), x.dtype)
     grown = []
     for layer, layer_past, cross in zip(model.decoder_layers, past, context.cross, strict=True):
         x, layer_past = layer.step(x, step, layer_past, visible, cross, context.visible)

@@ -9,13 +9,11 @@ import sacrebleu
 import tensorflow as tf
 
 from transformer.beam_search import beam_search
-from transformer.caches import BlockCache, GrowingCache
 from transformer.decoding import greedy_decode
 from transformer.errors import UserError
 from transformer.vocabulary import END, PAD
 
 BATCH_TOKENS = 4096
-LENGTH_STEP = 16
 
 
 class Translator:
@@ -30,7 +28,7 @@ class Translator:
 
         Args:
             beam_size: 1 decodes greedily, more by beam search.
-            jit_compile: compile with XLA, for each of the few shapes that batches are padded to:
+            jit_compile: compile the loop with XLA, for each of a few batch sizes and lengths:
                 seconds each time, then every sentence is faster. For a process that goes on
                 translating sentences as they come.
         """
@@ -38,15 +36,14 @@ class Translator:
             raise UserError(f"`beam_size` must be a positive integer. Received: {beam_size=}")
         self.vocabularies, self._jit_compile = vocabularies, jit_compile
         self._least_rows = least_rows(model)
-        cache = BlockCache if jit_compile else GrowingCache
 
         def decode(source):
             if beam_size == 1:
-                return greedy_decode(model, source, cache)
-            return beam_search(model, source, beam_size, cache=cache)
+                return greedy_decode(model, source, jit_compile)
+            return beam_search(model, source, beam_size, jit_compile=jit_compile)
 
         signature = [tf.TensorSpec([None, None], tf.int32)]
-        self._decode = tf.function(decode, input_signature=signature, jit_compile=jit_compile)
+        self._decode = tf.function(decode, input_signature=signature)
 
     def __call__(self, sentences):
         """Translates a list of sentences; returns their translations in the same order."""
@@ -64,7 +61,7 @@ class Translator:
 
     def _translate(self, source):
         """Token ids [B, S] -> token ids [B, T] of the translations."""
-        padded = pad_to_bucket(source, self._least_rows) if self._jit_compile else source
+        padded = pad_rows(source, self._least_rows) if self._jit_compile else source
         return self._decode(padded).numpy()[: len(source)]
 
 
@@ -79,16 +76,15 @@ def least_rows(model):
     return 2 if any(type(dense) is keras.layers.EinsumDense for dense in denses) else 1
 
 
-def pad_to_bucket(source, rows):
-    """Pads token ids [B, S] to a shape of which there are few, so that XLA compiles few programs.
+def pad_rows(source, rows):
+    """Adds rows of padding to token ids [B, S], up to `rows` times a power of two.
 
-    Rows to a power of two, at least `rows`; tokens to a multiple of LENGTH_STEP. Rows of padding
-    cost a share of the time of a step.
+    There are few such batches, so that XLA compiles few programs. The rows cost their share of
+    each step.
     """
     while rows < len(source):
         rows *= 2
-    missing = rows - len(source), -source.shape[1] % LENGTH_STEP
-    return np.pad(source, [(0, count) for count in missing], constant_values=PAD)
+    return np.pad(source, [(0, rows - len(source)), (0, 0)], constant_values=PAD)
 
 
 def length_batches(lengths):

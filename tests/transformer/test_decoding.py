@@ -5,12 +5,21 @@ import pytest
 import tensorflow as tf
 
 from tests.transformer.conftest import make_model
+from transformer import beam_search as beam_search_module
+from transformer import decoding
 from transformer.beam_search import beam_search
 from transformer.caches import BlockCache, GrowingCache
 from transformer.decoding import greedy_decode, length_limits, most_likely
 from transformer.vocabulary import END, PAD, START
 
 FORMS = [GrowingCache, BlockCache]
+
+
+@pytest.fixture(params=FORMS)
+def form(request, monkeypatch):
+    """Both forms of the caches in a plain graph; compiling with XLA would take minutes."""
+    monkeypatch.setattr(decoding, "cache_form", lambda jit_compile: request.param)
+    monkeypatch.setattr(beam_search_module, "cache_form", lambda jit_compile: request.param)
 
 
 def sources(seed, count=5, longest=5):
@@ -71,12 +80,11 @@ def slow_beam_search(log_probabilities, source, beam_size, exponent):
     return max(ended)[1]
 
 
-def compiled(model, decode=greedy_decode, cache=GrowingCache, jit_compile=False, **options):
+def compiled(model, decode=greedy_decode, **options):
     """`decode` for this model in one trace for all shapes, as translation uses it."""
     return tf.function(
-        lambda source: decode(model, source, cache=cache, **options),
+        lambda source: decode(model, source, **options),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
-        jit_compile=jit_compile,
     )
 
 
@@ -96,11 +104,10 @@ def ending_model(request, vocabularies):
     return willing_to_end(make_model(vocabularies, tie_embeddings=False), request.param)
 
 
-@pytest.mark.parametrize("cache", FORMS)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_greedy_equals_the_uncached_model(ending_model, seed, cache):
+def test_greedy_equals_the_uncached_model(ending_model, seed, form):
     rows = sources(seed)
-    fast = trimmed(compiled(ending_model, cache=cache)(rows))
+    fast = trimmed(compiled(ending_model)(rows))
     assert fast == slow_greedy(ending_model, rows)
 
 
@@ -115,12 +122,11 @@ def test_greedy_equals_the_uncached_model_with_tied_embeddings(vocabularies):
     assert trimmed(compiled(model)(rows)) == slow_greedy(model, rows)
 
 
-@pytest.mark.parametrize("cache", FORMS)
 @pytest.mark.parametrize(
     ("decode", "options"), [(greedy_decode, {}), (beam_search, {"beam_size": 3})]
 )
-def test_a_sentence_is_translated_alike_in_any_batch(ending_model, decode, options, cache):
-    rows, translate = sources(4), compiled(ending_model, decode, cache, **options)
+def test_a_sentence_is_translated_alike_in_any_batch(ending_model, decode, options, form):
+    rows, translate = sources(4), compiled(ending_model, decode, **options)
     together = trimmed(translate(rows))
     assert trimmed(translate(np.pad(rows, [(0, 2), (0, 5)]))) == [*together, [], []]
     assert [trimmed(translate(row[row != PAD][np.newaxis]))[0] for row in rows] == together
@@ -133,8 +139,8 @@ def test_xla_gives_the_same_translations(ending_model, beam_size):
     if beam_size > 1:
         decode, options = beam_search, {"beam_size": beam_size}
     expected = compiled(ending_model, decode, **options)(rows)
-    under_xla = compiled(ending_model, decode, BlockCache, jit_compile=True, **options)
-    np.testing.assert_array_equal(under_xla(rows), expected)
+    under_xla = compiled(ending_model, decode, jit_compile=True, **options)
+    assert trimmed(under_xla(rows)) == trimmed(expected)
 
 
 def test_a_row_ends_at_its_limit_or_at_end(ending_model):
@@ -147,11 +153,10 @@ def test_a_row_ends_at_its_limit_or_at_end(ending_model):
         assert END not in tokens[:-1]
 
 
-@pytest.mark.parametrize("cache", FORMS)
 @pytest.mark.parametrize(("beam_size", "exponent"), [(2, 0.0), (2, 0.6), (4, 0.6)])
-def test_beam_search_equals_a_slow_one(ending_model, beam_size, exponent, cache):
+def test_beam_search_equals_a_slow_one(ending_model, beam_size, exponent, form):
     rows, options = sources(6, count=3), {"beam_size": beam_size, "length_penalty": exponent}
-    fast = trimmed(compiled(ending_model, beam_search, cache, **options)(rows))
+    fast = trimmed(compiled(ending_model, beam_search, **options)(rows))
     log_probabilities = uncached(ending_model)
     slow = [slow_beam_search(log_probabilities, row, beam_size, exponent) for row in rows]
     assert fast == slow

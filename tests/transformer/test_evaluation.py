@@ -33,15 +33,14 @@ def test_xla_gives_the_same_translations_in_shapes_of_which_there_are_few(
 
 
 @pytest.mark.parametrize(
-    ("shape", "least", "padded"),
-    [((1, 1), 1, (1, 16)), ((1, 16), 2, (2, 16)), ((5, 17), 1, (8, 32)), ((8, 40), 2, (8, 48))],
+    ("rows", "least", "padded"), [(1, 1, 1), (1, 2, 2), (3, 1, 4), (5, 2, 8), (8, 2, 8)]
 )
-def test_buckets_hold_the_batch_and_padding(shape, least, padded):
-    source = np.random.default_rng(0).integers(4, 99, shape)
-    bucket = evaluation.pad_to_bucket(source, least)
-    assert bucket.shape == padded
-    np.testing.assert_array_equal(bucket[: shape[0], : shape[1]], source)
-    assert np.count_nonzero(bucket) == source.size
+def test_rows_of_padding_follow_the_batch(rows, least, padded):
+    source = np.random.default_rng(0).integers(4, 99, (rows, 5))
+    batch = evaluation.pad_rows(source, least)
+    assert batch.shape == (padded, 5)
+    np.testing.assert_array_equal(batch[:rows], source)
+    assert not batch[rows:].any()
 
 
 def test_no_sentence_and_an_empty_sentence_are_translated(model, vocabularies):
