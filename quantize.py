@@ -67,12 +67,13 @@ def main(arguments=None):
     sentences = corpus.load_corpus(options.data or run.data)
     folder = Path(options.output or default_output(options))
     open_folder(folder, run, options)
+    weights = run.model.count_params()
     if options.is_float:
         train_float(folder, run, sentences, options)
     else:
         quantize_run(folder, run, sentences, options, rules)
     result = evaluation.evaluate(run.model, run.vocabularies, sentences.test)
-    save_result(folder, run.model, result, options)
+    save_result(folder, weights, result, options)
     print(f"test set: {result}")
 
 
@@ -136,7 +137,7 @@ def open_folder(folder, run, options):
 
 
 def quantize_run(folder, run, sentences, options, rules):
-    """Makes the quantized file, with or without training; the run's model takes its weights."""
+    """Makes the quantized file, with or without training; the run's model computes from it."""
     path = folder / MODEL_FILE
     if options.epochs:
         callback = make_callback(path, options, rules)
@@ -150,8 +151,8 @@ def quantize_run(folder, run, sentences, options, rules):
             solver=options.solver,
             filepath=path,
         )
-    bcq_tf.load_weights(run.model, path)
     opened = bcq_tf.read(path)
+    bcq_tf.pack_model(run.model, opened)
     print(bcq_tf.Report.of(opened, opened.metadata))
 
 
@@ -167,9 +168,11 @@ def falling_rate(options):
     return functools.partial(keras.optimizers.schedules.CosineDecay, options.learning_rate)
 
 
-def save_result(folder, model, result, options):
-    """Writes result.json with the size of the file, or of the float32 weights."""
-    weights = model.count_params()
+def save_result(folder, weights, result, options):
+    """Writes result.json with the size of the file, or of the float32 weights.
+
+    weights: how many the model has.
+    """
     if options.is_float:
         checkpoint.save_result(folder, result, weights, bits_per_weight=32, nbytes=4 * weights)
         return

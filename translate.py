@@ -1,4 +1,4 @@
-"""Translates sentences with a quantized model."""
+"""Translates sentences with a quantized model, which computes from its codes."""
 
 import argparse
 import os
@@ -8,13 +8,15 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import bcq_tf
-from transformer import checkpoint, evaluation, script
+from transformer import checkpoint, corpus, evaluation, script
 from transformer.errors import UserError
 
 EXAMPLES = """examples:
   python translate.py runs/demo-3bit/model.bcq.npy "Eu gosto de livros."
   python translate.py runs/demo-3bit/model.bcq.npy --beam-size 4 < sentences.txt
       one translation a line, in the order of the sentences
+  python translate.py runs/demo-3bit/model.bcq.npy --test --precision fast
+      the BLEU score of the test set, inputs of products rounded to 8 bits
 """
 
 
@@ -22,29 +24,47 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", help="a .bcq.npy file that quantize.py wrote, in its folder")
-    parser.add_argument("sentences", nargs="*", help="sentences (lines of standard input)")
-    parser.add_argument("--beam-size", type=int, default=1, help="1 is greedy (%(default)s)")
+    add = parser.add_argument
+    add("file", help="a .bcq.npy file that quantize.py wrote, in its folder")
+    add("sentences", nargs="*", help="sentences (lines of standard input)")
+    add("--beam-size", type=int, default=1, help="1 is greedy (%(default)s)")
+    add(
+        "--precision",
+        choices=["exact", "fast"],
+        default="exact",
+        help="of products: as float32, or with inputs rounded to 8 bits (%(default)s)",
+    )
+    add(
+        "--packed",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compute from the codes, or with --no-packed from float weights of their value",
+    )
+    add("--test", action="store_true", help="score the run's test set instead")
     return parser.parse_args(arguments)
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    run = load_quantized(options.file)
+    run = load_quantized(options.file, options.packed, options.precision)
+    if options.test:
+        pairs = corpus.load_corpus(run.data).test
+        print(evaluation.evaluate(run.model, run.vocabularies, pairs, options.beam_size))
+        return
     translator = evaluation.Translator(run.model, run.vocabularies, options.beam_size)
     sentences = options.sentences or [line.rstrip("\n") for line in sys.stdin]
     for translation in translator(sentences):
         print(translation)
 
 
-def load_quantized(path):
-    """The run beside a `.bcq.npy` file, its model holding the weights of the file."""
-    run = checkpoint.load_run(Path(path).parent, weights=None)
+def load_quantized(path, packed=True, precision="exact"):
+    """The run beside a `.bcq.npy` file, its model made from the file."""
+    packing = {"precision": precision} if packed else {}
     try:
-        bcq_tf.load_weights(run.model, path)
+        model = bcq_tf.load_model(path, packed=packed, **packing)
     except (OSError, ValueError) as error:
         raise UserError(error) from None
-    return run
+    return checkpoint.load_run(Path(path).parent, weights=None, model=model)
 
 
 if __name__ == "__main__":

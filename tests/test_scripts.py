@@ -85,6 +85,22 @@ def test_translate_reads_standard_input_in_order(pretrained, tmp_path, capsys, m
     assert capsys.readouterr().out == expected
 
 
+@pytest.mark.parametrize("beam_size", ["1", "3"])
+def test_packed_and_float_translate_alike(pretrained, tmp_path, capsys, beam_size):
+    result = run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "3")
+    words = [str(tmp_path / "model.bcq.npy"), "gato.", "casa verde rio.", "--beam-size", beam_size]
+    printed = {}
+    for how in (["--packed"], ["--no-packed"], ["--precision", "fast"]):
+        capsys.readouterr()
+        translate.main([*words, *how])
+        printed[how[0]] = capsys.readouterr().out
+    assert printed["--packed"] == printed["--no-packed"]
+    assert len(printed["--precision"].splitlines()) == 2
+    translate.main([*words, "--test"])
+    if beam_size == "1":
+        assert f"BLEU {result['bleu']:.2f}" in capsys.readouterr().out
+
+
 def test_the_same_command_again_only_scores(pretrained, tmp_path, capsys):
     first = run_quantize(pretrained, tmp_path, "--epochs", "1")
     before = (tmp_path / "model.bcq.npy").read_bytes()

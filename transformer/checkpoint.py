@@ -53,10 +53,11 @@ def save_run(folder, run):
     write_json(folder / "run.json", {"data": run.data, "seed": run.seed})
 
 
-def load_run(folder, weights=BEST):
+def load_run(folder, weights=BEST, model=None):
     """Reads a run: its model is built, not compiled, and has the weights of the best epoch.
 
     weights: the weights file of the folder to load; None leaves fresh weights.
+    model: the run's model, where it has been read from elsewhere; None makes it.
 
     Raises UserError where the folder or a file is missing, damaged or does not fit.
     """
@@ -66,7 +67,7 @@ def load_run(folder, weights=BEST):
     settings = read_json(folder / "run.json", {"data": str, "seed": int})
     hparams = hparams_module.load(folder / "hparams.json")
     vocabularies = Vocabularies.load(folder)
-    model = build_model(hparams, vocabularies)
+    model = model or build_model(hparams, vocabularies)
     if weights is not None:
         load_weights(model, folder / weights)
     return Run(model, hparams, vocabularies, settings["data"], settings["seed"])
