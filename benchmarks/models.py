@@ -10,6 +10,7 @@ and the packed model.
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -34,6 +35,7 @@ COLUMNS = {
     "quantize_s": "quantize, s",
     "peak": "peak memory / float",
     "load_s": "load packed, s",
+    "process": "process grows by, MB: float, packed",
     "difference": "difference",
     "accuracy": "accuracy: float, quantized, packed",
 }
@@ -74,7 +76,8 @@ def measure(name, options):
             command += ["--data", options.data] if options.data else []
             done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
             result = json.loads(done.stdout.splitlines()[-1])
-            line["accuracy"] = line.get("accuracy", []) + result.pop("accuracy", [])
+            for key in ("accuracy", "process"):
+                line[key] = line.get(key, []) + result.pop(key, [])
             line |= result
     print(line, file=sys.stderr)
     return line
@@ -97,40 +100,35 @@ def as_text(value):
     return f"{value:,}" if isinstance(value, int) else value
 
 
-# Models: each function returns (model, inputs of a forward pass)
+# Models
 
 
 def gpt2():
     """GPT-2 base of KerasHub."""
     import keras_hub
-    import numpy as np
 
-    model = keras_hub.models.GPT2Backbone(50257, 12, 12, 768, 3072, max_sequence_length=1024)
-    return model, {"token_ids": random_ids(50257, 2, 24), "padding_mask": np.ones((2, 24), "int32")}
+    return keras_hub.models.GPT2Backbone(50257, 12, 12, 768, 3072, max_sequence_length=1024)
 
 
 def bert():
     """BERT base of KerasHub."""
     import keras_hub
-    import numpy as np
 
-    model = keras_hub.models.BertBackbone(30522, 12, 12, 768, 3072)
-    ids, zeros = random_ids(30522, 2, 24), np.zeros((2, 24), "int32")
-    return model, {"token_ids": ids, "segment_ids": zeros, "padding_mask": zeros + 1}
+    return keras_hub.models.BertBackbone(30522, 12, 12, 768, 3072)
 
 
 def mobilenet():
     """MobileNetV2 of keras.applications: most weights in convolutions of kernel size 1."""
     import keras
 
-    return keras.applications.MobileNetV2(weights=None, classifier_activation=None), random_images()
+    return keras.applications.MobileNetV2(weights=None, classifier_activation=None)
 
 
 def resnet():
     """ResNet50 of keras.applications."""
     import keras
 
-    return keras.applications.ResNet50(weights=None, classifier_activation=None), random_images()
+    return keras.applications.ResNet50(weights=None, classifier_activation=None)
 
 
 def lstm():
@@ -141,7 +139,7 @@ def lstm():
     ids = keras.Input((None,), dtype="int32")
     x = layers.Embedding(VOCABULARY, 128, mask_zero=True)(ids)
     x = layers.Dropout(0.5)(layers.LSTM(128)(layers.Dropout(0.5)(x)))
-    return keras.Model(ids, layers.Dense(1, "sigmoid")(x)), random_ids(VOCABULARY, 4, 20)
+    return keras.Model(ids, layers.Dense(1, "sigmoid")(x))
 
 
 def bidirectional_gru():
@@ -153,32 +151,20 @@ def bidirectional_gru():
     x = layers.Embedding(VOCABULARY, 256)(ids)
     for _ in range(2):
         x = layers.Bidirectional(layers.GRU(256, return_sequences=True))(x)
-    x = layers.TimeDistributed(layers.Dense(1000))(x)
-    return keras.Model(ids, x), random_ids(VOCABULARY, 4, 20)
+    return keras.Model(ids, layers.TimeDistributed(layers.Dense(1000))(x))
 
 
-def subclassed():
-    """The example's translation model, a subclass of keras.Model, in the shape of base.json."""
+def transformer(name):
+    """The example's translation model, a subclass of keras.Model, of hparams/<name>.json."""
     from transformer.hparams import load
     from transformer.model import Transformer
 
-    shape = load(ROOT / "hparams/base.json").to_dict()
+    shape = load(ROOT / f"hparams/{name}.json").to_dict()
     names = "source_vocabulary_size target_vocabulary_size num_layers d_model dff num_heads key_dim"
-    model = Transformer(*(shape[name] for name in names.split()), tie_embeddings=True)
+    sizes = [shape[key] for key in names.split()]
+    model = Transformer(*sizes, tie_embeddings=shape["tie_embeddings"])
     model.build()
-    return model, [random_ids(16000, 2, 12), random_ids(16000, 2, 12)]
-
-
-MODELS = {
-    "gpt2": gpt2,
-    "bert": bert,
-    "mobilenet": mobilenet,
-    "resnet": resnet,
-    "lstm": lstm,
-    "bidirectional_gru": bidirectional_gru,
-    "subclassed": subclassed,
-}
-VOCABULARY = 15_000
+    return model
 
 
 def random_ids(vocabulary, *shape):
@@ -193,6 +179,46 @@ def random_images():
     return np.random.default_rng(SEED).normal(size=(2, 224, 224, 3)).astype("float32")
 
 
+# Inputs of a forward pass; those of a custom class import it
+
+
+def gpt2_inputs():
+    import keras_hub  # noqa: F401
+    import numpy as np
+
+    return {"token_ids": random_ids(50257, 2, 24), "padding_mask": np.ones((2, 24), "int32")}
+
+
+def bert_inputs():
+    import keras_hub  # noqa: F401
+
+    ids = random_ids(30522, 2, 24)
+    return {"token_ids": ids, "segment_ids": 0 * ids, "padding_mask": 0 * ids + 1}
+
+
+def sentences():
+    return random_ids(VOCABULARY, 4, 20)
+
+
+def two_languages():
+    import transformer.model  # noqa: F401
+
+    return [random_ids(7000, 2, 12), random_ids(7000, 2, 12)]
+
+
+MODELS = {
+    "gpt2": (gpt2, gpt2_inputs),
+    "bert": (bert, bert_inputs),
+    "mobilenet": (mobilenet, random_images),
+    "resnet": (resnet, random_images),
+    "lstm": (lstm, sentences),
+    "bidirectional_gru": (bidirectional_gru, sentences),
+    "base.json": (functools.partial(transformer, "base"), two_languages),
+    "small.json": (functools.partial(transformer, "small"), two_languages),
+}
+VOCABULARY = 15_000
+
+
 # Steps, each in a process of its own
 
 
@@ -205,17 +231,17 @@ def quantize_step(options):
 
     keras.utils.set_random_seed(SEED)
     keras.layers.Dense(3).build((None, 4))  # so that TensorFlow has started
-    empty = memory()
-    model, x = MODELS[options.only[0]]()
-    sentences = read_sst2(options.data) if options.data and options.only == ["lstm"] else None
-    accuracy = [train(model, sentences)] if sentences else []
+    make_model, make_inputs = MODELS[options.only[0]]
+    model, x = make_model(), make_inputs()
+    sst2 = read_sst2(options.data) if options.data and options.only == ["lstm"] else None
+    accuracy = [train(model, sst2)] if sst2 else []
     folder = Path(options.folder)
     started = time.perf_counter()
     with PeakMemory() as peak:
         bcq_tf.quantize_model(model, BITS, effort=options.effort, filepath=folder / "model.bcq.npy")
     seconds = time.perf_counter() - started
-    if sentences:
-        accuracy.append(score(model, sentences))
+    if sst2:
+        accuracy.append(score(model, sst2))
     np.save(folder / "y.npy", outputs(model, x))
     nbytes = sum(variable.numpy().nbytes for variable in model.weights)
     return {
@@ -224,29 +250,21 @@ def quantize_step(options):
         "file_mb": (folder / "model.bcq.npy").stat().st_size / 1e6,
         "quantize_s": seconds,
         "peak": (peak.highest - peak.before + nbytes) / nbytes,
-        "process_mb": (peak.highest - empty) / 1e6,
         "accuracy": accuracy,
     }
 
 
 def load_step(options):
     """Loads the file as a packed model and compares."""
-    import keras
     import numpy as np
 
-    import bcq_tf
-
-    _, x = MODELS[options.only[0]]()  # imports the classes of its config
-    keras.backend.clear_session()
-    path = Path(options.folder) / "model.bcq.npy"
-    started = time.perf_counter()
-    model = bcq_tf.load_model(path)
-    seconds = time.perf_counter() - started
+    model, x, seconds, process = load(options, packed=True)
     expected = np.load(Path(options.folder) / "y.npy")
     difference = np.abs(outputs(model, x) - expected).max() / np.abs(expected).max()
     result = {
         "packed_mb": sum(variable.numpy().nbytes for variable in model.weights) / 1e6,
         "load_s": seconds,
+        "process": [process],
         "difference": float(difference),
     }
     if options.data and options.only == ["lstm"]:
@@ -254,7 +272,27 @@ def load_step(options):
     return result
 
 
-STEPS = {"quantize": quantize_step, "load": load_step}
+def load_float_step(options):
+    """Loads the file as a float model, for the memory that this takes."""
+    return {"process": [load(options, packed=False)[-1]]}
+
+
+def load(options, packed):
+    """The model of the file, its inputs, the seconds and the MB of memory that loading took."""
+    import keras
+
+    import bcq_tf
+
+    _, make_inputs = MODELS[options.only[0]]
+    x = make_inputs()
+    keras.layers.Dense(3).build((None, 4))  # so that TensorFlow has started
+    before, started = memory(), time.perf_counter()
+    model = bcq_tf.load_model(Path(options.folder) / "model.bcq.npy", packed=packed)
+    seconds = time.perf_counter() - started
+    return model, x, seconds, (memory() - before) / 1e6
+
+
+STEPS = {"quantize": quantize_step, "load_float": load_float_step, "load": load_step}
 
 
 def outputs(model, x):
