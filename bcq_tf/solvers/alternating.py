@@ -49,7 +49,7 @@ def _plans(rounds: int, batches: tuple[int, ...], elites: int, polished: int) ->
 # always, at 4 mostly; beyond, solutions of fewer bits are built upon, which takes fewer batches.
 PLANS = {
     ("full", False): _plans(4, (0, 8, 18, 6, 4, 2, 2), 16, 4),
-    ("full", True): {**_plans(4, (8, 12, 0, 6, 4, 2, 2), 16, 4), 4: Plan(8, 24, 16, 4)},
+    ("full", True): {**_plans(4, (8, 12, 0, 6, 4, 2, 2), 16, 4), 4: Plan(8, 96, 16, 4)},
     ("low", False): _plans(3, (0, 3, 6, 2, 1, 1, 1), 8, 1),
     ("low", True): _plans(3, (2, 3, 6, 2, 1, 1, 1), 8, 1),
 }

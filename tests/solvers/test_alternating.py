@@ -69,8 +69,6 @@ def test_three_bits_are_within_a_thousandth_of_a_per_cent_of_the_optimum():
 
 @pytest.mark.parametrize("kind", make_reference.KINDS, ids=str)
 def test_errors_are_close_to_those_of_a_long_search(kind):
-    # With 4 bits and an offset there are many more local optima.
-    bound = 5e-3 if kind.bits == 4 and kind.offset else 2e-4
     gaps = []
     for name, best in LONG_SEARCH[str(kind)].items():
         matrix = kind.matrix(name)
@@ -79,8 +77,9 @@ def test_errors_are_close_to_those_of_a_long_search(kind):
         gaps.append(squared_error(matrix, codes, kind.weights()) / np.array(best) - 1)
     gaps = np.concatenate(gaps)
     assert len(gaps) == kind.rows * len(DISTRIBUTIONS)
-    assert gaps.mean() < bound
-    assert np.mean(gaps > 1e-3) < (0.1 if kind.bits == 4 and kind.offset else 0.05)
+    # With 4 bits and an offset there are many more local optima: the NumPy code misses in one row.
+    assert gaps.mean() < (5e-4 if kind.bits == 4 and kind.offset else 2e-4)
+    assert np.mean(gaps > 1e-3) < 0.05
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4, 5, 8, 15])
