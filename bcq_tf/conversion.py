@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bcq_tf import file
 from bcq_tf._keras import deferred_model, initialize, initialize_rest
-from bcq_tf.file import FileFormatError, QuantizedFile
-from bcq_tf.model_table import check_model, read_table
+from bcq_tf.file import QuantizedFile
+from bcq_tf.model_table import Entry, check_model, read_file_table, read_table
 
 
 def load_weights(model, path) -> None:
@@ -23,11 +23,7 @@ def load_weights(model, path) -> None:
         FileFormatError: it is damaged, or holds no model's weights.
         ValueError: the model's weights are not those of the file. The model is unchanged then.
     """
-    opened = file.read(path)
-    try:
-        put_tensors(model, opened, opened.metadata)
-    except FileFormatError as error:
-        raise FileFormatError(f"{path}: {error}") from None
+    _put_entries(model, read_file_table(file.read(path)))
 
 
 def put_tensors(model, tensors, metadata: dict) -> None:
@@ -35,7 +31,10 @@ def put_tensors(model, tensors, metadata: dict) -> None:
 
     All is checked before the first assignment. Raises as `load_weights` does.
     """
-    entries = read_table(tensors, metadata)
+    _put_entries(model, read_table(tensors, metadata))
+
+
+def _put_entries(model, entries: list[Entry]) -> None:
     check_model(model, entries)
     for entry, variable in zip(entries, model.weights, strict=True):
         initialize(variable, entry.value())
@@ -75,10 +74,7 @@ def load_model(path, *, model=None, packed: bool = True, **packing):
     if packed:
         pack_model(model, opened, **packing)
     else:
-        try:
-            put_tensors(model, opened, opened.metadata)
-        except FileFormatError as error:
-            raise FileFormatError(f"{path}: {error}") from None
+        _put_entries(model, read_file_table(opened))
     initialize_rest(model, made)
     return model
 

@@ -11,7 +11,6 @@ from bcq_tf import file
 from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
-from bcq_tf.file import FileFormatError
 from bcq_tf.layer_views import view_weights
 from bcq_tf.layers.packed_model import (
     PackedModel,
@@ -28,7 +27,7 @@ from bcq_tf.layers.swap import (
     why_not_packed,
 )
 from bcq_tf.matrix_view import MatrixView
-from bcq_tf.model_table import Entry, check_model, read_table
+from bcq_tf.model_table import Entry, check_model, read_file_table
 from bcq_tf.ops.matmul import PRECISIONS
 from bcq_tf.pack_report import PackReport
 from bcq_tf.selection import unique_labels
@@ -123,10 +122,7 @@ def _entries(model, codes) -> list[tuple[Entry, object]]:
     if isinstance(codes, Mapping) and not hasattr(codes, "metadata"):
         return _entries_by_path(model, codes)
     opened = codes if isinstance(codes, Mapping) else file.read(codes)
-    try:
-        entries = read_table(opened, opened.metadata)
-    except FileFormatError as error:
-        raise FileFormatError(f"{opened.path}: {error}") from None
+    entries = read_file_table(opened)
     check_model(model, entries)
     return list(zip(entries, model.weights, strict=True))
 
@@ -189,21 +185,17 @@ def _holders(model) -> dict[int, list]:
 
 
 def _why_not(holders: list, weight: PackedWeight, variable) -> str | None:
+    shared = len(holders) > 1
     for layer, name in holders:
-        alone = len(holders) == 1
         reason = why_not_packed(layer)
-        if name is None and not alone:
+        if name is None and shared:
             reason = f"layer '{layer.name}' holds it too, in a way of its own"
         if reason:
             return reason
-    float_bytes = weight.layout.rows * weight.layout.columns * _item_bytes(variable)
+    float_bytes = weight.float_nbytes(variable.dtype)
     if weight.nbytes >= float_bytes:
         return f"packed it takes {weight.nbytes:,} bytes, float {float_bytes:,}"
     return None
-
-
-def _item_bytes(variable) -> int:
-    return 2 if variable.dtype in ("float16", "bfloat16") else 4
 
 
 def _pack_layers(plan: _Plan, precision: str) -> None:

@@ -13,7 +13,7 @@ import re
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.file import FileFormatError
+from bcq_tf.file import FileFormatError, QuantizedFile
 from bcq_tf.matrix_view import MatrixView
 
 _MOST_SHOWN = 3
@@ -77,6 +77,14 @@ def read_table(tensors, metadata: dict) -> list[Entry]:
     if [entry.position for entry in entries] != list(range(len(entries))):
         raise FileFormatError(f"the positions of its weights are not 0 to {len(entries) - 1}")
     return entries
+
+
+def read_file_table(opened: QuantizedFile) -> list[Entry]:
+    """`read_table` of a file; its errors name it."""
+    try:
+        return read_table(opened, opened.metadata)
+    except FileFormatError as error:
+        raise FileFormatError(f"{opened.path}: {error}") from None
 
 
 def check_model(model, entries: list[Entry]) -> None:

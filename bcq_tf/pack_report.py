@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import keras
 
 from bcq_tf._keras import walk_layers
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.tables import as_text, table, times
+from bcq_tf.layers.packed_weight import item_bytes
+from bcq_tf.tables import as_text, float_table, table, times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +104,9 @@ class PackReport:
     def __rich__(self):
         from rich.console import Group
 
-        tables = [_packed_table(self)] + ([_dequantized_table(self)] if self.dequantized else [])
+        tables = [_packed_table(self)]
+        if self.dequantized:
+            tables.append(float_table("Float in memory", self.dequantized))
         return Group(*tables, _totals(self))
 
     def __str__(self) -> str:
@@ -111,27 +115,19 @@ class PackReport:
 
 def _packed_line(layer: PackedLayer, name: str) -> PackedLine:
     weight = layer.packed_weights[name]
-    shape = weight.view.shape
-    rows, columns = weight.layout.rows, weight.layout.columns
-    size = 2 if layer.variable_dtype in ("float16", "bfloat16") else 4
     return PackedLine(
-        f"{layer.path}/{name}", shape, weight.layout.bits, weight.nbytes, size * rows * columns
+        f"{layer.path}/{name}",
+        weight.view.shape,
+        weight.layout.bits,
+        weight.nbytes,
+        weight.float_nbytes(layer.variable_dtype),
     )
 
 
 def _float_line(variable: keras.Variable, reason: str | None) -> FloatLine:
     shape = tuple(variable.shape)
-    size = 1
-    for length in shape:
-        size *= length
-    return FloatLine(variable.path, shape, size * _item_bytes(variable.dtype), reason)
-
-
-def _item_bytes(dtype: str) -> int:
-    import ml_dtypes
-    import numpy as np
-
-    return np.dtype(getattr(ml_dtypes, dtype, dtype)).itemsize
+    nbytes = math.prod(shape) * item_bytes(variable.dtype)
+    return FloatLine(variable.path, shape, nbytes, reason)
 
 
 def _packed_table(report: PackReport):
@@ -144,13 +140,6 @@ def _packed_table(report: PackReport):
             f"{line.nbytes:,}",
             f"{line.float_nbytes:,}",
         )
-    return made
-
-
-def _dequantized_table(report: PackReport):
-    made = table("Float in memory", "weight", "shape", "bytes", "reason")
-    for line in report.dequantized:
-        made.add_row(line.path, times(line.shape), f"{line.nbytes:,}", line.reason)
     return made
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from bcq_tf import file
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.model_table import read_table
-from bcq_tf.tables import as_text, table, times
+from bcq_tf.tables import as_text, float_table, table, times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,12 +65,12 @@ class Report:
     @property
     def original_nbytes(self) -> int:
         """Bytes of the weights with every chosen one in float32."""
-        return sum(4 * _size(weight.shape) for weight in self.chosen) + self.float_nbytes
+        return sum(4 * math.prod(weight.shape) for weight in self.chosen) + self.float_nbytes
 
     @property
     def bits_per_weight(self) -> float:
         """Bits of a chosen weight, scales included."""
-        sizes = sum(_size(weight.shape) for weight in self.chosen)
+        sizes = sum(math.prod(weight.shape) for weight in self.chosen)
         return 8 * self.codes_nbytes / sizes if sizes else 0.0
 
     def to_dict(self) -> dict:
@@ -125,8 +126,10 @@ class Report:
     def __rich__(self):
         from rich.console import Group
 
-        parts = [_chosen_table(self)] + ([_skipped_table(self)] if self.skipped else [])
-        return Group(*parts, _totals(self))
+        tables = [_chosen_table(self)]
+        if self.skipped:
+            tables.append(float_table("Stay float", self.skipped))
+        return Group(*tables, _totals(self))
 
     def __str__(self) -> str:
         return as_text(self)
@@ -149,13 +152,6 @@ def _chosen_table(report: Report):
     return made
 
 
-def _skipped_table(report: Report):
-    made = table("Stay float", "weight", "shape", "bytes", "reason")
-    for weight in report.skipped:
-        made.add_row(weight.path, times(weight.shape), f"{weight.nbytes:,}", weight.reason)
-    return made
-
-
 def _totals(report: Report) -> str:
     ratio = report.original_nbytes / report.nbytes
     return (
@@ -164,10 +160,3 @@ def _totals(report: Report) -> str:
         f"({report.float_nbytes:,} bytes). The file takes {report.nbytes:,} bytes, "
         f"{ratio:.1f} times less than float32."
     )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for dimension in shape:
-        size *= dimension
-    return size

@@ -21,6 +21,14 @@ def table(title: str, *columns: str):
     return made
 
 
+def float_table(title: str, lines):
+    """A table of weights that stay float: each has `path`, `shape`, `nbytes` and `reason`."""
+    made = table(title, "weight", "shape", "bytes", "reason")
+    for line in lines:
+        made.add_row(line.path, times(line.shape), f"{line.nbytes:,}", line.reason)
+    return made
+
+
 def times(shape: tuple[int, ...]) -> str:
     """A shape for people: "3 x 4"."""
     return " x ".join(map(str, shape)) if shape else "scalar"

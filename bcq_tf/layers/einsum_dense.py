@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 
 import keras
 import tensorflow as tf
@@ -137,11 +138,7 @@ def _permute(x, axes: tuple[int, ...]):
 def _merge_last(x, count: int):
     if count == 1:
         return x
-    shape = keras.ops.shape(x)
-    size = 1
-    for length in x.shape[-count:]:
-        size *= length
-    return keras.ops.reshape(x, (*shape[:-count], size))
+    return keras.ops.reshape(x, (*keras.ops.shape(x)[:-count], math.prod(x.shape[-count:])))
 
 
 def _split_last(y, sizes: list[int]):

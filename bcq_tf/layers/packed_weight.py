@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import ml_dtypes
+import numpy as np
+
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout, TiledCodes
@@ -82,6 +85,10 @@ class PackedWeight:
         scales = layout.groups * layout.rows * (layout.bits + self.offset)
         return 4 * layout.words + scale * scales + 8 * layout.rows * self.row_order
 
+    def float_nbytes(self, dtype: str) -> int:
+        """Bytes of the float weight in a variable of `dtype`."""
+        return self.layout.rows * self.layout.columns * item_bytes(dtype)
+
     def values(self, codes: BinaryCodes) -> dict:
         """The values of the variables for `codes`, tensors by part."""
         tiled = TiledCodes.from_codes(codes)
@@ -109,3 +116,8 @@ class PackedWeight:
             )
         view, layout = MatrixView.from_dict(data["view"]), Layout(**data["layout"])
         return cls(**{**data, "view": view, "layout": layout})
+
+
+def item_bytes(dtype: str) -> int:
+    """Bytes of one number of a Keras dtype."""
+    return np.dtype(getattr(ml_dtypes, dtype, dtype)).itemsize

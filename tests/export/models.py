@@ -159,3 +159,12 @@ def every_form() -> Exported:
 
 
 MODELS = [packed_mlp, attention, subclassed, held_tensor, every_layer, every_form]
+
+
+def sizes(export, folder) -> tuple[int, int]:
+    """Bytes of the file that `export` writes of a packed MLP, and of its `.bcq.npy` file."""
+    model, codes, exported = float_mlp(512), folder / "m.bcq.npy", folder / "exported"
+    bcq_tf.quantize_model(model, bits=2, effort="low", filepath=codes)
+    bcq_tf.pack_model(model, codes)
+    export(model, exported)
+    return exported.stat().st_size, codes.stat().st_size

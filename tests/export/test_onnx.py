@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 import bcq_tf
-from tests.export.models import MODELS, float_mlp, half_mlp, packed, packed_mlp, same
+from tests.export.models import MODELS, half_mlp, packed, packed_mlp, same, sizes
 
 
 def session(path, **options) -> onnxruntime.InferenceSession:
@@ -63,12 +63,9 @@ def test_any_batch_size(tmp_path):
 
 
 def test_the_file_is_as_small_as_the_codes(tmp_path):
-    model = float_mlp(512)
-    bcq_tf.quantize_model(model, bits=2, effort="low", filepath=tmp_path / "m.bcq.npy")
-    bcq_tf.pack_model(model, tmp_path / "m.bcq.npy")
-    bcq_tf.export_onnx(model, tmp_path / "m.onnx")
     graph = 20_000  # the table of signs takes 8 of them
-    assert (tmp_path / "m.onnx").stat().st_size < (tmp_path / "m.bcq.npy").stat().st_size + graph
+    exported, codes = sizes(bcq_tf.export_onnx, tmp_path)
+    assert exported < codes + graph
 
 
 @pytest.mark.parametrize("opset", [13, 18])

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import bcq_tf
-from tests.export.models import MODELS, attention, float_mlp, half_mlp, packed, packed_mlp, same
+from tests.export.models import MODELS, attention, half_mlp, packed, packed_mlp, same, sizes
 
 
 def runner(path):
@@ -45,12 +45,9 @@ def test_any_batch_size(tmp_path):
 
 
 def test_the_file_is_as_small_as_the_codes(tmp_path):
-    model = float_mlp(512)
-    bcq_tf.quantize_model(model, bits=2, effort="low", filepath=tmp_path / "m.bcq.npy")
-    bcq_tf.pack_model(model, tmp_path / "m.bcq.npy")
-    bcq_tf.export_tflite(model, tmp_path / "m.tflite")
     graph = 20_000  # the table of signs takes 8 of them
-    assert (tmp_path / "m.tflite").stat().st_size < (tmp_path / "m.bcq.npy").stat().st_size + graph
+    exported, codes = sizes(bcq_tf.export_tflite, tmp_path)
+    assert exported < codes + graph
 
 
 def test_operations_that_need_a_known_length_are_named(tmp_path):
