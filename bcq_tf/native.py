@@ -61,6 +61,7 @@ def core() -> ctypes.CDLL | None:
         return None
 
 
+@functools.cache
 def library(name: str) -> Path | None:
     """The path of a library beside the core, such as `TF_OPS`; None: do without.
 
@@ -76,6 +77,16 @@ def library(name: str) -> Path | None:
         refuse(error)
         return None
     return path
+
+
+def forget() -> None:
+    """Makes the libraries be looked for anew when they are wanted next.
+
+    So a changed environment variable or a library that was just built takes effect, in code that
+    has not used the old ones yet.
+    """
+    core.cache_clear()
+    library.cache_clear()
 
 
 def refuse(error: NativeLibraryError) -> None:

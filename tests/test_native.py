@@ -68,9 +68,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "FOLDER", tmp_path)
     for name in ("BCQ_TF_NATIVE", "BCQ_TF_ISA"):
         monkeypatch.delenv(name, raising=False)
-    native.core.cache_clear()
+    native.forget()
     yield tmp_path
-    native.core.cache_clear()
+    native.forget()
 
 
 def write(path: Path, content: bytes) -> None:
@@ -89,10 +89,10 @@ def assert_refused(monkeypatch, use, message: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         monkeypatch.setenv("BCQ_TF_NATIVE", "0")
-        native.core.cache_clear()
+        native.forget()
         assert use() is None
     monkeypatch.setenv("BCQ_TF_NATIVE", "require")
-    native.core.cache_clear()
+    native.forget()
     with pytest.raises(native.NativeLibraryError, match=message):
         use()
 

@@ -16,6 +16,6 @@ def code(request, monkeypatch):
     if request.param == "compiled" and not required and native.status().isa is None:
         pytest.skip("needs `make native`")
     monkeypatch.setenv("BCQ_TF_NATIVE", MODES[request.param])
-    native.core.cache_clear()
+    native.forget()
     yield request.param
-    native.core.cache_clear()
+    native.forget()
