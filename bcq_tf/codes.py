@@ -46,11 +46,11 @@ class BinaryCodes:
     row_order: np.ndarray | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "planes", tuple(_frozen(p) for p in self.planes))
-        object.__setattr__(self, "scales", tuple(_frozen(s) for s in self.scales))
+        object.__setattr__(self, "planes", tuple(frozen(p) for p in self.planes))
+        object.__setattr__(self, "scales", tuple(frozen(s) for s in self.scales))
         for name in ("offset", "row_order"):
             value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else _frozen(value))
+            object.__setattr__(self, name, None if value is None else frozen(value))
         _check(self)
 
     @property
@@ -102,21 +102,28 @@ class BinaryCodes:
     def blocks(self) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
         """Yields the matrix in parts that take little memory: its rows, a slice or their numbers,
         and their values, float32 [n, C]."""
-        step = max(1, BLOCK_WEIGHTS // self.columns)
-        for begin in range(0, self.shape[0], step):
-            stored = slice(begin, min(begin + step, self.shape[0]))
+        for stored in row_blocks(self.shape):
             rows = stored if self.row_order is None else self.row_order[stored]
-            yield rows, self._values(stored)
+            yield rows, self._values(np.arange(stored.start, stored.stop))
 
-    def _values(self, stored: slice) -> np.ndarray:
-        # The values of some stored rows, float32 [n, C].
-        result = np.zeros((stored.stop - stored.start, self.columns), np.float32)
+    def rows(self, ids) -> np.ndarray:
+        """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, C]."""
+        ids = check_ids(ids, self.shape[0])
+        stored = ids if self.row_order is None else np.argsort(self.row_order)[ids]
+        ascending = np.argsort(stored, kind="stable")
+        result = np.empty((len(ids), self.columns), np.float32)
+        result[ascending] = self._values(stored[ascending])
+        return result
+
+    def _values(self, stored: np.ndarray) -> np.ndarray:
+        # The values of some stored rows, whose numbers do not fall, float32 [n, C].
+        result = np.zeros((len(stored), self.columns), np.float32)
         if self.offset is not None:
             result += self._along_row(self.offset[stored])
         for plane, scale in zip(self.planes, self.scales, strict=True):
-            if stored.start < len(plane):
-                signs = _signs(plane[stored], self.columns)
-                result[: len(signs)] += self._along_row(scale[stored]) * signs
+            covered = stored[: np.searchsorted(stored, len(plane))]
+            signs = _signs(plane[covered], self.columns)
+            result[: len(covered)] += self._along_row(scale[covered]) * signs
         return result
 
     def truncate(self, bits: int) -> BinaryCodes:
@@ -144,11 +151,38 @@ class BinaryCodes:
         )
 
 
+def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
+    """Cuts the rows of a matrix into parts of about `BLOCK_WEIGHTS` weights."""
+    rows, columns = shape
+    step = max(1, BLOCK_WEIGHTS // columns)
+    return (slice(begin, min(begin + step, rows)) for begin in range(0, rows, step))
+
+
+def check_ids(ids, rows: int) -> np.ndarray:
+    """`ids` as int64 [n]; raises TypeError, IndexError unless they are integers below `rows`."""
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or not (ids.size == 0 or np.issubdtype(ids.dtype, np.integer)):
+        raise TypeError(f"`ids` must be integers [n]. Received: {ids.dtype} {list(ids.shape)}")
+    wrong = ids[(ids < 0) | (ids >= rows)]
+    if wrong.size:
+        raise IndexError(f"`ids` must be from 0 to {rows - 1}. Received: {wrong[0]}")
+    return ids.astype(np.int64)
+
+
+def check_octets(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises TypeError, ValueError unless `array` is uint8 of `shape`."""
+    if array.dtype != np.uint8:
+        raise TypeError(f"`{name}` must be uint8. Received: {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must be {list(shape)}. Received: {list(array.shape)}")
+
+
 def _signs(plane: np.ndarray, columns: int) -> np.ndarray:
     return np.where(packing.unpack(plane, columns), np.float32(1), np.float32(-1))
 
 
-def _frozen(array) -> np.ndarray:
+def frozen(array) -> np.ndarray:
+    """A read-only view of the array, or a copy where it is not contiguous."""
     view = np.ascontiguousarray(array).view()
     view.flags.writeable = False
     return view

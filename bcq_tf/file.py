@@ -13,9 +13,8 @@ import numpy as np
 
 from bcq_tf import container, strict_json
 from bcq_tf.atomic import write_atomically
-from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import MAX_BITS
 from bcq_tf.container import FileFormatError, short
+from bcq_tf.stored_values import Value, put_together, take_apart
 
 __all__ = ["SUFFIX", "FileFormatError", "QuantizedFile", "read", "save", "size"]
 
@@ -24,7 +23,7 @@ SUFFIX = ".bcq.npy"
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class QuantizedFile(Mapping):
-    """What `read` returns: a read-only mapping from names to `BinaryCodes` and arrays.
+    """What `read` returns: a read-only mapping from names to codes and arrays.
 
     The arrays are read-only views of the file, mapped into memory: their pages come from the disk
     when they are used, and the mapping lives as long as an array does. `save` to the same path
@@ -38,11 +37,11 @@ class QuantizedFile(Mapping):
     """
 
     path: str
-    weights: Mapping[str, BinaryCodes | np.ndarray]
+    weights: Mapping[str, Value]
     metadata: dict
     nbytes: int
 
-    def __getitem__(self, name: str) -> BinaryCodes | np.ndarray:
+    def __getitem__(self, name: str) -> Value:
         return self.weights[name]
 
     def __iter__(self):
@@ -62,8 +61,9 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
 
     Args:
         path: where to write; must end with ".bcq.npy".
-        tensors: by name, `BinaryCodes` (all scales of one of them of one dtype) and arrays of any
-            shape, floating (bfloat16 and float8 of ml_dtypes too), integer or boolean.
+        tensors: by name, `BinaryCodes` (all scales of one of them of one dtype), `UniformCodes`,
+            `CompositionalCodes`, and arrays of any shape, floating (bfloat16 and float8 of
+            ml_dtypes too), integer or boolean.
         metadata: a dict that JSON can hold: string keys, finite numbers.
 
     Returns:
@@ -96,7 +96,7 @@ def _encode(tensors: Mapping, metadata: dict | None) -> list:
     parts, weights = {}, {}
     for name, value in tensors.items():
         _check_name(name)
-        weights[name], named = _take_apart(name, value)
+        weights[name], named = take_apart(name, value)
         _add_parts(parts, named)
     return container.encode(parts, {"weights": weights, "metadata": metadata})
 
@@ -110,7 +110,7 @@ def read(path) -> QuantizedFile:
         path: the file, of any name.
 
     Returns:
-        A mapping from names to `BinaryCodes` and arrays, in the order in which they were saved.
+        A mapping from names to codes and arrays, in the order in which they were saved.
 
     Raises:
         FileFormatError: the file is damaged, of another kind or of a newer version; says what and
@@ -152,39 +152,6 @@ def _check_name(name) -> None:
         raise ValueError(f"`tensors` must have printable names. Received: {name!r}")
 
 
-def _take_apart(name: str, value) -> tuple[dict, dict]:
-    """Returns the weight's entry in the document, and the pieces of its tensors by name."""
-    if not isinstance(value, BinaryCodes):
-        return {"kind": "array"}, {name: [_array(name, value)]}
-    if len({scale.dtype for scale in value.scales}) > 1:
-        raise ValueError(f"`scales` must be of one dtype. Received: several (weight '{name}')")
-    pieces = {"planes": value.planes, "scales": value.scales}
-    entry = {
-        "kind": "codes",
-        "columns": int(value.columns),
-        "group_size": None if value.group_size is None else int(value.group_size),
-        "rows": [len(plane) for plane in value.planes],
-    }
-    for part in ("offset", "row_order"):
-        array = getattr(value, part)
-        entry[part] = array is not None
-        if array is not None:
-            pieces[part] = [array]
-    return entry, {
-        f"{name}/{part}": [_array(name, a) for a in arrays] for part, arrays in pieces.items()
-    }
-
-
-def _array(name: str, value) -> np.ndarray:
-    array = np.asarray(value)
-    if container.dtype_code(array.dtype) is None:
-        raise TypeError(
-            "`tensors` must hold BinaryCodes and arrays of floating, integer or boolean dtype. "
-            f"Received: {type(value).__name__} of dtype {array.dtype} (weight '{name}')"
-        )
-    return array
-
-
 def _add_parts(parts: dict, named: dict) -> None:
     for name, pieces in named.items():
         if name in parts:
@@ -194,61 +161,11 @@ def _add_parts(parts: dict, named: dict) -> None:
         parts[name] = pieces
 
 
-def _put_together(document: dict, parts: dict) -> dict[str, BinaryCodes | np.ndarray]:
+def _put_together(document: dict, parts: dict) -> dict[str, Value]:
     weights, metadata = document.get("weights"), document.get("metadata")
     if not isinstance(weights, dict) or not isinstance(metadata, dict):
         raise FileFormatError("the document lacks weights or metadata")
-    result = {name: _weight(name, entry, parts) for name, entry in weights.items()}
+    result = {name: put_together(name, entry, parts) for name, entry in weights.items()}
     if parts:
         raise FileFormatError(f"tensor {short(next(iter(parts)))} belongs to no weight")
     return result
-
-
-def _weight(name: str, entry, parts: dict) -> BinaryCodes | np.ndarray:
-    # Takes the weight's tensors out of `parts`, so that none can serve twice.
-    kind = entry.get("kind") if isinstance(entry, dict) else None
-    if kind == "array":
-        return _take(parts, name)
-    if kind != "codes":
-        raise FileFormatError(f"weight {short(name)} is of the unknown kind {short(kind)}")
-    _check_entry(name, entry)
-    rows = entry["rows"]
-    try:
-        return BinaryCodes(
-            _split(_take(parts, f"{name}/planes"), rows),
-            _split(_take(parts, f"{name}/scales"), rows),
-            entry["columns"],
-            entry["group_size"],
-            _take(parts, f"{name}/offset") if entry["offset"] else None,
-            _take(parts, f"{name}/row_order") if entry["row_order"] else None,
-        )
-    except (TypeError, ValueError) as error:
-        raise FileFormatError(f"weight {short(name)}: {str(error)[:300]}") from None
-
-
-def _check_entry(name: str, entry: dict) -> None:
-    rows, group_size = entry.get("rows"), entry.get("group_size")
-    legal = (
-        set(entry) == {"kind", "columns", "group_size", "rows", "offset", "row_order"}
-        and type(entry["columns"]) is int
-        and (group_size is None or type(group_size) is int)
-        and isinstance(rows, list)
-        and 1 <= len(rows) <= MAX_BITS
-        and all(type(n) is int and n >= 0 for n in rows)
-        and isinstance(entry["offset"], bool)
-        and isinstance(entry["row_order"], bool)
-    )
-    if not legal:
-        raise FileFormatError(f"weight {short(name)} has an entry that breaks the format")
-
-
-def _take(parts: dict, name: str) -> np.ndarray:
-    if name not in parts:
-        raise FileFormatError(f"tensor {short(name)} is missing")
-    return parts.pop(name)
-
-
-def _split(tensor: np.ndarray, rows: list[int]) -> tuple[np.ndarray, ...]:
-    if tensor.ndim != 2 or len(tensor) != sum(rows):
-        raise ValueError(f"the planes' rows do not add up to {list(tensor.shape)}")
-    return tuple(np.split(tensor, np.cumsum(rows[:-1])))

@@ -137,3 +137,23 @@ def test_parts_that_do_not_fit_are_refused(changes, message):
     with pytest.raises((ValueError, TypeError), match=message) as error:
         BinaryCodes(**GOOD | changes)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("ids", [[], [4], [0, 4, 4, 2, 0, 1, 3]])
+def test_rows_are_those_of_the_matrix(ids, ragged):
+    codes, _ = make_codes(group_size=32, offset=True, ragged=ragged)
+    found = codes.rows(np.array(ids, int))
+    assert found.shape == (len(ids), 70)
+    np.testing.assert_array_equal(found, codes.reconstruct()[ids])
+
+
+@pytest.mark.parametrize(("ids", "error", "message"), [
+    ([5], IndexError, "`ids` must be from 0 to 4. Received: 5"),
+    ([0, -1], IndexError, "`ids` must be from 0 to 4. Received: -1"),
+    ([0.5], TypeError, "`ids` must be integers"),
+    (3, TypeError, "`ids` must be integers"),
+])  # fmt: skip
+def test_rows_that_are_none(ids, error, message):
+    with pytest.raises(error, match=message):
+        make_codes()[0].rows(ids)

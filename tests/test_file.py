@@ -17,7 +17,9 @@ import safetensors
 
 from bcq_tf import FileFormatError, packing, read, save
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.container import DTYPES, MAX_HEADER_BYTES
+from bcq_tf.uniform_codes import UniformCodes
 from tests import golden_files
 
 ROOT = golden_files.DATA.parents[1]
@@ -40,11 +42,19 @@ def random_codes(seed, rows, columns, bits, group_size=None, offset=False, ragge
     )
 
 
+FACTS = {
+    BinaryCodes: ("columns", "group_size"),
+    UniformCodes: ("columns", "bits", "limit"),
+    CompositionalCodes: (),
+}
+
+
 def assert_same(value, expected):
     """Equal to the bit, of the same type, dtype and shape."""
-    assert isinstance(value, BinaryCodes) == isinstance(expected, BinaryCodes)
-    if isinstance(expected, BinaryCodes):
-        assert (value.columns, value.group_size) == (expected.columns, expected.group_size)
+    kind = type(expected)
+    if kind in FACTS:
+        assert type(value) is kind
+        assert all(getattr(value, fact) == getattr(expected, fact) for fact in FACTS[kind])
         arrays, others = value.arrays(), expected.arrays()
         assert list(arrays) == list(others)
     else:
@@ -74,6 +84,26 @@ def test_codes_come_back(tmp_path, rows, columns, bits, group_size, offset, ragg
     back = read(tmp_path / "a.bcq.npy")["w"]
     assert_same(back, codes)
     np.testing.assert_array_equal(back.reconstruct(), codes.reconstruct(), f"{seed=}")
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize(("bits", "limit"), [(1, 0.1), (3, 2.0), (8, 0.0), (5, 1e-30)])
+def test_uniform_codes_come_back(tmp_path, bits, limit, marked):
+    fields = np.random.default_rng(bits).integers(0, 1 << bits, (9, 13))
+    marks = np.array([0b10000001, 1], np.uint8) if marked else None
+    codes = UniformCodes(packing.pack_fields(fields, bits), limit, bits, 13, marks)
+    save(tmp_path / "a.bcq.npy", {"w": codes})
+    assert_same(read(tmp_path / "a.bcq.npy")["w"], codes)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("entries", [1, 16, 17, 300])
+def test_compositional_codes_come_back(tmp_path, entries, dtype):
+    rng = np.random.default_rng(entries)
+    indexes = rng.integers(0, entries, (9, 5))
+    codes = CompositionalCodes.of(indexes, rng.normal(size=(5, entries, 7)).astype(dtype))
+    save(tmp_path / "a.bcq.npy", {"w": codes})
+    assert_same(read(tmp_path / "a.bcq.npy")["w"], codes)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (5,), (3, 0, 2), (2, 3, 4), (1,) * 20])
@@ -292,6 +322,30 @@ def codes_file(entry=(), **changes):
     return forge(named, {"w": CODES | dict(entry)})
 
 
+def other_file(kind, entry, tensors):
+    """A file of one weight of this kind; ... stands for a field, None for a tensor, left out."""
+    named = [(f"w/{part}", array) for part, array in tensors.items() if array is not None]
+    named.sort(key=lambda item: -item[1].itemsize)
+    entry = {key: value for key, value in entry.items() if value is not ...}
+    return forge(named, {"w": {"kind": kind} | entry})
+
+
+def uniform_file(entry=(), **changes):
+    """A file of uniform codes with changed tensors and entry."""
+    facts = {"bits": 3, "columns": 4, "limit": 0.5, "zero_rows": False}
+    tensors = {"packed": np.arange(4, dtype=np.uint8).reshape(2, 2)}
+    return other_file("uniform", facts | dict(entry), tensors | changes)
+
+
+def compositional_file(entry=(), **changes):
+    """A file of compositional codes with changed tensors and entry."""
+    tensors = {
+        "packed": np.array([[0], [1], [2]], np.uint8),
+        "codebooks": np.ones((1, 3, 2), np.float32),
+    }
+    return other_file("compositional", dict(entry), tensors | changes)
+
+
 F4, U1 = np.ones(3, np.float32), np.arange(4, dtype=np.uint8)
 VALID = {
     "no tensors": forge(),
@@ -301,6 +355,9 @@ VALID = {
         {"offset": True, "row_order": True, "group_size": 32},
         offset=np.ones((2, 1), np.float16), row_order=np.array([1, 0], np.int64),
     ),
+    "uniform codes": uniform_file(),
+    "marked uniform codes": uniform_file({"zero_rows": True}, zero_rows=U1[2:3]),
+    "compositional codes": compositional_file(),
     "odd sizes": forge([("a", F4), ("b", np.ones(3, np.int16)), ("c", np.ones(1, bool))]),
     "large and empty": forge([("a", F4[:0], {"shape": [2**40, 0, 2**18]})]),
     "unknown fields": forge(future=[1]),
@@ -402,6 +459,21 @@ ATTACKS = {
     "unknown kind": (forge([("a", F4)], {"a": {"kind": "x"}}), "of the unknown kind 'x'"),
     "kind that is a list": (forge([("a", F4)], {"a": {"kind": []}}), "of the unknown kind"),
     "name with a line break": (forge([("a\nb" * 100, F4)], {}), r"tensor 'a\\nba\\nb.*\.\.\. bel"),
+    # Other codes
+    "uniform without a limit": (uniform_file({"limit": ...}), "'w' has an entry that breaks"),
+    "limit of an integer": (uniform_file({"limit": 10**4000}), "'w' has an entry that breaks"),
+    "negative limit": (uniform_file({"limit": -0.5}), "'w': `limit` must be"),
+    "limit past float32": (uniform_file({"limit": 1e300}), "'w': `limit` must be"),
+    "9 bits": (uniform_file({"bits": 9}), "'w': `bits` must be"),
+    "bits true": (uniform_file({"bits": True}), "entry that breaks"),
+    "columns of 10^30 fields": (uniform_file({"columns": 10**30}), "`packed` must be"),
+    "unsaid zero rows": (uniform_file(zero_rows=U1[1:2]), "'w/zero_rows' belongs to no weight"),
+    "no zero rows": (uniform_file({"zero_rows": True}), "'w/zero_rows' is missing"),
+    "fields past the end": (uniform_file(packed=U1.reshape(2, 2) << 6), "padding bits of 0"),
+    "index past the codebook": (compositional_file(packed=U1.reshape(4, 1)), "from 0 to 2. .* 3"),
+    "no codebooks": (compositional_file(codebooks=None), "'w/codebooks' is missing"),
+    "codebooks of float64": (compositional_file(codebooks=np.ones((1, 3, 2))), "must be float32"),
+    "compositional of more fields": (compositional_file({"x": 1}), "entry that breaks"),
     # Codes
     "tensor used twice": (
         forge([("w/planes", np.zeros((2, 1), np.uint32)), ("w/scales", np.ones((2, 1), "f2"))],

@@ -13,7 +13,8 @@ import pytest
 import bcq_tf
 
 ROOT = Path(__file__).parent.parent
-BASE = "config codes version"  # small values that any module may use
+# Small values that any module may use.
+BASE = "config codes uniform_codes compositional_codes version"
 
 MAY_IMPORT = {
     "bcq_tf": "version",
@@ -21,6 +22,8 @@ MAY_IMPORT = {
     "bcq_tf.config": "",
     "bcq_tf.packing": "numpy",
     "bcq_tf.codes": "numpy packing config",
+    "bcq_tf.uniform_codes": "numpy packing codes config",
+    "bcq_tf.compositional_codes": "numpy packing codes",
     "bcq_tf.matrix_view": "numpy",
     "bcq_tf.native": "version",
     "bcq_tf.solvers": f"{BASE} numpy packing native",
@@ -28,7 +31,8 @@ MAY_IMPORT = {
     "bcq_tf.atomic": "",
     "bcq_tf.strict_json": "",
     "bcq_tf.container": "numpy ml_dtypes strict_json",
-    "bcq_tf.file": f"{BASE} numpy atomic container strict_json",
+    "bcq_tf.stored_values": f"{BASE} numpy container",
+    "bcq_tf.file": "numpy atomic container stored_values strict_json",
     "bcq_tf.legacy_file": f"{BASE} numpy packing container",
     "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
     "bcq_tf.tables": "rich",
@@ -57,6 +61,8 @@ WITHOUT_TENSORFLOW = (
     "config",
     "packing",
     "codes",
+    "uniform_codes",
+    "compositional_codes",
     "matrix_view",
     "native",
     "solvers",

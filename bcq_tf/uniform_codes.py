@@ -1,0 +1,123 @@
+"""`UniformCodes`: a table on equally spaced levels within one clipping limit."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from bcq_tf import packing
+from bcq_tf.codes import check_ids, check_octets, frozen, row_blocks
+from bcq_tf.config import check_bits
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class UniformCodes:
+    """A matrix [R, C] of which row r, column c is
+
+        W[r, c] = limit (2 k[r, c] - L) / L,    L = 2^bits - 1, k an integer from 0 to L
+
+    so that its 2^bits levels, equally spaced from -limit to limit, hold for the whole table (May et
+    al. 2019, "On the downstream performance of compressed word embeddings"). Rows of zeros, for
+    which there is no level, are marked. Immutable.
+
+    Args:
+        packed: uint8 [R, ceil(C bits / 8)], the integers k as fields; see `bcq_tf.packing`.
+        limit: the clipping limit, finite and not negative.
+        bits: of a field, 1 to 8.
+        columns: C.
+        zero_rows: uint8 [ceil(R / 8)] or None where no row is marked; row r is zero where bit r % 8
+            of byte r // 8 is 1. The bits past the last row are 0.
+
+    Raises:
+        ValueError, TypeError: the parts do not fit together.
+    """
+
+    packed: np.ndarray
+    limit: float
+    bits: int
+    columns: int
+    zero_rows: np.ndarray | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "packed", frozen(self.packed))
+        if self.zero_rows is not None:
+            object.__setattr__(self, "zero_rows", frozen(self.zero_rows))
+        _check(self)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(R, C)."""
+        return len(self.packed), self.columns
+
+    @property
+    def levels(self) -> np.ndarray:
+        """The values of the fields 0 to L, float32 [2^bits]; level k is minus level L - k."""
+        last = (1 << self.bits) - 1
+        return np.float32(self.limit) * (np.arange(-last, last + 1, 2, np.float32) / last)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays, and 4 for the limit."""
+        return sum(array.nbytes for array in self.arrays().values()) + 4
+
+    @property
+    def bits_per_weight(self) -> float:
+        """8 nbytes / (R C)."""
+        return 8 * self.nbytes / (self.shape[0] * self.columns)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays by name: "packed" and, where there is one, "zero_rows"."""
+        marked = {} if self.zero_rows is None else {"zero_rows": self.zero_rows}
+        return {"packed": self.packed} | marked
+
+    def reconstruct(self) -> np.ndarray:
+        """The matrix that the codes stand for, float32 [R, C]."""
+        result = np.empty(self.shape, np.float32)
+        for rows, block in self.blocks():
+            result[rows] = block
+        return result
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yields the matrix in parts that take little memory: rows, and float32 [n, C]."""
+        for rows in row_blocks(self.shape):
+            yield rows, self.rows(np.arange(rows.start, rows.stop))
+
+    def rows(self, ids) -> np.ndarray:
+        """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, C]."""
+        ids = check_ids(ids, self.shape[0])
+        fields = packing.unpack_fields(self.packed[ids], self.bits, self.columns)
+        values = self.levels[fields]
+        if self.zero_rows is not None:
+            values[(self.zero_rows[ids // 8] >> (ids % 8).astype(np.uint8)) & 1 == 1] = 0
+        return values
+
+    def __repr__(self) -> str:
+        return (
+            f"UniformCodes({list(self.shape)}, bits={self.bits}, limit={self.limit:.6g}, "
+            f"{self.nbytes} bytes, {self.bits_per_weight:.2f} bits per weight)"
+        )
+
+
+def _check(codes: UniformCodes) -> None:
+    check_bits(codes.bits)
+    if not hasattr(codes.columns, "__index__") or codes.columns < 1:
+        raise ValueError(
+            f"`columns` must be a positive integer. Received: columns={codes.columns!r}"
+        )
+    if not 0 <= codes.limit <= float(np.finfo(np.float32).max):
+        raise ValueError(
+            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={codes.limit}"
+        )
+    width = packing.bytes_per_row(codes.columns, codes.bits)
+    check_octets("packed", codes.packed, (len(codes.packed), width))
+    if len(codes.packed) < 1:
+        raise ValueError("`packed` must have at least one row. Received: 0 rows")
+    if np.any(codes.packed[:, -1] & packing.fields_padding_mask(codes.columns, codes.bits)):
+        raise ValueError("`packed` must have padding bits of 0. Received: 1")
+    if codes.zero_rows is not None:
+        rows = len(codes.packed)
+        check_octets("zero_rows", codes.zero_rows, (packing.bytes_per_row(rows, 1),))
+        if codes.zero_rows[-1] & packing.fields_padding_mask(rows, 1):
+            raise ValueError("`zero_rows` must have padding bits of 0. Received: 1")
