@@ -128,8 +128,10 @@ def _entry(name: str, tensor, lines: dict, reasons: dict[int, str]) -> Entry:
     if not match:
         raise FileFormatError(f"the name {name!r} is not one of a model's weight")
     position, path = int(match[1]), match[2]
-    if not isinstance(tensor, BinaryCodes):
+    if isinstance(tensor, np.ndarray):
         return Entry(position, path, tensor, None, None, reasons.get(position, "unknown"))
+    if not isinstance(tensor, BinaryCodes):
+        raise FileFormatError(f"{type(tensor).__name__} of {name!r} are not codes of a model")
     line = lines.get(str(position))
     try:
         view, error = MatrixView.from_dict(line["view"]), float(line["error"])

@@ -208,6 +208,9 @@ LIES = {
     "a view is of other shape": lambda tensors, metadata: metadata["weights"]["0"].update(
         view={"shape": [40, 4], "rows": [0], "columns": [1]}
     ),
+    "codes are of another kind": lambda tensors, metadata: tensors.update(
+        {next(iter(tensors)): bcq_tf.UniformCodes(np.zeros((40, 1), np.uint8), 0.5, 2, 4)}
+    ),
     "a name has no position": lambda tensors, metadata: tensors.update(x=tensors.popitem()[1]),
     "a position is missing": lambda tensors, metadata: tensors.update(
         {"7:x": tensors.popitem()[1]}

@@ -16,7 +16,6 @@ from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists, check_output, read_model, read_quantized, write_model
 from bcq_tf.cli.parser import add_import
-from bcq_tf.codes import BinaryCodes
 from bcq_tf.file import FileFormatError, short
 from bcq_tf.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.model_table import describes_model, read_table
@@ -132,7 +131,7 @@ def _float_tensors(path: str) -> dict[str, np.ndarray]:
         entries = read_table(opened, opened.metadata)
         return _named((entry.path, entry.value()) for entry in entries)
     return {
-        name: tensor.reconstruct() if isinstance(tensor, BinaryCodes) else tensor
+        name: tensor if isinstance(tensor, np.ndarray) else tensor.reconstruct()
         for name, tensor in opened.items()
     }
 

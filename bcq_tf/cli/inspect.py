@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
+import numpy as np
+
 import bcq_tf
 from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.cli.parser import add_import
-from bcq_tf.codes import BinaryCodes
 from bcq_tf.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.model_table import check_model, describes_model, read_table
 from bcq_tf.report import Report
@@ -96,7 +97,8 @@ class ModelContents:
 
 @dataclasses.dataclass(frozen=True)
 class TensorLine:
-    """A tensor of a file: its name, shape, bytes; bits where it is codes, else its dtype."""
+    """A tensor of a file: its name, shape, bytes; bits where it is codes (of
+    compositional ones, those of an index), else its dtype."""
 
     name: str
     shape: tuple[int, ...]
@@ -107,9 +109,9 @@ class TensorLine:
 
     @classmethod
     def of(cls, name: str, tensor) -> TensorLine:
-        """Of `BinaryCodes`, an array or a `LegacyWeight`."""
+        """Of codes, an array or a `LegacyWeight`."""
         codes = tensor.codes if isinstance(tensor, LegacyWeight) else tensor
-        if not isinstance(codes, BinaryCodes):
+        if isinstance(codes, np.ndarray):
             return cls(name, codes.shape, codes.nbytes, None, None, str(codes.dtype))
         return cls(name, tensor.shape, codes.nbytes, codes.bits, codes.bits_per_weight, None)
 

@@ -141,10 +141,13 @@ def test_safetensors_of_files_of_no_model(run, tmp_path):
 def test_safetensors_of_codes_alone(run, tmp_path):
     matrix = np.random.default_rng(0).normal(size=(3, 40))
     codes = bcq_tf.quantize(matrix)
-    bcq_tf.save(tmp_path / "a.bcq.npy", {"table": codes, "bias": np.arange(3)})
+    uniform = bcq_tf.UniformCodes(np.full((9, 5), 9, np.uint8), 0.5, 3, 13)
+    tensors = {"table": codes, "bias": np.arange(3), "uniform": uniform}
+    bcq_tf.save(tmp_path / "a.bcq.npy", tensors)
     run("convert", tmp_path / "a.bcq.npy", tmp_path / "a.safetensors")
     loaded = load_file(tmp_path / "a.safetensors")
     np.testing.assert_array_equal(loaded["table"], codes.reconstruct())
+    np.testing.assert_array_equal(loaded["uniform"], uniform.reconstruct())
     np.testing.assert_array_equal(loaded["bias"], np.arange(3))
 
 

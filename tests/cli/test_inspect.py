@@ -125,6 +125,21 @@ def test_a_file_of_tensors_alone(run, run_json):
     assert all(name in run("inspect", CODES_V1) for name in opened)
 
 
+def test_codes_of_every_kind_are_listed(run, run_json, tmp_path):
+    uniform = bcq_tf.UniformCodes(np.zeros((9, 5), np.uint8), 0.5, 3, 13)
+    codebooks = np.zeros((4, 16, 50), np.float32)
+    compositional = bcq_tf.CompositionalCodes(np.zeros((9, 2), np.uint8), codebooks)
+    path = tmp_path / "a.bcq.npy"
+    bcq_tf.save(path, {"uniform": uniform, "compositional": compositional})
+    for line, codes in zip(
+        run_json("inspect", path)["tensors"], (uniform, compositional), strict=True
+    ):
+        assert line["shape"] == list(codes.shape)
+        assert (line["bits"], line["nbytes"]) == (codes.bits, codes.nbytes)
+        assert line["bits_per_weight"] == pytest.approx(codes.bits_per_weight)
+    assert "3.35" in run("inspect", path)
+
+
 def test_a_pickled_file_of_transformer_bcq(run, run_json):
     weights = bcq_tf.read_legacy(TRANSFORMER_BCQ)
     shown = run_json("inspect", TRANSFORMER_BCQ)
