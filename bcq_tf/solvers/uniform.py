@@ -59,11 +59,15 @@ def _best_limit(values: np.ndarray, weights: np.ndarray | None, bits: int):
 
     grid = [error(largest * (i / BRACKETS)) for i in range(1, BRACKETS + 1)]
     best = np.argmin(grid, axis=0) + 1
-    return _golden_section(error, largest * (best - 1) / BRACKETS, largest * (best + 1) / BRACKETS)
+    return golden_section(error, largest * (best - 1) / BRACKETS, largest * (best + 1) / BRACKETS)
 
 
-def _golden_section(error, low: np.ndarray, high: np.ndarray):
-    # One evaluation a step, in all rows at once: the rows share the number of steps.
+def golden_section(error, low: np.ndarray, high: np.ndarray):
+    """The minimum of `error`, [n] -> [n], in each of the intervals from `low` to `high` [n].
+
+    Found to `TOLERANCE` of the interval, where the error has one minimum there: (place, error) [n].
+    """
+    # One evaluation a step, in all intervals at once: they share the number of steps.
     steps = int(np.ceil(np.log(TOLERANCE) / np.log(GOLDEN)))
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     error_left, error_right = error(left), error(right)
