@@ -53,9 +53,18 @@ class UniformCodes:
 
     @property
     def levels(self) -> np.ndarray:
-        """The values of the fields 0 to L, float32 [2^bits]; level k is minus level L - k."""
+        """The values of the fields 0 to L, float32 [2^bits]; level k is minus level L - k.
+
+        One product each, of 2 k - L and `half_step`, so that they are the same bits wherever they
+        are computed.
+        """
         last = (1 << self.bits) - 1
-        return np.float32(self.limit) * (np.arange(-last, last + 1, 2, np.float32) / last)
+        return np.arange(-last, last + 1, 2, np.float32) * self.half_step
+
+    @property
+    def half_step(self) -> np.float32:
+        """limit / L, half of what lies between two levels."""
+        return np.float32(self.limit) / np.float32((1 << self.bits) - 1)
 
     @property
     def nbytes(self) -> int:
