@@ -13,7 +13,7 @@ import bcq_tf
 from bcq_tf import _keras
 from bcq_tf.layers.packed_model import PackedModel
 from tests.models import mlp
-from tests.test_model_packing import IDS, MODELS, NoConfig, close, no_config, quantized
+from tests.packed_models import IDS, MODELS, NoConfig, close, no_config, quantized
 
 ROOT = Path(__file__).parents[1]
 WITH_CONFIG = [name for name in MODELS if name != "no_config"]

@@ -14,122 +14,27 @@ import tensorflow as tf
 from keras import layers as L  # noqa: N812
 
 import bcq_tf
-from bcq_tf.layers import BCQDense, BCQEmbedding, BCQReversibleEmbedding, PackedLayer
+from bcq_tf.layers import BCQDense, BCQReversibleEmbedding, PackedLayer
 from bcq_tf.layers.packed_model import PackedModel
 from tests.models import mlp
+from tests.packed_models import (
+    IDS,
+    MODELS,
+    VECTORS,
+    Tied,
+    attention,
+    close,
+    nested,
+    quantized,
+    tied,
+)
 
 ROOT = Path(__file__).parents[1]
-IDS = np.random.default_rng(0).integers(1, 90, (3, 12)).astype("int32")
-IMAGES = np.random.default_rng(0).normal(size=(2, 8, 8, 40)).astype("float32")
-VECTORS = np.random.default_rng(0).normal(size=(5, 32)).astype("float32")
-
-
-def sequential():
-    return keras.Sequential([keras.Input((32,)), L.Dense(64, "relu"), L.Dense(70)])
-
-
-def attention():
-    ids = keras.Input((12,), dtype="int32")
-    x = L.Embedding(90, 48, mask_zero=True)(ids)
-    x = L.LayerNormalization()(x + L.MultiHeadAttention(4, 12)(x, x))
-    x = L.GroupQueryAttention(16, 4, 2)(x, x)
-    return keras.Model(ids, L.Dense(70)(x))
-
-
-def nested():
-    inner = keras.Sequential([keras.Input((32,)), L.Dense(80, "relu"), L.Dense(64)], name="inner")
-    x = keras.Input((32,))
-    shared = L.Dense(64, "tanh")
-    return keras.Model(x, L.Dense(66)(shared(inner(x)) + shared(L.Dense(64)(inner(x)))))
-
-
-def recurrent():
-    ids = keras.Input((12,), dtype="int32")
-    x = L.Bidirectional(L.GRU(32, return_sequences=True))(L.Embedding(90, 48)(ids))
-    x = L.TimeDistributed(L.Dense(64))(x)
-    return keras.Model(ids, L.Dense(70)(L.LSTM(40)(x)))
-
-
-def convolutional():
-    x = keras.Input((8, 8, 40))
-    y = L.Conv2D(48, 3, padding="same", activation="relu")(x)
-    y = L.BatchNormalization()(L.Conv2D(96, 1, strides=2)(y))
-    y = L.SeparableConv2D(64, 3)(y)
-    return keras.Model(x, L.Dense(70)(L.GlobalAveragePooling2D()(y)))
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class Tied(keras.Model):
-    """A subclassed model with a config; look-up and logits from one table."""
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.table = L.ReversibleEmbedding(90, 48)
-        self.hidden = L.Dense(48, "gelu")
-
-    def build(self, shape=None):
-        self.table.build()
-        self.hidden.build((None, None, 48))
-        self.built = True
-
-    def call(self, ids):
-        return self.table(self.hidden(self.table(ids)), reverse=True)
-
-
-class NoConfig(keras.Model):
-    """A subclassed model without a config, which reads a table's float value itself."""
-
-    def __init__(self, units):
-        super().__init__()
-        self.table = L.Embedding(90, 48)
-        self.hidden = L.Dense(units)
-
-    def call(self, ids):
-        x = self.hidden(self.table(ids))
-        return tf.matmul(x, self.table.embeddings, transpose_b=True)
-
-
-def no_config():
-    model = NoConfig(48)
-    model(IDS)
-    return model
-
-
-def tied():
-    model = Tied()
-    model.build()
-    return model
-
-
-MODELS = {
-    "mlp": (mlp, VECTORS),
-    "sequential": (sequential, VECTORS),
-    "attention": (attention, IDS),
-    "nested": (nested, VECTORS),
-    "recurrent": (recurrent, IDS),
-    "convolutional": (convolutional, IMAGES),
-    "tied": (tied, IDS),
-    "no_config": (no_config, IDS),
-}
-
-
-def quantized(build, path, **settings):
-    """The float model of the codes' values; its file stands at `path`."""
-    model = build()
-    bcq_tf.quantize_model(model, effort="low", filepath=path, **settings)
-    return model
-
-
-def close(actual, expected):
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.bcq.npy"
-
-
-# All kinds of models
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -401,127 +306,6 @@ def test_eight_threads_get_the_same_results(path):
     for thread in threads:
         thread.join()
     assert not wrong
-
-
-# Training
-
-
-def test_training_needs_scales_that_train(path):
-    model = quantized(mlp, path)
-    bcq_tf.pack_model(model, path)
-    model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="must have trainable scales .* trainable_scales=True"):
-        model.fit(VECTORS, np.zeros((5, 4)), verbose=0)
-    with pytest.raises(ValueError, match="must have trainable scales"):
-        model.train_on_batch(VECTORS, np.zeros((5, 4)))
-    model.evaluate(VECTORS, np.zeros((5, 4)), verbose=0)
-
-
-def test_scales_train_and_codes_do_not(path, tmp_path):
-    model = quantized(mlp, path)
-    bcq_tf.pack_model(model, path, trainable_scales=True)
-    tiles = model.get_layer("hidden").kernel_tiles.numpy()
-    scales = model.get_layer("hidden").kernel_scales.numpy()
-    model.compile(keras.optimizers.Adam(1e-2), "mse")
-    losses = model.fit(VECTORS, np.ones((5, 4)), epochs=30, verbose=0).history["loss"]
-    assert losses[-1] < losses[0] / 4
-    np.testing.assert_array_equal(model.get_layer("hidden").kernel_tiles, tiles)
-    assert np.any(model.get_layer("hidden").kernel_scales.numpy() != scales)
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again(VECTORS), model(VECTORS))
-
-
-def test_codes_cannot_be_made_trainable(path):
-    model = quantized(mlp, path)
-    bcq_tf.pack_model(model, path)
-    model.compile("sgd", "mse")
-    model.get_layer("hidden").kernel_tiles.trainable = True
-    with pytest.raises(ValueError, match="codes do not train"):
-        model.fit(VECTORS, np.zeros((5, 4)), verbose=0)
-
-
-def test_a_packed_model_is_not_quantized_again(path):
-    model = quantized(mlp, path)
-    bcq_tf.pack_model(model, path)
-    with pytest.raises(ValueError, match="must not be packed"):
-        bcq_tf.quantize_model(model)
-
-
-# Bad input: the model stays as it is
-
-
-def refused(model, codes, message, error=ValueError, **settings):
-    before, kinds = model.get_weights(), [type(layer) for layer in model.layers]
-    with pytest.raises(error, match=message):
-        bcq_tf.pack_model(model, codes, **settings)
-    assert [type(layer) for layer in model.layers] == kinds
-    for old, new in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
-def test_packing_twice(path):
-    model = quantized(mlp, path)
-    bcq_tf.pack_model(model, path)
-    refused(model, path, "must not be packed already: .*unpack_model")
-
-
-def test_a_file_of_another_model_lists_three_differences(path):
-    quantized(lambda: mlp(hidden=48, outputs=6), path)
-    message = (
-        r"weight 0 is \[32, 40\] \('hidden/kernel'\), in the file \[32, 48\] .*"
-        r"weight 1 is \[40\].*; weight 2 is \[40, 4\].*; and 1 more$"
-    )
-    refused(mlp(), path, message)
-
-
-def test_a_file_of_other_weights(path):
-    quantized(lambda: keras.Sequential([keras.Input((32,)), L.Dense(40)]), path)
-    refused(mlp(), path, r"it has 4 weights, the file 2: 'output/kernel', 'output/bias'")
-    quantized(mlp, path)
-    one = keras.Sequential([keras.Input((32,)), L.Dense(40)])
-    refused(one, path, r"it has 2 weights, the file 4: 'output/kernel', 'output/bias'")
-
-
-def test_a_file_whose_weights_have_other_names(path):
-    quantized(lambda: keras.Sequential([keras.Input((5,)), L.Embedding(90, 48)]), path)
-    other = keras.Sequential([keras.Input((90,)), L.Dense(48, use_bias=False)])
-    refused(other, path, r"\('.*/kernel'\), in the file \[90, 48\] \('.*/embeddings'\)")
-
-
-def test_a_model_that_is_not_built(path):
-    quantized(mlp, path)
-    with pytest.raises(ValueError, match="`model` must be built"):
-        bcq_tf.pack_model(keras.Sequential([L.Dense(3)]), path)
-    with pytest.raises(TypeError, match="`model` must be a Keras model"):
-        bcq_tf.pack_model("model", path)
-
-
-def test_other_bad_arguments(path, tmp_path):
-    quantized(mlp, path)
-    codes = bcq_tf.quantize_model(mlp(), effort="low").codes
-    refused(mlp(), path, "`precision` must be one of", precision="low")
-    refused(mlp(), {}, "`codes` must be named by paths")
-    refused(mlp(), {"nowhere": codes["hidden/kernel"]}, r"Received: \['nowhere'\]")
-    refused(mlp(), {"hidden/kernel": 3}, "must be BinaryCodes. Received: int", TypeError)
-    refused(mlp(), {"output/kernel": codes["hidden/kernel"]}, r"the weight, \[4, 40\]")
-    refused(mlp(), {"hidden/bias": codes["hidden/kernel"]}, "the weight, bias")
-    refused(mlp(), tmp_path / "none.bcq.npy", "none", FileNotFoundError)
-    bcq_tf.save(tmp_path / "loose.bcq.npy", {"a": np.zeros(3)})
-    refused(mlp(), tmp_path / "loose.bcq.npy", "loose", bcq_tf.FileFormatError)
-
-
-def test_unpacking_a_float_model():
-    with pytest.raises(ValueError, match="`model` must be packed"):
-        bcq_tf.unpack_model(mlp())
-
-
-def test_layers_that_were_packed_by_hand():
-    x = keras.Input((6,), dtype="int32")
-    table = np.random.default_rng(0).normal(size=(90, 48))
-    layer = BCQEmbedding.from_codes(bcq_tf.quantize(table, effort="low"))
-    model = keras.Model(x, layer(x))
-    refused(model, {"a": None}, "must not be packed already")
 
 
 def test_without_a_gpu(path):
