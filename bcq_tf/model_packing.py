@@ -9,7 +9,6 @@ import keras
 
 from bcq_tf import file
 from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
-from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
 from bcq_tf.layer_views import view_weights
 from bcq_tf.layers.packed_model import (
@@ -19,13 +18,13 @@ from bcq_tf.layers.packed_model import (
     serialized_models,
     unpack_class,
 )
-from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.swap import (
     pack_layer,
     packable_variables,
     unpack_layer,
     why_not_packed,
 )
+from bcq_tf.layers.weights import CODES, weight_of
 from bcq_tf.matrix_view import MatrixView
 from bcq_tf.model_table import Entry, check_model, read_file_table
 from bcq_tf.ops.matmul import PRECISIONS
@@ -46,7 +45,8 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
         model: a built Keras model on the TensorFlow backend.
         codes: a `.bcq.npy` file of this model, as a path or as `bcq_tf.read` returned it, whose
             float weights are taken too; or a mapping from paths of weights to `BinaryCodes`, such
-            as `bcq_tf.quantize_model(model).codes`.
+            as `bcq_tf.quantize_model(model).codes`. Tables of Embedding layers may also have
+            `UniformCodes`.
         precision: "exact" has the error of float32 products, "fast" rounds their inputs to 8 bits;
             see `bcq_tf.ops.bcq_matmul`.
         trainable_scales: whether the scales, as float32, train with `fit`; the signs never do.
@@ -92,7 +92,7 @@ def unpack_model(model) -> None:
 @dataclasses.dataclass(frozen=True)
 class _Plan:
     # What happens to each weight: packed in these layers, or given a float value.
-    layers: dict  # id(layer): (layer, {name: (entry, PackedWeight)})
+    layers: dict  # id(layer): (layer, {name: (entry, how it is kept)})
     floats: list  # (entry, variable)
     dequantized: dict  # path: reason
 
@@ -139,10 +139,10 @@ def _entries_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
     for position, (label, view) in enumerate(zip(labels, view_weights(model), strict=True)):
         if label not in codes:
             continue
-        if not isinstance(codes[label], BinaryCodes):
+        if not isinstance(codes[label], CODES):
             raise TypeError(
-                f"`codes` must be BinaryCodes. Received: {type(codes[label]).__name__} "
-                f"(weight '{label}')"
+                "`codes` must be BinaryCodes or UniformCodes. "
+                f"Received: {type(codes[label]).__name__} (weight '{label}')"
             )
         if not isinstance(view, MatrixView) or view.matrix_shape != codes[label].shape:
             wanted = list(view.matrix_shape) if isinstance(view, MatrixView) else view.reason
@@ -162,7 +162,7 @@ def _plan(model, entries, trainable_scales: bool) -> _Plan:
         if entry.view is None:
             floats.append((entry, variable))
             continue
-        weight = PackedWeight.of(entry.tensor, entry.view, trainable_scales)
+        weight = weight_of(entry.tensor, entry.view, trainable_scales)
         reason = _why_not(holders[id(variable)], weight, variable)
         if reason:
             dequantized[entry.path] = reason
@@ -184,10 +184,10 @@ def _holders(model) -> dict[int, list]:
     return holders
 
 
-def _why_not(holders: list, weight: PackedWeight, variable) -> str | None:
+def _why_not(holders: list, weight, variable) -> str | None:
     shared = len(holders) > 1
     for layer, name in holders:
-        reason = why_not_packed(layer)
+        reason = why_not_packed(layer, weight)
         if name is None and shared:
             reason = f"layer '{layer.name}' holds it too, in a way of its own"
         if reason:

@@ -20,7 +20,7 @@ class PackedLine:
     Args:
         path: of the layer and the weight.
         shape: of the float weight.
-        bits: bit planes.
+        bits: of a weight.
         nbytes: of the codes in memory.
         float_nbytes: of the float weight that is gone.
     """
@@ -80,7 +80,7 @@ class PackReport:
             if isinstance(layer, PackedLayer):
                 for name in layer.packed_weights:
                     own = layer.parts_of(name)
-                    if id(own["tiles"]) not in parts:
+                    if id(next(iter(own.values()))) not in parts:
                         packed.append(_packed_line(layer, name))
                     parts |= {id(variable) for variable in own.values()}
         floats, named = [], []
@@ -118,7 +118,7 @@ def _packed_line(layer: PackedLayer, name: str) -> PackedLine:
     return PackedLine(
         f"{layer.path}/{name}",
         weight.view.shape,
-        weight.layout.bits,
+        weight.bits,
         weight.nbytes,
         weight.float_nbytes(layer.variable_dtype),
     )

@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "bcq_tf.layer_views": "keras _keras matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file model_table report",
-    "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops",
+    "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
+    "packing",
     "bcq_tf.embeddings": f"{BASE} numpy packing solvers",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",
     "bcq_tf.pack_report": "keras _keras layers tables rich",

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bcq_tf._keras import input_signature, walk_layers
-from bcq_tf.layers import PackedLayer
+from bcq_tf.layers import PackedLayer, PackedWeight
 from bcq_tf.ops import TiledCodes
 
 
@@ -19,7 +19,7 @@ def check_packed(model) -> None:
         raise TypeError(f"`model` must be a Keras model. Received: {type(model).__name__}")
     if not model.built:
         raise ValueError(f"`model` must be built. Received: {model.name!r}, not called on data yet")
-    if next(named_codes(model), None) is None:
+    if not any(isinstance(layer, PackedLayer) for layer in walk_layers(model)):
         raise ValueError(
             f"`model` must be packed, see `bcq_tf.pack_model`. Received: {model.name!r}, "
             "which has no packed layer"
@@ -38,11 +38,12 @@ def check_compute_dtype(model, allowed: tuple[str, ...]) -> None:
 
 
 def named_codes(model) -> Iterator[tuple[str, TiledCodes]]:
-    """(name, codes) of every packed weight; the parts of the codes are Keras variables."""
+    """(name, codes) of every weight in binary codes, whose parts are Keras variables."""
     for layer in walk_layers(model):
         if isinstance(layer, PackedLayer):
-            for weight in layer.packed_weights:
-                yield f"{layer.path}/{weight}", layer.codes_of(weight)
+            for name, weight in layer.packed_weights.items():
+                if isinstance(weight, PackedWeight):
+                    yield f"{layer.path}/{name}", layer.codes_of(name)
 
 
 def input_specs(model, signature=None) -> list:

@@ -8,10 +8,15 @@ from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
 from bcq_tf.layers.embedding import BCQEmbedding
+from bcq_tf.layers.float_embedding import FloatEmbedding
+from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_model import PackedModel
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
+from bcq_tf.layers.table_weight import TableWeight
+from bcq_tf.layers.uniform_embedding import UniformEmbedding
+from bcq_tf.layers.uniform_weight import UniformWeight
 
 __all__ = [
     "BCQConv1D",
@@ -21,7 +26,12 @@ __all__ = [
     "BCQEinsumDense",
     "BCQEmbedding",
     "BCQReversibleEmbedding",
+    "FloatEmbedding",
+    "PackedEmbedding",
     "PackedLayer",
     "PackedModel",
     "PackedWeight",
+    "TableWeight",
+    "UniformEmbedding",
+    "UniformWeight",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 
 import keras
@@ -11,8 +12,9 @@ from bcq_tf import native
 from bcq_tf._keras import own_variables, unlocked
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
-from bcq_tf.layers.packed_weight import PackedWeight
-from bcq_tf.ops import TiledCodes, bcq_gather, bcq_matmul
+from bcq_tf.layers.packed_weight import PackedWeight, item_bytes
+from bcq_tf.layers.weights import weight_from_dict
+from bcq_tf.ops import TiledCodes, bcq_matmul
 from bcq_tf.ops.matmul import PRECISIONS
 
 COMPUTE_DTYPES = ("float32", "float16", "bfloat16")
@@ -22,11 +24,12 @@ class PackedLayer:
     """Stands before a Keras layer class: the weights named are codes, and have no float variable.
 
     For each packed weight there are variables such as `kernel_tiles` and `kernel_scales`, see
-    `bcq_tf.ops.TiledCodes`. `layer.kernel`, or the like, is the float value, made at each access.
+    `bcq_tf.ops.TiledCodes`; tables that are only looked up in have others, see `TableWeight`.
+    `layer.kernel`, or the like, is the float value, made at each access.
 
     Args:
-        packed_weights: {name of the weight: `PackedWeight` or its dict}, the names that the class
-            has in `PACKED`.
+        packed_weights: {name of the weight: `PackedWeight`, `TableWeight`, or the dict of one},
+            the names that the class has in `PACKED`.
         precision: of products, see `bcq_tf.ops.bcq_matmul`.
         *args, **kwargs: the layer's own.
 
@@ -54,11 +57,11 @@ class PackedLayer:
                 f"`dtype` must compute in one of {list(COMPUTE_DTYPES)}. "
                 f"Received: {self.compute_dtype}"
             )
-        made = {name: PackedWeight.from_dict(weight) for name, weight in packed_weights.items()}
+        made = {name: weight_from_dict(weight) for name, weight in packed_weights.items()}
         # Not a plain dict, which Keras would wrap.
         self.packed_weights = types.MappingProxyType(made)
         self.precision = precision
-        self.supports_jit = native.library(native.XLA) is not None or not _compiled()
+        self.supports_jit = native.library(native.XLA) is not None or not _compiled(made)
 
     def add_weight(self, *args, name=None, **kwargs):
         """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight."""
@@ -83,11 +86,19 @@ class PackedLayer:
             setattr(self, f"{name}_{part}", value)
 
     def parts_of(self, name: str) -> dict:
-        """The variables of the packed weight `name`, by part of `TiledCodes`."""
+        """The variables of the packed weight `name`, by part."""
         return {part: getattr(self, f"{name}_{part}") for part in self.packed_weights[name].parts()}
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the values of all variables."""
+        return sum(
+            math.prod(variable.shape) * item_bytes(variable.dtype)
+            for variable in own_variables(self)
+        )
+
     def codes_of(self, name: str) -> TiledCodes:
-        """The codes of the packed weight `name`; their parts are Keras variables."""
+        """The binary codes of the packed weight `name`; their parts are Keras variables."""
         return TiledCodes(layout=self.packed_weights[name].layout, **self.parts_of(name))
 
     def assign_codes(self, name: str, codes: BinaryCodes) -> None:
@@ -112,8 +123,8 @@ class PackedLayer:
         dtype: of the result, by default the compute dtype.
         """
         weight = self.packed_weights[name]
-        rows = tf.range(weight.layout.rows, dtype=tf.int64)
-        matrix = bcq_gather(self.codes_of(name), rows, dtype or self.compute_dtype)
+        rows = tf.range(weight.view.matrix_shape[0], dtype=tf.int64)
+        matrix = weight.gather(self.parts_of(name), rows, dtype or self.compute_dtype)
         return weight.view.from_matrix(matrix, keras.ops)
 
     def get_config(self):
@@ -157,5 +168,7 @@ def _constant(value):
     return lambda shape, dtype: tf.cast(value, dtype)
 
 
-def _compiled() -> bool:
-    return native.library(native.TF_OPS) is not None
+def _compiled(weights: dict) -> bool:
+    # Whether a compiled op computes with one of the weights.
+    binary = any(isinstance(weight, PackedWeight) for weight in weights.values())
+    return binary and native.library(native.TF_OPS) is not None

@@ -14,10 +14,11 @@ from bcq_tf._keras import (
     walk_layers,
 )
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.swap import pack_layer
+from bcq_tf.layers.weights import weight_from_dict
 
 _NAME = "bcq_tf>PackedModel"
+_SCALES = ("scales", "offset")  # the parts of codes that may train
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -52,7 +53,7 @@ class PackedModel:
         before = serialized_models(model)
         layers = list(walk_layers(model))
         for index, line in config["layers"].items():
-            weights = {name: PackedWeight.from_dict(w) for name, w in line["weights"].items()}
+            weights = {name: weight_from_dict(weight) for name, weight in line["weights"].items()}
             pack_layer(layers[int(index)], weights, line["precision"])
         initialize_rest(model, made)
         pack_classes(before)
@@ -64,14 +65,18 @@ class PackedModel:
         return super().save(*args, **kwargs)
 
     def make_train_function(self, force=False):
-        """Raises ValueError where no scales train, or codes are to."""
+        """Raises ValueError where codes are to train, or none of the layers' scales do.
+
+        Embeddings may be all that is packed: frozen tables under layers that train.
+        """
         layers = packed_layers(self)
-        if any(v.trainable for layer in layers for v in _parts(layer, "tiles")):
+        if any(v.trainable for layer in layers for part, v in _parts(layer) if part not in _SCALES):
             raise ValueError(
-                "codes do not train: the `trainable` of a packed layer's tiles must be False. "
+                "codes do not train: the `trainable` of a packed layer's codes must be False. "
                 f"Received: model '{self.name}'"
             )
-        if not any(v.trainable for layer in layers for v in _parts(layer, "scales")):
+        frozen = not any(v.trainable for layer in layers for _, v in _parts(layer))
+        if frozen and not all(isinstance(layer, keras.layers.Embedding) for layer in layers):
             raise ValueError(
                 "a packed model must have trainable scales to be trained: pack it with "
                 "trainable_scales=True, or make it float with bcq_tf.unpack_model. "
@@ -136,8 +141,8 @@ def _check_rebuilds(model, config: dict) -> None:
         )
 
 
-def _parts(layer: PackedLayer, part: str) -> list:
-    return [layer.parts_of(name)[part] for name in layer.packed_weights]
+def _parts(layer: PackedLayer) -> list:
+    return [item for name in layer.packed_weights for item in layer.parts_of(name).items()]
 
 
 @functools.cache

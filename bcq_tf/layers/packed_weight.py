@@ -9,7 +9,7 @@ import numpy as np
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.matrix_view import MatrixView
-from bcq_tf.ops import Layout, TiledCodes
+from bcq_tf.ops import Layout, TiledCodes, bcq_gather
 
 _SCALE_DTYPES = ("float16", "float32")
 
@@ -79,6 +79,11 @@ class PackedWeight:
         return parts
 
     @property
+    def bits(self) -> int:
+        """Number of bit planes."""
+        return self.layout.bits
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all variables. Rows are padded to tiles, so this can exceed `codes.nbytes`."""
         layout, scale = self.layout, 2 if self.scale_dtype == "float16" else 4
@@ -93,6 +98,10 @@ class PackedWeight:
         """The values of the variables for `codes`, tensors by part."""
         tiled = TiledCodes.from_codes(codes)
         return {part: getattr(tiled, part) for part in self.parts()}
+
+    def gather(self, parts: dict, ids, dtype: str):
+        """ids [...] -> rows of the matrix [..., C], from the variables by part."""
+        return bcq_gather(TiledCodes(layout=self.layout, **parts), ids, dtype)
 
     def to_dict(self) -> dict:
         """A JSON-able dict, which `from_dict` reads."""

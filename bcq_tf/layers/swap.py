@@ -12,9 +12,14 @@ from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
 from bcq_tf.layers.embedding import BCQEmbedding
+from bcq_tf.layers.float_embedding import FloatEmbedding
+from bcq_tf.layers.float_weight import FloatWeight
 from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer, begin_packing
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
+from bcq_tf.layers.table_weight import TableWeight
+from bcq_tf.layers.uniform_embedding import UniformEmbedding
+from bcq_tf.layers.uniform_weight import UniformWeight
 
 _PACKED_CLASSES = {
     layers.Dense: BCQDense,
@@ -25,13 +30,21 @@ _PACKED_CLASSES = {
     layers.Conv2D: BCQConv2D,
     layers.Conv3D: BCQConv3D,
 }
+# Of an Embedding, by how its table is kept.
+_EMBEDDING_CLASSES = {
+    PackedWeight: BCQEmbedding,
+    UniformWeight: UniformEmbedding,
+    FloatWeight: FloatEmbedding,
+}
 
 
-def why_not_packed(layer) -> str | None:
-    """Why a float layer has no packed form, as a phrase for a report; None where it has one."""
+def why_not_packed(layer, weight: PackedWeight | TableWeight) -> str | None:
+    """Why a float layer has no form with a weight kept so, as a phrase for a report, or None."""
     base = _known_base(type(layer))
     if base is None:
         return f"layers of type {type(layer).__name__} compute from float weights"
+    if base is not layers.Embedding and isinstance(weight, TableWeight):
+        return f"layers of type {type(layer).__name__} compute products, which take binary codes"
     for method in ("call", "build"):
         if getattr(type(layer), method) is not getattr(base, method):
             return f"its class {type(layer).__name__} has its own {method}"
@@ -54,7 +67,7 @@ def packable_variables(layer) -> dict[str, object]:
 
 def pack_layer(
     layer,
-    weights: dict[str, PackedWeight],
+    weights: dict[str, PackedWeight | TableWeight],
     precision: str = "exact",
     values: dict | None = None,
 ) -> None:
@@ -64,13 +77,13 @@ def pack_layer(
         layer: the layer; it keeps its identity, its name and its other variables.
         weights: the weights to pack by name.
         precision: of products.
-        values: {name: {part of TiledCodes: tensor, or a variable that another layer has}}; what is
+        values: {name: {part of the weight: tensor, or a variable that another layer has}}; what is
             not there gets its value later.
     """
     float_class = type(layer)
     attributes = dict(_PACKED_CLASSES[_known_base(float_class)].PACKED)
     lost = {name: remove_variable(layer, attributes[name]) for name in weights}
-    layer.__class__ = _packed_class(float_class)
+    layer.__class__ = _packed_class(float_class, *{type(weight) for weight in weights.values()})
     object.__setattr__(layer, "_before_packing", (float_class, lost))
     begin_packing(layer, weights, precision, values or {})
 
@@ -96,9 +109,12 @@ def _known_base(float_class: type) -> type | None:
 
 
 @functools.cache
-def _packed_class(float_class: type) -> type:
+def _packed_class(float_class: type, weight_class: type) -> type:
     # A subclass that changes neither call nor build keeps its other methods.
-    packed = _PACKED_CLASSES[_known_base(float_class)]
-    if float_class in _PACKED_CLASSES:
+    base = _known_base(float_class)
+    packed = _PACKED_CLASSES[base]
+    if base is layers.Embedding:
+        packed = _EMBEDDING_CLASSES[weight_class]
+    if float_class is base:
         return packed
-    return type(f"BCQ{float_class.__name__}", (packed, float_class), {})
+    return type(f"Packed{float_class.__name__}", (packed, float_class), {})

@@ -1,0 +1,54 @@
+"""`PackedEmbedding`: look-up in a table that is kept as codes."""
+
+from __future__ import annotations
+
+import keras
+
+from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.weights import weight_of
+from bcq_tf.matrix_view import MatrixView
+
+
+class PackedEmbedding(PackedLayer, keras.layers.Embedding):
+    """`keras.layers.Embedding` whose table [vocabulary, dimensions] is kept as codes.
+
+    An id that is no row is an error on the CPU, see `bcq_tf.ops.bcq_gather`.
+    """
+
+    PACKED = (("embeddings", "_embeddings"),)
+    CODES: type = object
+    """What a class keeps its table as."""
+
+    @classmethod
+    def from_codes(cls, codes, *, trainable_scales: bool = False, **kwargs):
+        """A built layer.
+
+        Args:
+            codes: of the table, [vocabulary, dimensions]; of the type that the class says.
+            trainable_scales: whether the scales of binary codes train; no others do.
+            **kwargs: of `keras.layers.Embedding` and `PackedLayer`.
+
+        Raises:
+            TypeError: the codes are of another type.
+        """
+        if not isinstance(codes, cls.CODES):
+            raise TypeError(
+                f"`codes` must be {cls.CODES.__name__}. Received: {type(codes).__name__}"
+            )
+        weight = weight_of(codes, MatrixView(codes.shape, (0,), (1,)), trainable_scales)
+        layer = cls(*codes.shape, packed_weights={"embeddings": weight}, **kwargs)
+        layer.build((None,))
+        layer.assign_codes("embeddings", codes)
+        return layer
+
+    @property
+    def embeddings(self):
+        """The float table [vocabulary, dimensions], made at each access."""
+        return self.float_value("embeddings")
+
+    def call(self, inputs):
+        """inputs integers of any shape -> [..., dimensions] in the compute dtype."""
+        if not keras.backend.is_int_dtype(inputs.dtype):
+            inputs = keras.ops.cast(inputs, "int32")
+        weight = self.packed_weights["embeddings"]
+        return weight.gather(self.parts_of("embeddings"), inputs, self.compute_dtype)

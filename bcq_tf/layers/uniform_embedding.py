@@ -1,0 +1,29 @@
+"""`UniformEmbedding`: an embedding table from uniform codes."""
+
+from __future__ import annotations
+
+import keras
+
+from bcq_tf.layers.packed_embedding import PackedEmbedding
+from bcq_tf.uniform_codes import UniformCodes
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class UniformEmbedding(PackedEmbedding):
+    """`keras.layers.Embedding` whose table is kept as `UniformCodes` [vocabulary, dimensions].
+
+    Make one with `UniformEmbedding.from_codes(bcq_tf.embeddings.quantize_uniform(matrix, bits))`.
+    It holds the packed codes and no float table, in R ceil(C bits / 8) bytes and a few more. A row
+    is unpacked when it is looked up, in plain TensorFlow ops: the values of `codes.reconstruct()`.
+
+    The table is frozen: the codes do not train, whatever `trainable` says, and the other layers of
+    a model do. An id that is no row is an error on the CPU; under XLA and on a GPU, where
+    TensorFlow cannot raise, its row is NaN.
+    """
+
+    CODES = UniformCodes
+
+    @property
+    def codes(self) -> UniformCodes:
+        """The codes that the layer holds."""
+        return self.packed_weights["embeddings"].codes(self.parts_of("embeddings"))

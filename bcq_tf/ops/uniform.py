@@ -1,0 +1,43 @@
+"""`uniform_gather`: rows of a table on equally spaced levels, in plain TensorFlow ops."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from bcq_tf.ops.fields import gather_fields, integer_ids, nan_where_no_row
+
+
+def uniform_gather(packed, half_step, ids, bits: int, columns: int, zero_rows=None):
+    """The rows `ids` of the matrix that `UniformCodes` of these parts stand for.
+
+    Args:
+        packed: uint8 [R, ceil(columns bits / 8)].
+        half_step: float32 scalar, `UniformCodes.half_step`.
+        ids: integers from 0 to R - 1, of any shape.
+        bits: of a field, 1 to 8.
+        columns: C.
+        zero_rows: uint8 [ceil(R / 8)] as `UniformCodes` has it, or None.
+
+    Returns:
+        float32 [..., C], the values of `UniformCodes.reconstruct()[ids]`.
+
+    Raises:
+        TypeError: ids are no integers.
+        tf.errors.InvalidArgumentError: on the CPU, an id is no row. On a GPU and under XLA
+            TensorFlow cannot raise: such a row is NaN there.
+    """
+    ids = integer_ids(ids)
+    fields = gather_fields(packed, ids, bits, columns)
+    odd = tf.cast(2 * fields - ((1 << bits) - 1), tf.float32)
+    return odd * nan_where_no_row(_half_steps(half_step, ids, zero_rows), ids, packed.shape[0])
+
+
+def _half_steps(half_step, ids, zero_rows):
+    # Of each row [..., 1], 0 in rows of zeros.
+    half_steps = tf.fill(tf.concat([tf.shape(ids), [1]], 0), tf.convert_to_tensor(half_step))
+    if zero_rows is None:
+        return half_steps
+    marks = tf.gather(zero_rows, ids // 8)
+    marks = tf.bitwise.right_shift(marks, tf.cast(ids % 8, tf.uint8))
+    marked = tf.cast(tf.bitwise.bitwise_and(marks, 1), tf.bool)[..., tf.newaxis]
+    return tf.where(marked, 0.0, half_steps)
