@@ -8,6 +8,8 @@ from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
 from bcq_tf.layers.embedding import BCQEmbedding
+from bcq_tf.layers.fast_embedding import FastEmbedding
+from bcq_tf.layers.fast_multi_embedding import FastMultiEmbedding
 from bcq_tf.layers.float_embedding import FloatEmbedding
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.packed_layer import PackedLayer
@@ -26,6 +28,8 @@ __all__ = [
     "BCQEinsumDense",
     "BCQEmbedding",
     "BCQReversibleEmbedding",
+    "FastEmbedding",
+    "FastMultiEmbedding",
     "FloatEmbedding",
     "PackedEmbedding",
     "PackedLayer",

@@ -2,10 +2,10 @@
 #include "core/gather/gather.h"
 #include "core/product/product.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/platform/threadpool.h"
 #include "tf/facts.h"
 #include "tf/row_numbers.h"
 #include "tf/tensors.h"
+#include "tf/threads.h"
 
 namespace bcq {
 namespace {
@@ -14,20 +14,6 @@ using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
-using tensorflow::thread::ThreadPool;
-
-constexpr int64_t kCyclesPerNanosecond = 3;
-
-void RunOnPool(void* pool, int64_t items, int64_t nanoseconds, bcq_task task, void* argument) {
-  static_cast<ThreadPool*>(pool)->ParallelFor(
-      items, ThreadPool::SchedulingParams::Adaptive(nanoseconds * kCyclesPerNanosecond),
-      [=](int64_t begin, int64_t end) { task(argument, begin, end); });
-}
-
-bcq_parallel Threads(OpKernelContext* c) {
-  const auto* threads = c->device()->tensorflow_cpu_worker_threads();
-  return {RunOnPool, threads->workers, threads->num_threads};
-}
 
 class CodesOp : public OpKernel {
  public:

@@ -1,30 +1,13 @@
 /* What XLA compiles the ops to: calls of the functions in calls.cc, or in gpu/calls.cc. */
 #include <algorithm>
-#include <string>
 #include <vector>
 
-#include "absl/strings/str_join.h"
-#include "tensorflow/compiler/tf2xla/shape_util.h"
-#include "tensorflow/compiler/tf2xla/type_util.h"
-#include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
-#include "tensorflow/compiler/tf2xla/xla_op_registry.h"
 #include "tf/facts.h"
 #include "tf/xla/facts.h"
-#include "xla/hlo/builder/xla_builder.h"
-#include "xla/shape_util.h"
+#include "tf/xla/register.h"
 
 namespace bcq {
 namespace {
-
-using tensorflow::OpKernelConstruction;
-using tensorflow::XlaOpKernel;
-using tensorflow::XlaOpKernelContext;
-
-xla::Shape RowMajor(xla::PrimitiveType type, const TensorShape& shape) {
-  return xla::ShapeUtil::MakeShapeWithDescendingLayout(type, shape.dim_sizes());
-}
-
-using Shapes = std::vector<TensorShape>; /* of an op's inputs */
 
 class CodesXla : public XlaOpKernel {
  public:
@@ -47,17 +30,9 @@ class CodesXla : public XlaOpKernel {
 
   /* The call of the function that has the op's own name, on all inputs. */
   xla::XlaOp Call(XlaOpKernelContext* c, const Shapes& shapes, const xla::Shape& result) const {
-    std::vector<xla::XlaOp> inputs;
-    std::vector<xla::Shape> row_major;
-    for (size_t i = 0; i < shapes.size(); ++i) {
-      inputs.push_back(c->Input(i));
-      row_major.push_back(RowMajor(c->input_xla_type(i), shapes[i]));
-    }
-    return xla::CustomCallWithLayout(
-        c->builder(), type_string(), inputs, result, row_major, Constants(),
-        /*has_side_effect=*/false, /*output_operand_aliasing=*/{}, /*literal=*/nullptr,
-        xla::CustomCallSchedule::SCHEDULE_NONE,
-        xla::CustomCallApiVersion::API_VERSION_TYPED_FFI);
+    std::vector<int64_t> facts = {precision_, facts_.rows, facts_.columns, facts_.group_size};
+    facts.insert(facts.end(), facts_.plane_rows.begin(), facts_.plane_rows.end());
+    return CallByName(c, type_string(), shapes, result, facts);
   }
 
   /* Outputs 0 and 1: the gradients of scales and offset. */
@@ -72,27 +47,6 @@ class CodesXla : public XlaOpKernel {
 
   Facts facts_;
   bcq_precision precision_ = BCQ_EXACT;
-
- private:
-  static absl::Status ReadShapes(XlaOpKernelContext* c, Shapes* shapes) {
-    shapes->resize(c->num_inputs());
-    for (int i = 0; i < c->num_inputs(); ++i) {
-      TF_ASSIGN_OR_RETURN(const xla::Shape shape, c->InputXlaShape(i));
-      if (shape.is_dynamic()) {
-        return absl::UnimplementedError(absl::StrCat(
-            "Input ", i, " must have a size that XLA knows when it compiles. Received: ",
-            shape.ToString()));
-      }
-      TF_RETURN_IF_ERROR(tensorflow::XLAShapeToTensorShape(shape, &(*shapes)[i]));
-    }
-    return absl::OkStatus();
-  }
-
-  std::string Constants() const {
-    return absl::StrCat("{facts = array<i64: ", static_cast<int>(precision_), ", ", facts_.rows,
-                        ", ", facts_.columns, ", ", facts_.group_size, ", ",
-                        absl::StrJoin(facts_.plane_rows, ", "), ">}");
-  }
 };
 
 class ProductXla : public CodesXla {
@@ -160,38 +114,11 @@ class GatherScaleGradientXla : public CodesXla {
   }
 };
 
-const absl::string_view kDevices[] = {tensorflow::DEVICE_CPU_XLA_JIT,
-                                      tensorflow::DEVICE_GPU_XLA_JIT};
-
-/* XLA makes its kernels of what is registered when it is first used; what comes later is not seen. */
-bool TooLateForXla() {
-  const auto registered = tensorflow::GetRegisteredKernelsForOp("AddV2");
-  return std::any_of(registered.kernel().begin(), registered.kernel().end(), [](const auto& kernel) {
-    return kernel.device_type() == tensorflow::DEVICE_CPU_XLA_JIT;
-  });
-}
-
-template <typename Kernel>
-bool RegisterKernels(const char* op) {
-  for (const absl::string_view device : kDevices) {
-    const auto* kernel =
-        tensorflow::KernelDefBuilder(op).Device(std::string(device).c_str()).Build();
-    tensorflow::kernel_factory::OpKernelRegistrar(
-        kernel, op,
-        [](OpKernelConstruction* c) -> tensorflow::OpKernel* { return new Kernel(c); });
-  }
-  return true;
-}
-
-#define BCQ_REGISTER(NAME)                                           \
-  REGISTER_XLA_OP(Name("Bcq" #NAME).Device(kDevices), NAME##Xla)     \
-  [[maybe_unused]] const bool k##NAME##Late =                        \
-      TooLateForXla() && RegisterKernels<NAME##Xla>("Bcq" #NAME)
-BCQ_REGISTER(Product);
-BCQ_REGISTER(ProductTransposed);
-BCQ_REGISTER(ProductScaleGradient);
-BCQ_REGISTER(Gather);
-BCQ_REGISTER(GatherScaleGradient);
+BCQ_REGISTER_XLA(Product, kDevices);
+BCQ_REGISTER_XLA(ProductTransposed, kDevices);
+BCQ_REGISTER_XLA(ProductScaleGradient, kDevices);
+BCQ_REGISTER_XLA(Gather, kDevices);
+BCQ_REGISTER_XLA(GatherScaleGradient, kDevices);
 
 }  // namespace
 }  // namespace bcq

@@ -1,0 +1,69 @@
+"""The compiled embedding ops, native/tf/tables_ops.cc: the functions that `embedding` speaks of."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from bcq_tf.ops import compiled
+
+
+def gather(table, ids, counted, sizes, dims, deterministic: bool):
+    """Rows of the tables."""
+    return _library().bcq_tables_gather(
+        table=table,
+        ids=ids,
+        counted=_counted(counted, ids),
+        sizes=sizes,
+        dims=dims,
+        deterministic=deterministic,
+    )
+
+
+def gradient(ids, drows, counted, sizes, dims, deterministic: bool):
+    """The gradient of the tables from that of the rows."""
+    return _library().bcq_tables_gradient(
+        ids=ids,
+        dout=drows,
+        counted=_counted(counted, ids),
+        sizes=sizes,
+        dims=dims,
+        deterministic=deterministic,
+    )
+
+
+def unique(ids, size: int) -> tuple:
+    """(the different ones among the ids, the place there of each)."""
+    return _library().bcq_unique_ids(ids=ids, size=size)
+
+
+def rows_of_variable(variable: tf.Variable, ids):
+    """The rows of a variable [size, dim]; the gradient is `tf.IndexedSlices`."""
+    return tf.gather(variable, ids)
+
+
+def _library():
+    return compiled._library()
+
+
+def _counted(counted, ids):
+    return tf.zeros([0], ids.dtype) if counted is None else counted
+
+
+def _attributes(op) -> list:
+    return [op.get_attr(name) for name in ("sizes", "dims", "deterministic")]
+
+
+@tf.RegisterGradient("BcqTablesGather")
+def _gather_gradient(op, drows):
+    _, ids, counted = op.inputs
+    return gradient(ids, drows, counted, *_attributes(op)), None, None
+
+
+@tf.RegisterGradient("BcqTablesGradient")
+def _gradient_gradient(op, ddtable):
+    ids, _, counted = op.inputs
+    ddtable = tf.convert_to_tensor(ddtable)
+    return None, gather(ddtable, ids, counted, *_attributes(op)), None
+
+
+tf.no_gradient("BcqUniqueIds")

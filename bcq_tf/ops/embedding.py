@@ -1,0 +1,79 @@
+"""Rows of embedding tables whose gradient is made by scatter-add: no sort, no sparse tensors.
+
+`engine` is the module that computes, `compiled_tables` or `portable_tables`, with
+
+    gather(table, ids, ...)      rows of the tables, see `bcq_tf.ops.tables.Tables`
+    gradient(ids, drows, ...)    the sum over all places of drows at the rows that ids name
+    unique(ids, size)            the different ids, and where among these each is
+    rows_of_variable(variable, ids)     rows without reading all of it
+
+The first two are each other's gradient, so they can be differentiated to any order. Both take the
+tables' `sizes` and `dims`; the size of a table alone may be -1, that of the vector `counted`.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from bcq_tf.ops import compiled, compiled_tables, engine, portable_tables
+from bcq_tf.ops.matmul import check_dtype
+from bcq_tf.ops.tables import Tables
+
+
+def gather_rows(table, ids, tables: Tables, deterministic: bool = True):
+    """The rows that `ids` name; the gradient is one dense tensor like `table`.
+
+    Args:
+        table: float32, float16 or bfloat16: [size, dim] of one table, of more one vector with the
+            tables back to back, each row after row.
+        ids: int32 or int64: [...] of one table, [..., number of tables] of more.
+        tables: their sizes.
+        deterministic: whether the gradient must have the same bits each time on CUDA devices. (On
+            the CPU it has: each sum runs in the order of the ids, whatever the number of threads.)
+
+    Returns:
+        [..., columns of all tables], in the dtype of `table`. The gradient is summed in float32.
+
+    Raises:
+        TypeError: another dtype.
+        tf.errors.InvalidArgumentError: an id is no row; the message names table and id. On CUDA
+            devices, and under XLA where the library is not compiled, such a row is NaN instead and
+            has no gradient.
+    """
+    table, ids = _as_tensors(table, ids)
+    # Of CUDA devices TensorFlow keeps int32 in the host's memory.
+    ids = tf.cast(ids, tf.int64) if has_gpu() else ids
+    return _engine().gather(table, ids, None, tables.sizes, tables.dims, deterministic)
+
+
+def gather_rows_sparse(variable: tf.Variable, ids):
+    """Rows [..., dim] of a variable [size, dim]; the gradient is `tf.IndexedSlices`.
+
+    The rows of the gradient are different ones, so that optimizers see sums, as in a dense
+    gradient. The variable is not read as a whole.
+
+    Raises:
+        tf.errors.InvalidArgumentError: an id is no row.
+    """
+    size, dim = variable.shape
+    chosen = _engine()
+    found, slots = chosen.unique(ids, size)
+    rows = chosen.rows_of_variable(variable, found)
+    return chosen.gather(rows, slots, tf.cast(found, slots.dtype), (-1,), (dim,), True)
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow sees a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _engine():
+    return compiled_tables if engine.engine() is compiled else portable_tables
+
+
+def _as_tensors(table, ids):
+    table, ids = tf.convert_to_tensor(table), tf.convert_to_tensor(ids)
+    check_dtype("table", table.dtype)
+    if ids.dtype not in (tf.int32, tf.int64):
+        raise TypeError(f"`ids` must be int32 or int64. Received: {ids.dtype.name}")
+    return table, ids

@@ -1,0 +1,195 @@
+/* Rows of embedding tables and their gradients: against plain loops, in memory without a byte to
+ * spare. */
+#include "core/embedding/embedding.h"
+
+#include <map>
+
+#include "tests/matrices.h"
+
+using namespace bcq_test;
+
+namespace {
+
+/* Tables with random ids; `few`: the ids are those of the first three rows only. */
+struct Case {
+  std::vector<int64_t> sizes, dims;
+  int64_t batch;
+  bool few;
+  std::vector<int64_t> wide;
+  std::vector<int32_t> narrow;
+
+  Case(std::vector<int64_t> sizes, std::vector<int64_t> dims, int64_t batch, bool few)
+      : sizes(sizes), dims(dims), batch(batch), few(few) {
+    for (int64_t i = 0; i < batch * Count(); ++i) {
+      const int64_t size = sizes[i % Count()];
+      wide.push_back(random_bits() % (few ? std::min<int64_t>(size, 3) : size));
+      narrow.push_back(static_cast<int32_t>(wide.back()));
+    }
+  }
+  int64_t Count() const { return static_cast<int64_t>(sizes.size()); }
+  bcq_tables Tables() const { return {Count(), sizes.data(), dims.data()}; }
+  bcq_ids Ids(int32_t bytes) const {
+    return {bytes == 8 ? static_cast<const void*>(wide.data()) : narrow.data(), bytes};
+  }
+  int64_t Columns() const {
+    int64_t sum = 0;
+    for (int64_t dim : dims) sum += dim;
+    return sum;
+  }
+  int64_t First(int64_t table) const {
+    int64_t first = 0;
+    for (int64_t t = 0; t < table; ++t) first += sizes[t] * dims[t];
+    return first;
+  }
+  /* The element of the tables that each element of the result is. */
+  std::vector<int64_t> Elements() const {
+    std::vector<int64_t> elements;
+    for (int64_t i = 0; i < batch * Count(); ++i) {
+      const int64_t t = i % Count();
+      for (int64_t c = 0; c < dims[t]; ++c) elements.push_back(First(t) + wide[i] * dims[t] + c);
+    }
+    return elements;
+  }
+  std::string Name() const {
+    std::string name = "batch " + std::to_string(batch) + (few ? ", few ids" : "") + ", tables";
+    for (int64_t t = 0; t < Count(); ++t) {
+      name += " " + std::to_string(sizes[t]) + "x" + std::to_string(dims[t]);
+    }
+    return name;
+  }
+};
+
+const bcq_type kTypes[] = {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16};
+
+void TestGather(const Case& w, bcq_type type, int32_t id_bytes) {
+  const Numbers table = RandomNumbers(type, w.First(w.Count()));
+  const std::vector<int64_t> elements = w.Elements();
+  const bcq_tables tables = w.Tables();
+  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
+    Numbers out(type, w.batch * w.Columns());
+    int64_t bad = -7;
+    Expect(bcq_tables_gather(&tables, type, table.at(0), w.Ids(id_bytes), w.batch, out.data(), &bad,
+                             parallel) == BCQ_OK && bad == -7, "status");
+    for (size_t i = 0; i < elements.size(); ++i) {
+      if (memcmp(out.at(i), table.at(elements[i]), table.Size())) {
+        return Expect(false, "element " + std::to_string(i));
+      }
+    }
+  }
+}
+
+void TestGradient(const Case& w, bcq_type type, int32_t id_bytes) {
+  const Numbers dout = RandomNumbers(type, w.batch * w.Columns());
+  const std::vector<int64_t> elements = w.Elements();
+  std::vector<float> sums(w.First(w.Count())); /* in the order of the batch */
+  for (size_t i = 0; i < elements.size(); ++i) sums[elements[i]] += dout[i];
+  const std::vector<double> expected(sums.begin(), sums.end()), none(sums.size());
+  const bcq_tables tables = w.Tables();
+  bcq_parallel many = Scattered();
+  many.threads = 64;
+  for (const bcq_parallel& parallel : {Alone(), Scattered(), many}) {
+    Numbers dtable(type, static_cast<int64_t>(sums.size()));
+    int64_t bad = -7;
+    Expect(bcq_tables_gradient(&tables, type, w.Ids(id_bytes), w.batch, dout.at(0), dtable.data(),
+                               &bad, parallel) == BCQ_OK && bad == -7, "status");
+    ExpectNear(dtable, expected, none, dtable.Rounding(), "gradient");
+  }
+}
+
+void TestUnique(const Case& w, int32_t id_bytes) {
+  std::vector<int64_t> expected;
+  std::vector<int32_t> slots, narrow(w.batch);
+  std::map<int64_t, int32_t> seen;
+  for (int64_t id : w.wide) {
+    if (!seen.count(id)) expected.push_back(id);
+    slots.push_back(seen.emplace(id, static_cast<int32_t>(seen.size())).first->second);
+  }
+  std::vector<int64_t> unique(w.batch);
+  std::vector<int32_t> found_slots(w.batch);
+  void* to = id_bytes == 8 ? static_cast<void*>(unique.data()) : narrow.data();
+  int64_t found = -7, bad = -7;
+  Expect(bcq_unique_ids(w.Ids(id_bytes), w.batch, w.sizes[0], to, found_slots.data(), &found,
+                        &bad) == BCQ_OK && bad == -7, "status");
+  Expect(found == static_cast<int64_t>(expected.size()) && found_slots == slots, "slots");
+  for (size_t i = 0; i < expected.size(); ++i) {
+    Expect((id_bytes == 8 ? unique[i] : narrow[i]) == expected[i], "unique");
+  }
+}
+
+void TestBadArguments() {
+  const Case w({5, 9}, {3, 20}, 4, false);
+  const bcq_tables tables = w.Tables();
+  Numbers table(BCQ_FLOAT32, w.First(2)), out(BCQ_FLOAT32, 4 * 23);
+  int64_t bad = 0;
+  const auto statuses = [&](const bcq_tables* t, int type, bcq_ids ids, int64_t batch, void* from,
+                            void* to, int64_t* bad, bcq_status expected, const char* what) {
+    const bcq_type as = static_cast<bcq_type>(type);
+    context = std::string("bad arguments: ") + what;
+    Expect(bcq_tables_gather(t, as, from, ids, batch, to, bad, Alone()) == expected, "gather");
+    Expect(bcq_tables_gradient(t, as, ids, batch, to, from, bad, Alone()) == expected, "gradient");
+  };
+  const auto refuses = [&](const char* what, const bcq_tables* t, int type, bcq_ids ids,
+                           int64_t batch, void* from, void* to, int64_t* bad) {
+    statuses(t, type, ids, batch, from, to, bad, BCQ_BAD_ARGUMENT, what);
+  };
+  const bcq_ids ids = w.Ids(8);
+  statuses(&tables, 0, ids, 4, table.data(), out.data(), &bad, BCQ_OK, "none");
+  const std::vector<int64_t> negative = {5, -1}, zero = {3, 0}, huge = {5, INT64_MAX / 4};
+  const bcq_tables none = {0, w.sizes.data(), w.dims.data()};
+  const bcq_tables sizes = {2, negative.data(), w.dims.data()};
+  const bcq_tables dims = {2, w.sizes.data(), zero.data()};
+  const bcq_tables large = {2, huge.data(), w.dims.data()};
+  refuses("no tables", nullptr, 0, ids, 4, table.data(), out.data(), &bad);
+  refuses("count of tables", &none, 0, ids, 4, table.data(), out.data(), &bad);
+  refuses("sizes", &sizes, 0, ids, 4, table.data(), out.data(), &bad);
+  refuses("dims", &dims, 0, ids, 4, table.data(), out.data(), &bad);
+  refuses("large", &large, 0, ids, 4, table.data(), out.data(), &bad);
+  refuses("type", &tables, 3, ids, 4, table.data(), out.data(), &bad);
+  refuses("batch", &tables, 0, ids, -1, table.data(), out.data(), &bad);
+  refuses("width of ids", &tables, 0, {ids.data, 2}, 4, table.data(), out.data(), &bad);
+  refuses("ids", &tables, 0, {nullptr, 8}, 4, table.data(), out.data(), &bad);
+  refuses("table", &tables, 0, ids, 4, nullptr, out.data(), &bad);
+  refuses("out", &tables, 0, ids, 4, table.data(), nullptr, &bad);
+  refuses("bad", &tables, 0, ids, 4, table.data(), out.data(), nullptr);
+  for (int64_t id : {int64_t{-1}, int64_t{9}, INT64_MAX, INT64_MIN}) {
+    std::vector<int64_t> wrong = w.wide;
+    wrong[3] = wrong[6] = id;
+    statuses(&tables, 0, {wrong.data(), 8}, 4, table.data(), out.data(), &bad, BCQ_BAD_ID, "id");
+    Expect(bad == 3, "the first bad id");
+    int64_t unique[8], found = 0;
+    int32_t slots[8];
+    Expect(bcq_unique_ids({wrong.data(), 8}, 8, 9, unique, slots, &found, &bad) == BCQ_BAD_ID &&
+               bad == 3, "unique");
+  }
+  int64_t found = 0;
+  Expect(bcq_unique_ids({nullptr, 8}, 1, 9, nullptr, nullptr, &found, &bad) == BCQ_BAD_ARGUMENT,
+         "unique of no ids");
+  Expect(bcq_unique_ids({nullptr, 8}, 0, 9, nullptr, nullptr, &found, &bad) == BCQ_OK && found == 0,
+         "unique of 0 ids");
+}
+
+}  // namespace
+
+int main() {
+  std::vector<int64_t> ten_sizes, ten_dims, every_dim, many_sizes;
+  for (int64_t t = 0; t < 10; ++t) ten_sizes.push_back(1 + 7 * t), ten_dims.push_back(1 + 3 * t);
+  for (int64_t dim = 1; dim <= 40; ++dim) every_dim.push_back(dim), many_sizes.push_back(3);
+  const std::pair<std::vector<int64_t>, std::vector<int64_t>> forms[] = {
+      {{1}, {1}}, {{7}, {8}}, {{300}, {33}}, {{20000}, {5}}, {{50}, {256}}, {{4}, {1000}},
+      {ten_sizes, ten_dims}, {many_sizes, every_dim}};
+  for (const auto& form : forms) {
+    for (int64_t batch : {0, 1, 5, 700}) {
+      const Case w(form.first, form.second, batch, batch == 5);
+      for (int32_t id_bytes : {4, 8}) {
+        for (bcq_type type : kTypes) {
+          context = w.Name() + ", type " + std::to_string(type);
+          TestGather(w, type, id_bytes);
+          TestGradient(w, type, id_bytes);
+        }
+        if (w.Count() == 1) TestUnique(w, id_bytes);
+      }
+    }
+  }
+  TestBadArguments();
+  return Finish();
+}

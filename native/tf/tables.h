@@ -1,0 +1,99 @@
+/* What the embedding ops know of their tables when they are made, and the checks of the tensors that
+ * they then get. Shared by the kernels for the CPU, for CUDA and for XLA. */
+#ifndef BCQ_TF_TABLES_H_
+#define BCQ_TF_TABLES_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "core/embedding/embedding.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/tensor_shape.h"
+#include "tf/facts.h"
+
+namespace bcq {
+
+struct TableFacts {
+  std::vector<int64_t> sizes, dims;
+
+  bool One() const { return sizes.size() == 1; }
+  bcq_tables Tables() const {
+    return {static_cast<int64_t>(sizes.size()), sizes.data(), dims.data()};
+  }
+};
+
+inline absl::Status ReadTableFacts(tensorflow::OpKernelConstruction* c, TableFacts* facts) {
+  TF_RETURN_IF_ERROR(c->GetAttr("sizes", &facts->sizes));
+  TF_RETURN_IF_ERROR(c->GetAttr("dims", &facts->dims));
+  const size_t tables = facts->sizes.size();
+  if (tables != facts->dims.size() || tables == 0) {
+    return absl::InvalidArgumentError("`sizes` and `dims` must have one number for each table");
+  }
+  for (size_t t = 0; t < tables; ++t) {
+    if (facts->dims[t] < 1 || facts->sizes[t] < (tables == 1 ? -1 : 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("`sizes` and `dims` must be positive. Received: ", facts->sizes[t], " and ",
+                       facts->dims[t]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+/* A size of -1, of a table alone, is that of the vector `counted`. */
+inline absl::Status Complete(TableFacts* facts, const TensorShape& counted) {
+  if (counted.dims() != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("`counted` must be a vector. Received: ", counted.DebugString()));
+  }
+  if (facts->sizes[0] < 0) facts->sizes[0] = counted.dim_size(0);
+  return absl::OkStatus();
+}
+
+/* One table is [size, dim]; more are a vector. */
+inline absl::Status TablesShape(const TableFacts& facts, TensorShape* shape) {
+  if (facts.One()) {
+    return TensorShape::BuildTensorShape({facts.sizes[0], facts.dims[0]}, shape);
+  }
+  int64_t total = 0;
+  for (size_t t = 0; t < facts.sizes.size(); ++t) {
+    int64_t elements;
+    if (__builtin_mul_overflow(facts.sizes[t], facts.dims[t], &elements) ||
+        __builtin_add_overflow(total, elements, &total)) {
+      return absl::InvalidArgumentError("`sizes` and `dims` must fit in memory. Received: others");
+    }
+  }
+  return TensorShape::BuildTensorShape({total}, shape);
+}
+
+/* What the ids' shape makes of the result: [...] -> [..., dim] of one table, [..., tables] ->
+ * [..., columns] of more. `batch`: the number of rows. */
+inline absl::Status RowsShape(const TableFacts& facts, const TensorShape& ids, TensorShape* rows,
+                              int64_t* batch) {
+  const int64_t tables = static_cast<int64_t>(facts.sizes.size());
+  int64_t columns = 0;
+  for (int64_t dim : facts.dims) columns += dim;
+  *rows = ids;
+  *batch = ids.num_elements() / tables;
+  if (facts.One()) return rows->AddDimWithStatus(columns);
+  return ReplaceLast("ids", ids, tables, columns, rows);
+}
+
+inline absl::Status CheckGather(const TableFacts& facts, const TensorShape& table,
+                                const TensorShape& ids, TensorShape* rows, int64_t* batch) {
+  TensorShape expected;
+  TF_RETURN_IF_ERROR(TablesShape(facts, &expected));
+  TF_RETURN_IF_ERROR(CheckShape("table", table, expected, false));
+  return RowsShape(facts, ids, rows, batch);
+}
+
+inline absl::Status CheckGradient(const TableFacts& facts, const TensorShape& ids,
+                                  const TensorShape& dout, TensorShape* table, int64_t* batch) {
+  TensorShape rows;
+  TF_RETURN_IF_ERROR(RowsShape(facts, ids, &rows, batch));
+  TF_RETURN_IF_ERROR(CheckShape("dout", dout, rows, false));
+  return TablesShape(facts, table);
+}
+
+}  // namespace bcq
+
+#endif
