@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file model_table report",
     "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
     "packing",
-    "bcq_tf.embeddings": f"{BASE} numpy packing solvers",
+    "bcq_tf.embeddings": f"{BASE} numpy packing solvers atomic file rich uniform_codes "
+    "compositional_codes",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",
     "bcq_tf.pack_report": "keras _keras layers tables rich",
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view model_table "

@@ -6,8 +6,10 @@ Names are imported when first used; only those that make Keras models need Tenso
 import importlib
 
 _HOME = {
+    "UnknownWordError": "word_table",
     "VectorFileError": "vector_file",
     "WordVectors": "word_vectors",
+    "quantize_embed": "quantize_embed",
     "quantize_uniform": "uniform",
     "read_vectors": "vector_file",
     "write_vectors": "vector_file",

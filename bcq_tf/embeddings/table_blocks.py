@@ -1,0 +1,48 @@
+"""Tables of vectors in parts, whatever holds them: an array, codes or a `WordTable`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bcq_tf.codes import row_blocks
+
+
+def as_table(name: str, table):
+    """`table` itself where it has `shape` and `blocks()`, as codes have; else a float array [n, D].
+
+    Raises:
+        ValueError, TypeError: it is no table; the error calls it `name`.
+    """
+    if hasattr(table, "blocks"):
+        return table
+    array = np.asarray(table)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"`{name}` must be a table [n, D]. Received: {list(array.shape)}")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise TypeError(f"`{name}` must be of floating dtype. Received: {array.dtype}")
+    return array
+
+
+def blocks_of(table) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
+    """Yields the parts of what `as_table` returned: row numbers, and values float32 [n, D]."""
+    if hasattr(table, "blocks"):
+        yield from table.blocks()
+        return
+    for rows in row_blocks(table.shape):
+        yield rows, np.asarray(table[rows], np.float32)
+
+
+def rows_of(table, ids: np.ndarray) -> np.ndarray:
+    """Rows of what `as_table` returned, float32 [n, D]."""
+    return table.rows(ids) if hasattr(table, "rows") else np.asarray(table[ids], np.float32)
+
+
+def check_same_shape(table, other) -> None:
+    """Raises ValueError unless two tables have the same shape."""
+    if tuple(table.shape) != tuple(other.shape):
+        raise ValueError(
+            f"`other` must be of the shape of `table`, {list(table.shape)}. "
+            f"Received: {list(other.shape)}"
+        )

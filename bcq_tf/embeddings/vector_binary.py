@@ -1,0 +1,114 @@
+"""Word vectors in word2vec's binary format.
+
+A header line of two integers, words and dimension D; then for each word its UTF-8, a blank, D
+float32 in little-endian order and, as most writers do it, a line end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bcq_tf.codes import row_blocks
+from bcq_tf.embeddings.row_collector import RowCollector
+from bcq_tf.embeddings.vector_source import BLOCK_BYTES, VectorSource
+from bcq_tf.embeddings.vector_text import parse_header
+from bcq_tf.embeddings.word_table import WordTable
+from bcq_tf.embeddings.word_vectors import WordVectors
+
+LONGEST_WORD = 1 << 16
+_FLOAT = np.dtype("<f4")
+
+
+def looks_binary(start: bytes) -> bool:
+    """Whether the first bytes of a file, a few thousand, are of this format and not of text."""
+    header, _, rest = start.partition(b"\n")
+    # Bytes of floats are control characters one time in eight; text has none.
+    controls = bytes(range(9)) + bytes(range(14, 32))
+    return parse_header(header) is not None and len(rest) > len(rest.translate(None, controls))
+
+
+def read_binary(source: VectorSource, limit: int | None) -> WordVectors:
+    """Reads vectors of this format.
+
+    Args:
+        source: the file.
+        limit: the most words; None for all.
+
+    Raises:
+        VectorFileError: the file is damaged.
+    """
+    (count, dimension), data = _read_header(source)
+    collector = RowCollector(source, dimension, limit, "word", 1)
+    while collector.seen < count and not collector.full:
+        left = count - collector.seen
+        most = left if collector.room is None else min(left, collector.room)
+        words, values, used = _whole_rows(data, dimension, most)
+        if words:
+            collector.add(words, values)
+            data = data[used:]
+        else:
+            data += _more(source, collector, data, count)
+    if not collector.full and (data.strip(b"\n") or source.read()):
+        raise collector.error(0, f"the file goes on after the {count} words of its header")
+    return collector.finish()
+
+
+def write_binary(file, vectors: WordTable) -> None:
+    """Writes vectors in this format, with line ends.
+
+    Args:
+        file: takes bytes.
+        vectors: what is written.
+
+    Raises:
+        ValueError: a word would not be read back.
+    """
+    words = [_encoded(word) for word in vectors.words]
+    file.write(b"%d %d\n" % vectors.shape)
+    for rows in row_blocks(vectors.shape):
+        values = vectors.rows(np.arange(rows.start, rows.stop)).astype(_FLOAT)
+        for word, row in zip(words[rows], values, strict=True):
+            file.write(word + b" " + row.tobytes() + b"\n")
+
+
+def _read_header(source: VectorSource) -> tuple[tuple[int, int], bytes]:
+    # The header, and bytes after it.
+    source.place = "the header"
+    line, end, data = source.read().partition(b"\n")
+    header = parse_header(line) if end else None
+    if header is None or header[1] == 0:
+        raise source.error("it must be two integers in a line, words and dimension")
+    return header, data
+
+
+def _whole_rows(data: bytes, dimension: int, most: int):
+    # At most `most` rows that begin and end in `data`: words, values, bytes that they take.
+    words, values, at = [], [], 0
+    while len(words) < most:
+        blank = data.find(b" ", at, at + LONGEST_WORD)
+        end = blank + 1 + _FLOAT.itemsize * dimension
+        if blank < 0 or end > len(data):
+            break
+        words.append(data[at:blank].lstrip(b"\n"))
+        values.append(np.frombuffer(data, _FLOAT, dimension, blank + 1))
+        at = end
+    return words, np.array(values, np.float32), at
+
+
+def _more(source: VectorSource, collector: RowCollector, data: bytes, count: int) -> bytes:
+    # Bytes that follow `data`, which begins with a part of a row.
+    if len(data) >= LONGEST_WORD and data.find(b" ", 0, LONGEST_WORD) < 0:
+        raise collector.error(0, f"the word is longer than {LONGEST_WORD} bytes")
+    more = source.read(max(BLOCK_BYTES, _FLOAT.itemsize * collector.dimension))
+    if not more:
+        raise collector.error(0, f"the file ends before the last of {count} words is whole")
+    return more
+
+
+def _encoded(word: str) -> bytes:
+    encoded = word.encode("utf-8")
+    if b" " in encoded or encoded.startswith(b"\n") or len(encoded) >= LONGEST_WORD:
+        raise ValueError(
+            f"`vectors` must have words without blanks for this format. Received: {word[:40]!r}"
+        )
+    return encoded

@@ -1,0 +1,184 @@
+"""Word vectors as text: GloVe's, and word2vec's and fastText's, which have a header."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import numpy as np
+
+from bcq_tf.codes import row_blocks
+from bcq_tf.embeddings.number_text import parse_row, parse_rows
+from bcq_tf.embeddings.row_collector import RowCollector
+from bcq_tf.embeddings.vector_source import VectorSource
+from bcq_tf.embeddings.word_table import WordTable
+from bcq_tf.embeddings.word_vectors import WordVectors
+
+_HEADER = re.compile(rb"\s*(\d{1,18})\s+(\d{1,9})\s*")
+_FRACTION = re.compile(rb"[+-]?(\d*\.\d+|\d+\.\d*|\d+(?=[eE]))([eE][+-]?\d+)?")
+
+
+def parse_header(line: bytes) -> tuple[int, int] | None:
+    """The number of words and the dimension that a header line has, or None."""
+    found = _HEADER.fullmatch(line)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def read_text(source: VectorSource, limit: int | None, header: bool | None) -> WordVectors:
+    """Reads lines of a word and its numbers, with blanks between them.
+
+    A word may have blanks in it, as the last D fields are the numbers. Without a header D is what
+    most of the first lines have.
+
+    Args:
+        source: the file.
+        limit: the most words; None for all.
+        header: whether the first line is one; None to find out.
+
+    Raises:
+        VectorFileError: the file is damaged.
+    """
+    source.place = "line 1"
+    blocks = source.line_blocks()
+    lines, cut = next(blocks, ([], False))
+    if len(lines) == 1 and not cut:  # a header may stand alone in its block
+        more, cut = next(blocks, ([], False))
+        lines = lines + more
+    count, dimension = _header(source, lines, header)
+    if count is not None:
+        lines = lines[1:]
+    elif lines:
+        dimension = _usual_dimension(source, lines)
+    collector = RowCollector(source, dimension, limit, "line", 1 if count is None else 2)
+    reader = _LineReader(collector)
+    reader.take(lines, cut)
+    for lines, cut in blocks:
+        if collector.full:
+            break
+        reader.take(lines, cut)
+    if count is not None and not collector.full and collector.seen != count:
+        raise collector.error(0, f"the file has {collector.seen} words, its header says {count}")
+    return collector.finish()
+
+
+def write_text(file, vectors: WordTable, header: bool) -> None:
+    """Writes lines of a word and its numbers, in the fewest digits that give them back.
+
+    Args:
+        file: takes bytes.
+        vectors: what is written.
+        header: whether a line of the number of words and D comes first.
+
+    Raises:
+        ValueError: a word would not be read back.
+    """
+    words = [_encoded(word) for word in vectors.words]
+    if header:
+        file.write(b"%d %d\n" % vectors.shape)
+    for rows in row_blocks(vectors.shape):
+        values = vectors.rows(np.arange(rows.start, rows.stop)).astype("S16")
+        for word, row in zip(words[rows], values.tolist(), strict=True):
+            file.write(word + b" " + b" ".join(row) + b"\n")
+
+
+class _LineReader:
+    """Takes lines apart for a collector."""
+
+    def __init__(self, collector: RowCollector):
+        self._collector = collector
+        self._dimension = collector.dimension
+
+    def take(self, lines: list[bytes], cut: bool) -> None:
+        """Takes as many lines as there is room for; `cut`: the last of them has no line end."""
+        if cut:
+            self._check_cut(len(lines) - 1, lines[-1])
+        while lines and not self._collector.full:
+            part = lines[: self._collector.room]
+            self._take(part)
+            lines = lines[len(part) :]
+
+    def _take(self, lines: list[bytes]) -> None:
+        words, numbers = [], []
+        for row, line in enumerate(lines):
+            line = line.rstrip()
+            if line.count(b" ") == self._dimension and b"\t" not in line:
+                word, _, rest = line.partition(b" ")
+            else:
+                word, rest = self._split(row, line)
+            words.append(word)
+            numbers.append(rest)
+        values = parse_rows(numbers, self._dimension)
+        if values is None:
+            values = np.stack([self._parse(row, text) for row, text in enumerate(numbers)])
+        self._collector.add(words, values)
+
+    def _split(self, row: int, line: bytes) -> tuple[bytes, bytes]:
+        # The word of a line that is not one word and numbers with single blanks, and the numbers.
+        fields = line.rsplit(None, self._dimension)
+        if len(fields) <= self._dimension:
+            raise self._wrong_dimension(row, max(0, len(line.split()) - 1))
+        word = fields[0]
+        if _ends_in_fraction(word):
+            raise self._wrong_dimension(row, self._dimension + 1)
+        return word, b" ".join(fields[1:])
+
+    def _parse(self, row: int, text: bytes) -> np.ndarray:
+        try:
+            numbers = parse_row(text)
+        except ValueError as error:
+            raise self._collector.error(row, str(error)) from None
+        if len(numbers) != self._dimension:
+            raise self._wrong_dimension(row, len(numbers))
+        return numbers
+
+    def _wrong_dimension(self, row: int, found: int):
+        return self._collector.error(
+            row, f"the word must have {self._dimension} numbers. Received: {found}"
+        )
+
+    def _check_cut(self, row: int, line: bytes) -> None:
+        # Its last number may have lost digits too, and nobody could tell.
+        fields = len(line.split()) - 1
+        if fields < self._dimension:
+            raise self._collector.error(
+                row, f"the file ends in the middle of the line ({fields} of {self._dimension} "
+                "numbers)"
+            )  # fmt: skip
+        self._collector.note(row, "the last line has no line end; its last number may be cut")
+
+
+def _header(source: VectorSource, lines: list[bytes], wanted: bool | None):
+    # (words, dimension) of the header, or (None, 0).
+    found = parse_header(lines[0]) if lines and wanted is not False else None
+    if found and wanted is None and len(lines) > 1 and len(lines[1].split()) == 2:
+        found = found if found[1] == 1 else None  # else vectors of one number
+    if found is None:
+        if wanted:
+            raise source.error("the header of two integers, words and dimension, is missing")
+        return None, 0
+    if found[1] == 0:
+        raise source.error("the header says that vectors have no numbers")
+    return found
+
+
+def _usual_dimension(source: VectorSource, lines: list[bytes]) -> int:
+    dimension = Counter(len(line.split()) for line in lines).most_common(1)[0][0] - 1
+    if dimension < 1:
+        raise source.error("a word and its numbers must stand in a line")
+    return dimension
+
+
+def _ends_in_fraction(word: bytes) -> bool:
+    # The word of a line with a number too many; "route 66" is a word.
+    fields = word.split()
+    return len(fields) > 1 and _FRACTION.fullmatch(fields[-1]) is not None
+
+
+def _encoded(word: str) -> bytes:
+    encoded = word.encode("utf-8")
+    if encoded != encoded.strip() or b"\n" in encoded or _ends_in_fraction(encoded):
+        raise ValueError(
+            "`vectors` must have words without line ends, blanks at their ends and a fraction as "
+            f"the last of several parts. Received: {word!r}"
+        )
+    return encoded

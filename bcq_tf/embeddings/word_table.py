@@ -1,0 +1,105 @@
+"""`WordTable`: what word vectors have in common, as floats or as codes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+CLOSE = 3  # similar words that an error names
+
+
+class UnknownWordError(KeyError):
+    """A word that a table lacks."""
+
+    def __str__(self) -> str:  # KeyError's has quotes round it
+        return self.args[0]
+
+
+class WordTable:
+    """Different words, and a vector for each.
+
+    `table[word]` is a vector, float32 [D]; `word in table` and `len(table)` speak of the words.
+
+    Args:
+        words: different, non-empty strings.
+        shape: (n, D) of the vectors.
+
+    Raises:
+        ValueError, TypeError: words and vectors do not fit together.
+    """
+
+    def __init__(self, words: Iterable[str], shape: tuple[int, int]):
+        self.words = tuple(words)
+        self.shape = (int(shape[0]), int(shape[1]))
+        self._numbers = {word: number for number, word in enumerate(self.words)}
+        _check_words(self.words, self._numbers, self.shape[0])
+
+    def rows(self, ids) -> np.ndarray:
+        """The vectors of the words of numbers `ids`, integers [n]: float32 [n, D]."""
+        raise NotImplementedError
+
+    def blocks(self) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
+        """Yields all vectors in parts that take little memory: their numbers, a slice or integers,
+        and their values, float32 [n, D]."""
+        raise NotImplementedError
+
+    def number(self, word: str) -> int:
+        """Which word it is, from 0.
+
+        Raises:
+            UnknownWordError: the table lacks it; names words that look alike.
+        """
+        try:
+            return self._numbers[word]
+        except (KeyError, TypeError):
+            raise UnknownWordError(self._unknown(word)) from None
+
+    def find(self, word: str) -> int | None:
+        """The number of a word, or of its lower-case form where only that is here, or None."""
+        return self._numbers.get(word, self._numbers.get(word.lower()))
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        return self.rows(np.array([self.number(word)]))[0]
+
+    def __contains__(self, word) -> bool:
+        return word in self._numbers
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def _unknown(self, word) -> str:
+        message = f"`word` must be one of {len(self):,} words. Received: {word!r}"
+        similar = self._similar(word) if isinstance(word, str) and word else []
+        return f"{message}. Similar: {', '.join(map(repr, similar))}" if similar else message
+
+    def _similar(self, word: str) -> list[str]:
+        # Comparing with every word of a large vocabulary would take minutes.
+        lower = word.lower()
+        near = {
+            other.lower(): other
+            for other in self.words
+            if abs(len(other) - len(word)) <= 2 and other[0].lower() == lower[0]
+        }
+        return [near[found] for found in difflib.get_close_matches(lower, near, CLOSE, cutoff=0.7)]
+
+
+def _check_words(words: tuple, numbers: dict, rows: int) -> None:
+    if len(words) != rows:
+        raise ValueError(
+            f"`words` must be as many as the vectors, {rows}. Received: {len(words)} words"
+        )
+    if not words:
+        raise ValueError("`words` must be one at least. Received: none")
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"`words` must be strings. Received: {word!r}")
+    if "" in numbers:
+        raise ValueError("`words` must not be empty. Received: ''")
+    if len(numbers) < len(words):
+        double = next(word for number, word in enumerate(words) if numbers[word] != number)
+        raise ValueError(f"`words` must differ. Received: {double!r} more than once")

@@ -1,0 +1,50 @@
+"""`WordVectors`: words and their vectors as floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from bcq_tf.codes import check_ids, frozen
+from bcq_tf.embeddings.table_blocks import blocks_of
+from bcq_tf.embeddings.word_table import WordTable
+
+
+class WordVectors(WordTable):
+    """Words and their vectors. A value: the matrix is a read-only view.
+
+    Args:
+        words: n different strings.
+        matrix: floats [n, D], finite; kept as float32, without a copy where they are that.
+
+    Raises:
+        ValueError, TypeError: the parts do not fit together.
+    """
+
+    def __init__(self, words: Iterable[str], matrix):
+        matrix = np.asarray(matrix)
+        if matrix.ndim != 2 or matrix.shape[1] == 0:
+            raise ValueError(f"`matrix` must be [words, D]. Received: {list(matrix.shape)}")
+        if not np.issubdtype(matrix.dtype, np.floating):
+            raise TypeError(f"`matrix` must be of floating dtype. Received: {matrix.dtype}")
+        super().__init__(words, matrix.shape)
+        self.matrix = frozen(matrix.astype(np.float32, copy=False))
+        if not all(np.isfinite(block).all() for _, block in self.blocks()):
+            raise ValueError("`matrix` must be finite. Received: NaN or Inf")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the matrix."""
+        return self.matrix.nbytes
+
+    def rows(self, ids) -> np.ndarray:
+        """See `WordTable.rows`."""
+        return self.matrix[check_ids(ids, len(self))]
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """See `WordTable.blocks`."""
+        return blocks_of(self.matrix)
+
+    def __repr__(self) -> str:
+        return f"WordVectors({list(self.shape)})"
