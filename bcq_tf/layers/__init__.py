@@ -15,6 +15,7 @@ from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_model import PackedModel
 from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.layers.quant_embedding import QuantEmbedding
 from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.layers.uniform_embedding import UniformEmbedding
@@ -35,6 +36,7 @@ __all__ = [
     "PackedLayer",
     "PackedModel",
     "PackedWeight",
+    "QuantEmbedding",
     "TableWeight",
     "UniformEmbedding",
     "UniformWeight",

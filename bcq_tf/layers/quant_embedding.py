@@ -1,0 +1,157 @@
+"""`QuantEmbedding`: an embedding of so many bits, made from a matrix or a file of vectors."""
+
+from __future__ import annotations
+
+import numbers
+import os
+
+import keras
+import numpy as np
+
+from bcq_tf import file
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.layers.packed_embedding import PackedEmbedding
+from bcq_tf.layers.table_codes import check_method, table_codes, table_weight, without_row
+from bcq_tf.layers.weights import weight_of
+from bcq_tf.matrix_view import MatrixView
+from bcq_tf.uniform_codes import UniformCodes
+
+_TYPES = {"uniform": UniformCodes, "binary": BinaryCodes}
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class QuantEmbedding(PackedEmbedding):
+    """`keras.layers.Embedding` whose table has so many bits a value, and is frozen.
+
+    The layer keeps codes and no float table. Its variables, and so `.keras` and weights files, hold
+    the codes; without `weights` and `embedding_file` the table is zero until they are loaded. The
+    codes do not train, whatever `trainable` says; the other layers of a model do.
+
+    Args:
+        num_embeddings: R, rows of the table.
+        embedding_dim: C.
+        nbit: bits of a value: 1 to 8; 16 or 32 for a table of floats.
+        weights: float matrix [R, C]; or its codes, made by `method` with `nbit` bits.
+        embedding_file: a file of word vectors, see `bcq_tf.embeddings.read_vectors`, or a
+            `.bcq.npy` file with a tensor "embeddings", a matrix or codes as above. Row i is word i.
+        method: "uniform", one clipping limit for the table, see
+            `bcq_tf.embeddings.quantize_uniform`; or "binary", scales for each row, see
+            `bcq_tf.quantize`.
+        padding_idx: a row that is zero; None for none. Rows of zeros stay zero in any case.
+        packed_weights: how the codes are kept, of `get_config`.
+        **kwargs: of `keras.layers.Embedding`, for example mask_zero, and `PackedLayer`.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule; the matrix or the codes do not fit.
+        bcq_tf.embeddings.VectorFileError, bcq_tf.FileFormatError, OSError: the file is damaged or
+            cannot be read.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        nbit: int = 32,
+        *,
+        weights=None,
+        embedding_file=None,
+        method: str = "uniform",
+        padding_idx: int | None = None,
+        packed_weights: dict | None = None,
+        **kwargs,
+    ):
+        check_method(nbit, method)
+        shape = num_embeddings, embedding_dim
+        _check_shape(*shape, padding_idx)
+        if weights is not None and embedding_file is not None:
+            raise ValueError(
+                "`weights` or `embedding_file` must be None. "
+                f"Received: both, embedding_file={embedding_file!r}"
+            )
+        codes = None
+        if embedding_file is not None:
+            weights = _read(embedding_file)
+        if weights is not None:
+            name = "weights" if embedding_file is None else "embedding_file"
+            codes = _codes(name, weights, shape, nbit, method, padding_idx)
+            weight = weight_of(codes, MatrixView(shape, (0,), (1,)))
+            packed_weights = {"embeddings": weight}
+        elif packed_weights is None:
+            zeros = padding_idx is not None
+            packed_weights = {"embeddings": table_weight(*shape, nbit, method, zeros)}
+        super().__init__(*map(int, shape), packed_weights=packed_weights, **kwargs)
+        self.nbit, self.method, self.padding_idx = int(nbit), method, padding_idx
+        if codes is not None:
+            self.build()
+            self.assign_codes("embeddings", codes)
+
+    @classmethod
+    def from_codes(cls, codes: BinaryCodes | UniformCodes, **kwargs) -> QuantEmbedding:
+        """A built layer with these codes; keyword arguments of the class."""
+        method = "uniform" if isinstance(codes, UniformCodes) else "binary"
+        return cls(*codes.shape, codes.bits, weights=codes, method=method, **kwargs)
+
+    def get_config(self):
+        """The arguments, without the values of the table: those are variables."""
+        config = super().get_config()
+        own = {
+            "num_embeddings": config.pop("input_dim"),
+            "embedding_dim": config.pop("output_dim"),
+            "nbit": self.nbit,
+            "method": self.method,
+            "padding_idx": self.padding_idx,
+        }
+        return config | own
+
+
+def _check_shape(num_embeddings, embedding_dim, padding_idx) -> None:
+    for name, size in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
+        if not _is_integer(size) or size < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size}")
+    within = _is_integer(padding_idx) and 0 <= padding_idx < num_embeddings
+    if padding_idx is not None and not within:
+        raise ValueError(
+            f"`padding_idx` must be an integer from 0 to {num_embeddings - 1} or None. "
+            f"Received: padding_idx={padding_idx}"
+        )
+
+
+def _is_integer(value) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _read(path):
+    # The matrix or the codes in a file.
+    if not os.fsdecode(path).endswith(file.SUFFIX):
+        from bcq_tf.embeddings import read_vectors
+
+        return read_vectors(path).matrix
+    tensors = file.read(path)
+    if "embeddings" not in tensors:
+        raise ValueError(
+            "`embedding_file` must hold a tensor named 'embeddings'. "
+            f"Received: {sorted(tensors)[:3]} ('{tensors.path}')"
+        )
+    return tensors["embeddings"]
+
+
+def _codes(name: str, given, shape: tuple, nbit: int, method: str, padding_idx):
+    # The codes of what was given, a matrix or codes.
+    if not hasattr(given, "reconstruct"):
+        given = np.asarray(given)
+    if tuple(given.shape) != shape:
+        raise ValueError(
+            f"`{name}` must be [num_embeddings, embedding_dim], {list(shape)}. "
+            f"Received: {list(given.shape)}"
+        )
+    if isinstance(given, np.ndarray):
+        if padding_idx is not None and given[padding_idx].any():
+            given = given.copy()
+            given[padding_idx] = 0
+        return table_codes(given, nbit, method)
+    if not isinstance(given, _TYPES[method]) or given.bits != nbit:
+        raise ValueError(
+            f"`{name}` must be a matrix or {_TYPES[method].__name__} of {nbit} bits, as nbit={nbit}"
+            f" and method={method!r} say. Received: {given!r}"
+        )
+    return given if padding_idx is None else without_row(given, padding_idx)
