@@ -60,7 +60,7 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
         FileFormatError, OSError: the file is damaged or cannot be read.
     """
     check_choice("precision", precision, PRECISIONS)
-    _check_model(model)
+    check_float_model(model)
     entries = _entries(model, codes)
     plan = _plan(model, entries, trainable_scales)
     before = serialized_models(model)
@@ -97,7 +97,8 @@ class _Plan:
     dequantized: dict  # path: reason
 
 
-def _check_model(model) -> None:
+def check_float_model(model) -> None:
+    """Raises TypeError, ValueError unless it is a built Keras model, on TensorFlow, not packed."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "packed layers need the TensorFlow backend of Keras. "
@@ -153,6 +154,25 @@ def _entries_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
         entry = Entry(position, label, codes[label], view, None, None)
         found.append((entry, model.weights[position]))
     return found
+
+
+def why_float(model, weights: dict) -> dict[int, str]:
+    """Why variables of a model cannot become codes.
+
+    Args:
+        model: a float model.
+        weights: {id of a variable: how its codes would be kept, see `bcq_tf.layers.weights`}.
+
+    Returns:
+        {id of the variable: a phrase for a report}, without those that can.
+    """
+    holders = _holders(model)
+    return {
+        id(variable): reason
+        for variable in model.weights
+        if id(variable) in weights
+        and (reason := _why_not(holders[id(variable)], weights[id(variable)], variable))
+    }
 
 
 def _plan(model, entries, trainable_scales: bool) -> _Plan:

@@ -48,7 +48,7 @@ class PackReport:
 
     Attributes:
         packed: the weights that are codes.
-        dequantized: the weights that have codes and stay float all the same, with the reason.
+        dequantized: the weights that were to be packed and stay float, with the reason.
         floats: the other weights: biases, normalization, and what was never quantized.
 
     `print(report)` shows the first two as tables; `to_dict()` is for machines.
@@ -145,7 +145,7 @@ def _packed_table(report: PackReport):
 
 def _totals(report: PackReport) -> str:
     return (
-        f"{len(report.packed)} weights packed, {len(report.dequantized)} with codes stay float, "
-        f"{len(report.floats)} were never quantized. The model takes {report.nbytes:,} bytes, "
+        f"{len(report.packed)} weights packed, {len(report.dequantized)} stay float as told, "
+        f"{len(report.floats)} were never to be packed. The model takes {report.nbytes:,} bytes, "
         f"{report.float_nbytes / report.nbytes:.1f} times less than float."
     )

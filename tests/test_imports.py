@@ -44,8 +44,12 @@ MAY_IMPORT = {
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file model_table report",
     "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
     "packing",
+    "bcq_tf.layers.table_codes": f"{BASE} numpy embeddings layers matrix_view ops solvers",
+    "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
     "bcq_tf.embeddings": f"{BASE} numpy packing solvers atomic file rich uniform_codes "
     "compositional_codes",
+    "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
+    "selection",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",
     "bcq_tf.pack_report": "keras _keras layers tables rich",
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view model_table "

@@ -6,12 +6,21 @@ Names are imported when first used; only those that make Keras models need Tenso
 import importlib
 
 _HOME = {
+    "AnalogyScore": "analogies",
+    "CompressedVectors": "compressed_vectors",
+    "Distance": "distance",
+    "SimilarityScore": "similarity",
     "UnknownWordError": "word_table",
     "VectorFileError": "vector_file",
     "WordVectors": "word_vectors",
-    "quantize_embed": "quantize_embed",
+    "analogy_score": "analogies",
+    "distance": "distance",
+    "eigenspace_overlap": "overlap",
+    "neighbour_overlap": "neighbours",
+    "quantize_embed": "model_tables",
     "quantize_uniform": "uniform",
     "read_vectors": "vector_file",
+    "similarity_scores": "similarity",
     "write_vectors": "vector_file",
 }
 
