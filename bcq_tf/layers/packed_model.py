@@ -18,7 +18,7 @@ from bcq_tf.layers.swap import pack_layer
 from bcq_tf.layers.weights import weight_from_dict
 
 _NAME = "bcq_tf>PackedModel"
-_SCALES = ("scales", "offset")  # the parts of codes that may train
+_FLOATS = ("scales", "offset", "codebooks")  # the parts of codes that may train
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -70,7 +70,7 @@ class PackedModel:
         Embeddings may be all that is packed: frozen tables under layers that train.
         """
         layers = packed_layers(self)
-        if any(v.trainable for layer in layers for part, v in _parts(layer) if part not in _SCALES):
+        if any(v.trainable for layer in layers for part, v in _parts(layer) if part not in _FLOATS):
             raise ValueError(
                 "codes do not train: the `trainable` of a packed layer's codes must be False. "
                 f"Received: model '{self.name}'"
