@@ -46,10 +46,11 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
         codes: a `.bcq.npy` file of this model, as a path or as `bcq_tf.read` returned it, whose
             float weights are taken too; or a mapping from paths of weights to `BinaryCodes`, such
             as `bcq_tf.quantize_model(model).codes`. Tables of Embedding layers may also have
-            `UniformCodes`.
+            `UniformCodes` or `CompositionalCodes`.
         precision: "exact" has the error of float32 products, "fast" rounds their inputs to 8 bits;
             see `bcq_tf.ops.bcq_matmul`.
-        trainable_scales: whether the scales, as float32, train with `fit`; the signs never do.
+        trainable_scales: whether the scales, or codebooks, train as float32 with `fit`; the signs, or
+            indexes, never do.
 
     Returns:
         A `PackReport`; `print(report)` shows every weight.
@@ -142,7 +143,7 @@ def _entries_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
             continue
         if not isinstance(codes[label], CODES):
             raise TypeError(
-                "`codes` must be BinaryCodes or UniformCodes. "
+                "`codes` must be BinaryCodes, UniformCodes or CompositionalCodes. "
                 f"Received: {type(codes[label]).__name__} (weight '{label}')"
             )
         if not isinstance(view, MatrixView) or view.matrix_shape != codes[label].shape:

@@ -4,6 +4,8 @@
 `keras.saving.load_model` read packed models.
 """
 
+from bcq_tf.layers.compositional_embedding import CompositionalEmbedding
+from bcq_tf.layers.compositional_weight import CompositionalWeight
 from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
@@ -29,6 +31,8 @@ __all__ = [
     "BCQEinsumDense",
     "BCQEmbedding",
     "BCQReversibleEmbedding",
+    "CompositionalEmbedding",
+    "CompositionalWeight",
     "FastEmbedding",
     "FastMultiEmbedding",
     "FloatEmbedding",

@@ -8,6 +8,8 @@ from keras import layers
 
 from bcq_tf._keras import remove_variable, restore_variable
 from bcq_tf.layers import convolution, einsum_dense
+from bcq_tf.layers.compositional_embedding import CompositionalEmbedding
+from bcq_tf.layers.compositional_weight import CompositionalWeight
 from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
@@ -34,6 +36,7 @@ _PACKED_CLASSES = {
 _EMBEDDING_CLASSES = {
     PackedWeight: BCQEmbedding,
     UniformWeight: UniformEmbedding,
+    CompositionalWeight: CompositionalEmbedding,
     FloatWeight: FloatEmbedding,
 }
 

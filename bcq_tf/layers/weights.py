@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.layers.compositional_weight import CompositionalWeight
 from bcq_tf.layers.float_weight import FloatTable, FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.table_weight import TableWeight
@@ -10,18 +12,20 @@ from bcq_tf.layers.uniform_weight import UniformWeight
 from bcq_tf.matrix_view import MatrixView
 from bcq_tf.uniform_codes import UniformCodes
 
-CODES = (BinaryCodes, UniformCodes, FloatTable)
-_TABLES = {kind.KIND: kind for kind in (UniformWeight, FloatWeight)}
+CODES = (BinaryCodes, UniformCodes, CompositionalCodes, FloatTable)
+_TABLES = {kind.KIND: kind for kind in (UniformWeight, CompositionalWeight, FloatWeight)}
 
 
 def weight_of(codes, view: MatrixView, trainable: bool = False) -> PackedWeight | TableWeight:
     """How a layer keeps codes of one of the types `CODES`.
 
     view: how the weight is seen as their matrix.
-    trainable: whether the scales of binary codes train.
+    trainable: whether the scales of binary codes train, or the codebooks of compositional ones.
     """
     if isinstance(codes, BinaryCodes):
         return PackedWeight.of(codes, view, trainable)
+    if isinstance(codes, CompositionalCodes):
+        return CompositionalWeight.of(codes, trainable)
     return (UniformWeight if isinstance(codes, UniformCodes) else FloatWeight).of(codes)
 
 

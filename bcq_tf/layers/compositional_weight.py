@@ -1,0 +1,82 @@
+"""`CompositionalWeight`: an embedding table as compositional codes."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+from bcq_tf.compositional_codes import CompositionalCodes, index_bits
+from bcq_tf.config import check_choice
+from bcq_tf.layers.table_weight import TableWeight
+from bcq_tf.ops.compositional import compositional_gather
+from bcq_tf.packing import bytes_per_row
+
+DTYPES = ("float16", "float32")
+
+
+@dataclasses.dataclass(frozen=True)
+class CompositionalWeight(TableWeight):
+    """The facts of a table that is kept as `CompositionalCodes`.
+
+    Args:
+        rows, columns: R and D.
+        codebooks: M.
+        entries: K, vectors of a codebook.
+        dtype: "float16" or "float32", of the codebooks.
+        trainable: whether the codebooks train; the indexes do not.
+
+    Raises:
+        ValueError: an argument breaks its rule.
+    """
+
+    codebooks: int
+    entries: int
+    dtype: str = "float32"
+    trainable: bool = False
+
+    KIND = "compositional"
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("codebooks", "entries"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        check_choice("dtype", self.dtype, DTYPES)
+
+    @classmethod
+    def of(cls, codes: CompositionalCodes, trainable: bool = False) -> CompositionalWeight:
+        """The facts of `codes`. Codebooks that train are float32, others as they are."""
+        count, entries, _ = codes.codebooks.shape
+        dtype = "float32" if trainable else codes.codebooks.dtype.name
+        return cls(*codes.shape, count, entries, dtype, trainable)
+
+    @property
+    def bits(self) -> int:
+        """Of an index."""
+        return index_bits(self.entries)
+
+    def parts(self) -> dict[str, tuple[tuple[int, ...], str, bool]]:
+        """See `TableWeight`."""
+        packed = (self.rows, bytes_per_row(self.codebooks, self.bits))
+        codebooks = (self.codebooks, self.entries, self.columns)
+        return {
+            "packed": (packed, "uint8", False),
+            "codebooks": (codebooks, self.dtype, self.trainable),
+        }
+
+    def values(self, codes: CompositionalCodes) -> dict:
+        """See `TableWeight`."""
+        self.check_same(CompositionalWeight.of(codes, self.trainable))
+        return codes.arrays()
+
+    def codes(self, parts: dict) -> CompositionalCodes:
+        """The codes that the variables, by part, hold."""
+        return CompositionalCodes(np.array(parts["packed"]), np.array(parts["codebooks"]))
+
+    def gather(self, parts: dict, ids, dtype: str):
+        """See `TableWeight` and `bcq_tf.ops.compositional.compositional_gather`."""
+        packed, codebooks = parts["packed"], tf.convert_to_tensor(parts["codebooks"])
+        return tf.cast(compositional_gather(packed, codebooks, ids, self.bits), dtype)
