@@ -34,9 +34,19 @@ def blocks_of(table) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
         yield rows, np.asarray(table[rows], np.float32)
 
 
-def rows_of(table, ids: np.ndarray) -> np.ndarray:
-    """Rows of what `as_table` returned, float32 [n, D]."""
-    return table.rows(ids) if hasattr(table, "rows") else np.asarray(table[ids], np.float32)
+def rows_of(table, rows: slice | np.ndarray) -> np.ndarray:
+    """Rows of what `as_table` returned, by slice or numbers: float32 [n, D]."""
+    if not hasattr(table, "rows"):
+        return np.asarray(table[rows], np.float32)
+    return table.rows(np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)
+
+
+def check_same_rows(table, other) -> None:
+    """Raises ValueError unless two tables have as many rows."""
+    if table.shape[0] != other.shape[0]:
+        raise ValueError(
+            f"`other` must have the {table.shape[0]} rows of `table`. Received: {list(other.shape)}"
+        )
 
 
 def check_same_shape(table, other) -> None:
