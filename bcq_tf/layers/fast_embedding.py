@@ -10,7 +10,8 @@ from bcq_tf.ops.matmul import DTYPES
 from bcq_tf.ops.tables import Tables
 
 LEAST_SPARSE_ELEMENTS = 1 << 16
-LEAST_ROWS_PER_ID = 8
+LEAST_SPARSE_ELEMENTS_OF_UNKNOWN = 1 << 20
+LEAST_ROWS_PER_ID = 2
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -57,9 +58,7 @@ class FastEmbedding(keras.layers.Embedding):
         if self.lora_rank:
             _refuse_lora(f"lora_rank={self.lora_rank}")
         if self.quantization_mode:
-            raise ValueError(
-                f"`dtype` must not be quantized. Received: {self.dtype_policy.name}"
-            )
+            raise ValueError(f"`dtype` must not be quantized. Received: {self.dtype_policy.name}")
         if not isinstance(deterministic, bool):
             raise ValueError(
                 f"`deterministic` must be a bool. Received: deterministic={deterministic!r}"
@@ -80,15 +79,18 @@ class FastEmbedding(keras.layers.Embedding):
         table = self._embeddings.value
         sparse = isinstance(table, tf.Variable) and not tf.distribute.has_strategy()
         if sparse and self._prefers_sparse(ids.shape.num_elements()):
-            return tf.gather(table, ids) if training is False else gather_rows_sparse(table, ids)
+            return gather_rows_sparse(table, ids, repeats=training is not False)
         tables = Tables((self.input_dim,), (self.output_dim,))
         return gather_rows(table, ids, tables, self.deterministic)
 
     def _prefers_sparse(self, count: int | None) -> bool:
-        # Measured, benchmarks/embedding.py.
-        if self.input_dim * self.output_dim < LEAST_SPARSE_ELEMENTS or has_gpu():
+        # Measured with benchmarks/embedding.py. count: of ids; None: unknown.
+        elements = self.input_dim * self.output_dim
+        if has_gpu():
             return False
-        return count is None or count * LEAST_ROWS_PER_ID <= self.input_dim
+        if count is None:
+            return elements >= LEAST_SPARSE_ELEMENTS_OF_UNKNOWN
+        return elements >= LEAST_SPARSE_ELEMENTS and count * LEAST_ROWS_PER_ID <= self.input_dim
 
     def enable_lora(self, *args, **kwargs):
         """Raises ValueError: use `keras.layers.Embedding`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tensorflow as tf
+from tensorflow.python.eager.tape import variable_accessed
 
 from bcq_tf.ops import compiled
 
@@ -38,7 +39,10 @@ def unique(ids, size: int) -> tuple:
 
 def rows_of_variable(variable: tf.Variable, ids):
     """The rows of a variable [size, dim]; the gradient is `tf.IndexedSlices`."""
-    return tf.gather(variable, ids)
+    variable_accessed(variable)  # tapes then watch it
+    size, dim = variable.shape
+    handle, dtype = variable.handle, variable.dtype
+    return _library().bcq_variable_rows(variable=handle, ids=ids, size=size, dim=dim, T=dtype)
 
 
 def _library():
@@ -64,6 +68,13 @@ def _gradient_gradient(op, ddtable):
     ids, _, counted = op.inputs
     ddtable = tf.convert_to_tensor(ddtable)
     return None, gather(ddtable, ids, counted, *_attributes(op)), None
+
+
+@tf.RegisterGradient("BcqVariableRows")
+def _variable_rows_gradient(op, drows):
+    size, dim = op.get_attr("size"), op.get_attr("dim")
+    values, ids = tf.reshape(drows, [-1, dim]), tf.reshape(op.inputs[1], [-1])
+    return tf.IndexedSlices(values, ids, tf.constant([size, dim], ids.dtype)), None
 
 
 tf.no_gradient("BcqUniqueIds")

@@ -46,17 +46,19 @@ def gather_rows(table, ids, tables: Tables, deterministic: bool = True):
     return _engine().gather(table, ids, None, tables.sizes, tables.dims, deterministic)
 
 
-def gather_rows_sparse(variable: tf.Variable, ids):
-    """Rows [..., dim] of a variable [size, dim]; the gradient is `tf.IndexedSlices`.
+def gather_rows_sparse(variable: tf.Variable, ids, repeats: bool = True):
+    """The rows of a variable [size, dim] that `ids` name; the gradient is `tf.IndexedSlices`.
 
-    The rows of the gradient are different ones, so that optimizers see sums, as in a dense
-    gradient. The variable is not read as a whole.
+    The variable is not read as a whole. Each row of the gradient stands once, so that optimizers
+    see sums, as in a dense gradient; with `repeats=False` it has a row for each id.
 
     Raises:
-        tf.errors.InvalidArgumentError: an id is no row.
+        tf.errors.InvalidArgumentError: an id is no row, see `gather_rows`.
     """
     size, dim = variable.shape
     chosen = _engine()
+    if not repeats:
+        return chosen.rows_of_variable(variable, ids)
     found, slots = chosen.unique(ids, size)
     rows = chosen.rows_of_variable(variable, found)
     return chosen.gather(rows, slots, tf.cast(found, slots.dtype), (-1,), (dim,), True)

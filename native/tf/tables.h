@@ -39,6 +39,14 @@ inline absl::Status ReadTableFacts(tensorflow::OpKernelConstruction* c, TableFac
   return absl::OkStatus();
 }
 
+/* Those of the one table of an op with the attributes `size` and `dim`. */
+inline absl::Status ReadTableFact(tensorflow::OpKernelConstruction* c, TableFacts* facts) {
+  facts->sizes.resize(1);
+  facts->dims.resize(1);
+  TF_RETURN_IF_ERROR(c->GetAttr("size", facts->sizes.data()));
+  return c->GetAttr("dim", facts->dims.data());
+}
+
 /* A size of -1, of a table alone, is that of the vector `counted`. */
 inline absl::Status Complete(TableFacts* facts, const TensorShape& counted) {
   if (counted.dims() != 1) {

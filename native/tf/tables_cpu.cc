@@ -1,6 +1,8 @@
 /* The embedding ops on the CPU. */
 #include "core/embedding/embedding.h"
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/resource_mgr.h"
+#include "tensorflow/core/framework/resource_var.h"
 #include "tf/table_ids.h"
 #include "tf/tables.h"
 #include "tf/tensors.h"
@@ -43,22 +45,49 @@ class TablesOp : public OpKernel {
   TableFacts facts_;
 };
 
+absl::Status Gather(OpKernelContext* c, const TableFacts& facts, const Tensor& table,
+                    const Tensor& ids) {
+  TensorShape shape;
+  int64_t batch = 0, bad = 0;
+  TF_RETURN_IF_ERROR(CheckGather(facts, table.shape(), ids.shape(), &shape, &batch));
+  Tensor* rows;
+  TF_RETURN_IF_ERROR(c->allocate_output(0, shape, &rows));
+  const bcq_tables tables = facts.Tables();
+  const bcq_status status = bcq_tables_gather(&tables, Type(table), Data(table), Ids(ids), batch,
+                                              Data(*rows), &bad, Threads(c));
+  return IdsStatus(status, facts.sizes, bad, Ids(ids));
+}
+
 class TablesGatherOp : public TablesOp {
   using TablesOp::TablesOp;
 
   absl::Status Run(OpKernelContext* c, const TableFacts& facts) override {
-    const Tensor& table = c->input(0);
-    const Tensor& ids = c->input(1);
-    TensorShape shape;
-    int64_t batch = 0, bad = 0;
-    TF_RETURN_IF_ERROR(CheckGather(facts, table.shape(), ids.shape(), &shape, &batch));
-    Tensor* rows;
-    TF_RETURN_IF_ERROR(c->allocate_output(0, shape, &rows));
-    const bcq_tables tables = facts.Tables();
-    const bcq_status status = bcq_tables_gather(&tables, Type(table), Data(table), Ids(ids), batch,
-                                                Data(*rows), &bad, Threads(c));
-    return IdsStatus(status, facts.sizes, bad, Ids(ids));
+    return Gather(c, facts, c->input(0), c->input(1));
   }
+};
+
+/* Under the variable's lock, no one can change it: no copy is needed. */
+class VariableRowsOp : public OpKernel {
+ public:
+  explicit VariableRowsOp(OpKernelConstruction* c) : OpKernel(c) {
+    OP_REQUIRES_OK(c, ReadTableFact(c, &facts_));
+    OP_REQUIRES_OK(c, c->GetAttr("T", &type_));
+  }
+
+  void Compute(OpKernelContext* c) override {
+    tensorflow::core::RefCountPtr<tensorflow::Var> variable;
+    OP_REQUIRES_OK(c, LookupResource(c, HandleFromInput(c, 0), &variable));
+    tensorflow::tf_shared_lock lock(*variable->mu());
+    const Tensor& table = *variable->tensor();
+    OP_REQUIRES(c, variable->is_initialized && table.dtype() == type_,
+                absl::FailedPreconditionError("`variable` must have a value of the type T. "
+                                              "Received: another, or none"));
+    OP_REQUIRES_OK(c, Gather(c, facts_, table, c->input(1)));
+  }
+
+ private:
+  TableFacts facts_;
+  tensorflow::DataType type_;
 };
 
 class TablesGradientOp : public TablesOp {
@@ -107,6 +136,7 @@ class UniqueIdsOp : public OpKernel {
   REGISTER_KERNEL_BUILDER(Name("Bcq" #NAME).Device(tensorflow::DEVICE_CPU), NAME##Op)
 BCQ_REGISTER(TablesGather);
 BCQ_REGISTER(TablesGradient);
+BCQ_REGISTER(VariableRows);
 BCQ_REGISTER(UniqueIds);
 
 }  // namespace

@@ -51,6 +51,15 @@ absl::Status GradientShape(InferenceContext* c) {
   return absl::OkStatus();
 }
 
+absl::Status VariableRowsShape(InferenceContext* c) {
+  int64_t dim = 0;
+  TF_RETURN_IF_ERROR(c->GetAttr("dim", &dim));
+  ShapeHandle rows;
+  TF_RETURN_IF_ERROR(c->Concatenate(c->input(1), c->Vector(dim), &rows));
+  c->set_output(0, rows);
+  return absl::OkStatus();
+}
+
 absl::Status UniqueShape(InferenceContext* c) {
   c->set_output(0, c->UnknownShapeOfRank(1));
   c->set_output(1, c->input(0));
@@ -82,6 +91,18 @@ REGISTER_OP("BcqTablesGradient")
     .Attr("deterministic: bool = true")
     .Output("dtable: T")
     .SetShapeFn(GradientShape);
+
+/* As ResourceGather, which however makes every later read or dense update of the variable copy it. */
+REGISTER_OP("BcqVariableRows")
+    .Input("variable: resource")
+    .Input("ids: I")
+    .Attr("T: {float, half, bfloat16}")
+    .Attr("I: {int32, int64}")
+    .Attr("size: int >= 1")
+    .Attr("dim: int >= 1")
+    .Output("rows: T")
+    .SetIsStateful()
+    .SetShapeFn(VariableRowsShape);
 
 REGISTER_OP("BcqUniqueIds")
     .Input("ids: I")

@@ -32,7 +32,7 @@ class CodesXla : public XlaOpKernel {
   xla::XlaOp Call(XlaOpKernelContext* c, const Shapes& shapes, const xla::Shape& result) const {
     std::vector<int64_t> facts = {precision_, facts_.rows, facts_.columns, facts_.group_size};
     facts.insert(facts.end(), facts_.plane_rows.begin(), facts_.plane_rows.end());
-    return CallByName(c, type_string(), shapes, result, facts);
+    return CallByName(c, type_string(), Inputs(c, shapes.size()), shapes, result, facts);
   }
 
   /* Outputs 0 and 1: the gradients of scales and offset. */

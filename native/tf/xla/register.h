@@ -28,35 +28,44 @@ inline xla::Shape RowMajor(xla::PrimitiveType type, const TensorShape& shape) {
 
 using Shapes = std::vector<TensorShape>; /* of an op's inputs */
 
-/* The shapes of all inputs; an error where XLA does not know one of them. */
+/* The shape of input `i`; an error where XLA does not know it. */
+inline absl::Status ReadShape(XlaOpKernelContext* c, int i, TensorShape* result) {
+  TF_ASSIGN_OR_RETURN(const xla::Shape shape, c->InputXlaShape(i));
+  if (shape.is_dynamic()) {
+    return absl::UnimplementedError(absl::StrCat(
+        "Input ", i, " must have a size that XLA knows when it compiles. Received: ",
+        shape.ToString()));
+  }
+  return tensorflow::XLAShapeToTensorShape(shape, result);
+}
+
 inline absl::Status ReadShapes(XlaOpKernelContext* c, Shapes* shapes) {
   shapes->resize(c->num_inputs());
-  for (int i = 0; i < c->num_inputs(); ++i) {
-    TF_ASSIGN_OR_RETURN(const xla::Shape shape, c->InputXlaShape(i));
-    if (shape.is_dynamic()) {
-      return absl::UnimplementedError(absl::StrCat(
-          "Input ", i, " must have a size that XLA knows when it compiles. Received: ",
-          shape.ToString()));
-    }
-    TF_RETURN_IF_ERROR(tensorflow::XLAShapeToTensorShape(shape, &(*shapes)[i]));
-  }
+  for (int i = 0; i < c->num_inputs(); ++i) TF_RETURN_IF_ERROR(ReadShape(c, i, &(*shapes)[i]));
   return absl::OkStatus();
 }
 
-/* The call of the function `name` of this library, on the first inputs, as many as `shapes`. */
-inline xla::XlaOp CallByName(XlaOpKernelContext* c, const std::string& name, const Shapes& shapes,
+/* The call of the function `name` of this library on inputs of these shapes. */
+inline xla::XlaOp CallByName(XlaOpKernelContext* c, const std::string& name,
+                             const std::vector<xla::XlaOp>& inputs, const Shapes& shapes,
                              const xla::Shape& result, const std::vector<int64_t>& facts) {
-  std::vector<xla::XlaOp> inputs;
   std::vector<xla::Shape> row_major;
   for (size_t i = 0; i < shapes.size(); ++i) {
-    inputs.push_back(c->Input(i));
-    row_major.push_back(RowMajor(c->input_xla_type(i), shapes[i]));
+    const auto type = c->builder()->GetShape(inputs[i])->element_type();
+    row_major.push_back(RowMajor(type, shapes[i]));
   }
   return xla::CustomCallWithLayout(
       c->builder(), name, inputs, result, row_major,
       absl::StrCat("{facts = array<i64: ", absl::StrJoin(facts, ", "), ">}"),
       /*has_side_effect=*/false, /*output_operand_aliasing=*/{}, /*literal=*/nullptr,
       xla::CustomCallSchedule::SCHEDULE_NONE, xla::CustomCallApiVersion::API_VERSION_TYPED_FFI);
+}
+
+/* The first `count` inputs. */
+inline std::vector<xla::XlaOp> Inputs(XlaOpKernelContext* c, size_t count) {
+  std::vector<xla::XlaOp> inputs;
+  for (size_t i = 0; i < count; ++i) inputs.push_back(c->Input(static_cast<int>(i)));
+  return inputs;
 }
 
 inline const std::vector<absl::string_view> kDevices = {tensorflow::DEVICE_CPU_XLA_JIT,
