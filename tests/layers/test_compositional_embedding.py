@@ -144,10 +144,10 @@ def test_masks_and_shapes_are_those_of_an_embedding():
 
 def test_pack_model_takes_them_for_the_table_of_an_embedding(tmp_path):
     model = keras.Sequential(
-        [keras.Input((7,), dtype="int32"), keras.layers.Embedding(ROWS, COLUMNS, name="words")],
+        [keras.Input((7,), dtype="int32"), keras.layers.Embedding(900, COLUMNS, name="words")],
         name="sequential",
     )
-    codes = codes_of()
+    codes = codes_of(rows=900)
     bcq_tf.pack_model(model, {"sequential/words/embeddings": codes})
     assert isinstance(model.get_layer("words"), CompositionalEmbedding)
     np.testing.assert_array_equal(model(IDS), codes.reconstruct()[IDS])
