@@ -37,7 +37,7 @@ def gather_fields(packed, ids, bits: int, columns: int):
         )
     ids = integer_ids(ids)
     rows = tf.gather(packed, tf.reshape(ids, [-1]))
-    unpack = _whole_parts if 8 % bits == 0 else _fields
+    unpack = _whole_parts if 8 % bits == 0 else _words if bits < 8 else _fields
     return tf.reshape(unpack(rows, bits, columns), tf.concat([tf.shape(ids), [columns]], 0))
 
 
@@ -66,6 +66,26 @@ def _whole_parts(rows, bits: int, columns: int):
         parts = tf.bitwise.bitwise_and(parts, np.uint8((1 << bits) - 1))
         rows = tf.reshape(parts, [-1, rows.shape[1] * len(shifts)])[:, :columns]
     return tf.cast(rows, tf.int32)
+
+
+def _words(rows, bits: int, columns: int):
+    # 3, 5, 6 and 7 bits: fields that fill whole bytes together are cut from them as one integer. A
+    # third to half of the time of `_fields`.
+    size = bits // 2 if bits == 6 else bits  # bytes of a word
+    each = 8 * size // bits
+    count = -(-columns // each)
+    dtype = tf.int32 if size < 4 else tf.int64
+    rows = tf.pad(rows, [[0, 0], [0, count * size - rows.shape[1]]])
+    octets = tf.unstack(tf.cast(tf.reshape(rows, [-1, count, size]), dtype), axis=-1)
+    words = octets[0]
+    for i, octet in enumerate(octets[1:], 1):
+        words = tf.bitwise.bitwise_or(
+            words, tf.bitwise.left_shift(octet, tf.constant(8 * i, dtype))
+        )
+    shifts = tf.constant(np.arange(each) * bits, dtype)
+    fields = tf.bitwise.right_shift(words[..., tf.newaxis], shifts)
+    fields = tf.bitwise.bitwise_and(fields, tf.constant((1 << bits) - 1, dtype))
+    return tf.cast(tf.reshape(fields, [-1, count * each])[:, :columns], tf.int32)
 
 
 def _fields(rows, bits: int, columns: int):
