@@ -69,6 +69,9 @@ BCQ_DEVICE void atomic_least(uint64_t* place, uint64_t value) {
   atomicMin(reinterpret_cast<unsigned long long*>(place), static_cast<unsigned long long>(value));
 }
 
+/* *place += value, in no order. */
+BCQ_DEVICE void atomic_add(float* place, float value) { atomicAdd(place, value); }
+
 /* Both halves: a + b rounded once. Before sm_90 there is fma alone. */
 BCQ_DEVICE uint32_t add_bfloat16(uint32_t a, uint32_t b) {
   uint32_t sum;

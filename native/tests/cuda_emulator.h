@@ -270,6 +270,7 @@ inline Words4 load4(const uint32_t* place) {
   return *reinterpret_cast<const Words4*>(place);
 }
 inline void atomic_least(uint64_t* place, uint64_t value) { *place = least(*place, value); }
+inline void atomic_add(float* place, float value) { *place += value; }
 
 inline uint32_t add_bfloat16(uint32_t a, uint32_t b) {
   const uint32_t low = bfloat16_of(float_of_bfloat16(a & 0xffff) + float_of_bfloat16(b & 0xffff));

@@ -2,23 +2,11 @@
  * program's stream. compile.cc has checked the shapes. */
 #include "cuda/gather.h"
 #include "cuda/product.h"
+#include "tf/gpu/workspace.h"
 #include "tf/xla/arguments.h"
 
 namespace bcq {
 namespace {
-
-using Scratch = ffi::ScratchAllocator;
-
-constexpr size_t kAlignment = 16;
-
-/* Runs call(workspace) with so many bytes of the device. */
-template <typename Call>
-ffi::Error WithWorkspace(Scratch& scratch, int64_t bytes, Call call) {
-  if (bytes < 0) return ToError(BCQ_BAD_ARGUMENT);
-  if (bytes == 0) return call(nullptr);
-  const auto workspace = scratch.Allocate(static_cast<size_t>(bytes), kAlignment);
-  return workspace.has_value() ? call(*workspace) : ToError(BCQ_NO_MEMORY);
-}
 
 ffi::Error Product(void* stream, Scratch scratch, Args args, Rets rets, Facts facts) {
   const bcq_matrix matrix = MakeMatrix(args, facts);

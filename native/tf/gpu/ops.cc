@@ -3,8 +3,8 @@
 #include "cuda/product.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tf/facts.h"
+#include "tf/gpu/device.h"
 #include "tf/tensors.h"
-#include "xla/stream_executor/stream.h"
 
 namespace bcq {
 namespace {
@@ -13,18 +13,6 @@ using tensorflow::OpKernel;
 using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
-
-void* Stream(OpKernelContext* c) {
-  return c->op_device_context()->stream()->platform_specific_handle().stream;
-}
-
-/* Memory of the device until the op's kernels have run; NULL where `bytes` is 0. */
-absl::Status Workspace(OpKernelContext* c, int64_t bytes, Tensor* holder, void** workspace) {
-  if (bytes < 0) return ToStatus(BCQ_BAD_ARGUMENT);
-  TF_RETURN_IF_ERROR(c->allocate_temp(tensorflow::DT_UINT8, TensorShape({bytes}), holder));
-  *workspace = bytes == 0 ? nullptr : Data(*holder);
-  return absl::OkStatus();
-}
 
 class CodesOp : public OpKernel {
  public:
