@@ -127,6 +127,11 @@ class PackedLayer:
         matrix = weight.gather(self.parts_of(name), rows, dtype or self.compute_dtype)
         return weight.view.from_matrix(matrix, keras.ops)
 
+    def __dir__(self):
+        # Keras reads all that stands here when it saves and loads, and would make the float values.
+        made = {"codes", *dict(self.PACKED)}
+        return [name for name in super().__dir__() if name not in made]
+
     def get_config(self):
         """The config of the float layer, and that of the packing."""
         packed = {name: weight.to_dict() for name, weight in self.packed_weights.items()}

@@ -76,6 +76,19 @@ def test_configs_and_files(zeros, tmp_path):
     np.testing.assert_array_equal(again(IDS), model(IDS))
 
 
+@pytest.mark.parametrize("kind", [UniformEmbedding, BCQEmbedding])
+def test_saving_and_loading_make_no_float_table(kind, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(kind, "float_value", lambda layer, name, dtype=None: made.append(name))
+    solve = quantize_uniform if kind is UniformEmbedding else bcq_tf.quantize
+    layer = kind.from_codes(solve(table(), 2))
+    keras.Sequential([keras.Input((7,), dtype="int32"), layer]).save(tmp_path / "model.keras")
+    keras.saving.load_model(tmp_path / "model.keras")
+    assert not made
+    _ = layer.embeddings
+    assert made == ["embeddings"]
+
+
 def test_a_file_is_as_small_as_the_codes(tmp_path):
     matrix = np.random.default_rng(0).normal(size=(20000, 50)).astype("float32")
     layer = UniformEmbedding.from_codes(quantize_uniform(matrix, 2))
