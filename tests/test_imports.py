@@ -48,6 +48,10 @@ MAY_IMPORT = {
     "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
     "bcq_tf.embeddings": f"{BASE} numpy packing solvers atomic file rich uniform_codes "
     "compositional_codes",
+    "bcq_tf.embeddings.code_files": f"{BASE} numpy atomic container file",
+    "bcq_tf.embeddings.autoencoder": "keras",
+    "bcq_tf.embeddings.best_weights": f"{BASE} keras numpy embeddings file",
+    "bcq_tf.embeddings.compressor": f"{BASE} keras numpy tensorflow embeddings file solvers",
     "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
     "selection",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",

@@ -1,0 +1,121 @@
+"""`additive_codes`: compositional codes of a table, without gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from bcq_tf.codes import row_blocks
+from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.config import check_choice
+from bcq_tf.embeddings.code_sizes import check_sizes
+from bcq_tf.embeddings.codebook_fit import fitted_codebooks
+from bcq_tf.embeddings.index_search import improve_indexes, residuals
+from bcq_tf.embeddings.residual_start import residual_codes
+from bcq_tf.solvers.checks import check_matrix
+
+DTYPES = ("float32", "float16")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Round:
+    """What one round has reached.
+
+    Args:
+        indexes: integers [R, M].
+        codebooks: float32 [M, K, D].
+        squared_error: mean over the rows of the squared error.
+        distance: mean over the rows of the Euclidean distance from their reconstruction.
+    """
+
+    indexes: np.ndarray
+    codebooks: np.ndarray
+    squared_error: float
+    distance: float
+
+
+def additive_codes(
+    matrix,
+    M: int,
+    K: int,
+    seed: int = 0,
+    rounds: int = 25,
+    dtype: str = "float32",
+    progress: Callable[[int, Round], None] | None = None,
+) -> CompositionalCodes:
+    """Each row as a sum of M vectors, one of K from each of M codebooks.
+
+    Alternates between the codebooks of least squared error for the indexes, and a local search of
+    the indexes for the codebooks (Martinez et al. 2018, "LSQ++: Lower running time and higher
+    recall in multi-codebook quantization"), from residual quantization. The squared error never
+    rises from one round to the next. Takes time in proportion to R (D + M) M K rounds.
+
+    Args:
+        matrix: float [R, D], finite, at least M K rows.
+        M: number of codebooks.
+        K: vectors of a codebook, any number: an index takes ceil(log2 K) bits.
+        seed: an integer from 0 upwards; the same seed gives the same codes.
+        rounds: how often both are improved; more lower the error slowly.
+        dtype: of the codebooks, "float32" or "float16".
+        progress: called after each round, with its number from 1 and what it has reached.
+
+    Returns:
+        `CompositionalCodes` of shape [R, D].
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule.
+    """
+    matrix = check_matrix(matrix)
+    check_sizes(M, K, len(matrix))
+    check_choice("dtype", dtype, DTYPES)
+    _check_whole("seed", seed, 0)
+    _check_whole("rounds", rounds, 1)
+    # A power of two changes no digit, and squares stay far from the ends of float32.
+    scale = 2.0 ** np.frexp(np.abs(matrix).max())[1]
+    for number, reached in enumerate(_rounds(matrix, scale, M, K, seed, rounds), 1):
+        if progress is not None:
+            progress(number, reached)
+    with np.errstate(over="ignore"):
+        codebooks = reached.codebooks.astype(dtype)
+    if not np.isfinite(codebooks).all():
+        largest = float(np.abs(reached.codebooks).max())
+        raise ValueError(f"`dtype`={dtype!r} cannot hold the codebooks. Received: {largest:.6g}")
+    return CompositionalCodes.of(reached.indexes, codebooks)
+
+
+def _rounds(matrix, scale: float, M: int, K: int, seed: int, rounds: int) -> Iterator[Round]:
+    table = (matrix / scale).astype(np.float32)
+    indexes, codebooks = residual_codes(table, M, K, np.random.default_rng(seed))
+    error, _ = errors(table, indexes, codebooks)
+    for number in range(rounds):
+        fitted = fitted_codebooks(table, indexes, K)
+        fitted_error, _ = errors(table, indexes, fitted)
+        if fitted_error < error:  # or rounding outweighs what is left to gain
+            codebooks = fitted
+        improve_indexes(table, indexes, codebooks, (seed, number))
+        error, distance = errors(table, indexes, codebooks)
+        yield Round(
+            indexes, (codebooks * scale).astype(np.float32), error * scale**2, distance * scale
+        )
+
+
+def errors(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) -> tuple[float, float]:
+    """(mean squared error of the rows, mean Euclidean distance)."""
+    squared = distance = 0.0
+    for rows in row_blocks(matrix.shape):
+        difference = residuals(matrix[rows], indexes[rows], codebooks)
+        of_rows = np.einsum("nd,nd->n", difference, difference, dtype=np.float64)
+        squared += of_rows.sum()
+        distance += np.sqrt(of_rows).sum()
+    return squared / len(matrix), distance / len(matrix)
+
+
+def _check_whole(name: str, value, least: int) -> None:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not (whole and value >= least):
+        raise ValueError(
+            f"`{name}` must be an integer from {least} upwards. Received: {name}={value!r}"
+        )

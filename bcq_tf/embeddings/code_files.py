@@ -1,0 +1,160 @@
+"""`.codes` and `.codebook.npy`: compositional codes as the public programs exchange them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from bcq_tf.atomic import replacing, write_atomically
+from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.container import short
+from bcq_tf.file import FileFormatError
+
+CODES, CODEBOOK = ".codes", ".codebook.npy"
+_INDEXES = re.compile(rb"[0-9]{1,9}(?: [0-9]{1,9})*")
+_LINES = 1 << 12  # written at once
+
+
+def write_codes(
+    prefix, codes: CompositionalCodes, words: Sequence[str] | None = None
+) -> tuple[str, str]:
+    """Writes `prefix`.codes and `prefix`.codebook.npy.
+
+    The second is the codebooks as float32 [M K, D]. The first is text with a line for each row, in
+    one of two public layouts: M integers with a space between; or the word, a tab and those.
+
+    Args:
+        prefix: of both paths; each file appears whole or not at all.
+        codes: to write; float16 codebooks are written as float32.
+        words: R words, for the second layout.
+
+    Returns:
+        The two paths.
+
+    Raises:
+        ValueError: `words` are not R, or one has a tab or the end of a line.
+        TypeError: `codes` are of another kind.
+        OSError: a file cannot be written.
+    """
+    if not isinstance(codes, CompositionalCodes):
+        raise TypeError(f"`codes` must be a CompositionalCodes. Received: {type(codes).__name__}")
+    rows, dimensions = codes.shape
+    _check_words(words, rows)
+    prefix = os.fsdecode(prefix)
+    with replacing(prefix + CODEBOOK, ".npy") as temporary:
+        np.save(temporary, codes.codebooks.reshape(-1, dimensions).astype(np.float32))
+    write_atomically(prefix + CODES, _chunks(codes.indexes(), words))
+    return prefix + CODES, prefix + CODEBOOK
+
+
+def read_codes(prefix) -> tuple[CompositionalCodes, list[str] | None]:
+    """Reads what `write_codes` or a public program wrote; which layout it is, the file tells.
+
+    Codebooks of shape [M, K, D] are read too.
+
+    Args:
+        prefix: of `prefix`.codes and `prefix`.codebook.npy.
+
+    Returns:
+        (the codes, the words or None where the file has none).
+
+    Raises:
+        FileFormatError: a file is damaged, or they do not fit together; names the file, and the
+            line from 1.
+        OSError: a file cannot be read.
+    """
+    prefix = os.fsdecode(prefix)
+    codebooks = _read_codebook(prefix + CODEBOOK)
+    indexes, words = _read_indexes(prefix + CODES)
+    count = indexes.shape[1]
+    if codebooks.ndim == 2 and len(codebooks) % count == 0:
+        codebooks = codebooks.reshape(count, len(codebooks) // count, codebooks.shape[1])
+    if codebooks.ndim != 3 or len(codebooks) != count:
+        raise FileFormatError(
+            f"'{prefix + CODEBOOK}' must be [M K, D] with M={count}, the indexes of a line of "
+            f"'{prefix + CODES}'. Received: {list(codebooks.shape)}"
+        )
+    entries = codebooks.shape[1]
+    wrong = np.argwhere(indexes >= entries)
+    if wrong.size:
+        row, m = wrong[0]
+        raise FileFormatError(
+            f"'{prefix + CODES}', line {row + 1}: an index must be below {entries}. "
+            f"Received: {indexes[row, m]}"
+        )
+    try:
+        return CompositionalCodes.of(indexes, codebooks), words
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"'{prefix + CODEBOOK}': {error}") from None
+
+
+def _check_words(words, rows: int) -> None:
+    if words is None:
+        return
+    if len(words) != rows:
+        raise ValueError(f"`words` must be {rows}, one for each row. Received: {len(words)}")
+    for word in words:
+        if "\t" in word or "\n" in word or "\r" in word:
+            raise ValueError(f"`words` must have no tab and no end of a line. Received: {word!r}")
+
+
+def _chunks(indexes: np.ndarray, words):
+    for begin in range(0, len(indexes), _LINES):
+        lines = [" ".join(map(str, row)) for row in indexes[begin : begin + _LINES].tolist()]
+        if words is not None:
+            own = words[begin : begin + _LINES]
+            lines = [f"{word}\t{line}" for word, line in zip(own, lines, strict=True)]
+        yield "".join(f"{line}\n" for line in lines).encode()
+
+
+def _read_codebook(path: str) -> np.ndarray:
+    try:
+        codebook = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FileFormatError(f"'{path}' is not a whole .npy file: {error}") from None
+    if not isinstance(codebook, np.ndarray) or codebook.dtype.kind != "f":
+        kind = getattr(codebook, "dtype", type(codebook).__name__)
+        raise FileFormatError(f"'{path}' must hold a float array. Received: {kind}")
+    if codebook.dtype == np.float16:
+        return codebook
+    with np.errstate(over="ignore"):  # an Inf is told of where all is put together
+        return codebook.astype(np.float32)
+
+
+def _read_indexes(path: str) -> tuple[np.ndarray, list[str] | None]:
+    rows, words = [], []
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            place = f"'{path}', line {number}"
+            word, row = _parse(line, place)
+            if rows and len(row) != len(rows[0]):
+                raise FileFormatError(
+                    f"{place}: must have {len(rows[0])} indexes as those before. "
+                    f"Received: {len(row)}"
+                )
+            if rows and (word is None) != (words[-1] is None):
+                has = "no word, unlike" if word is None else "a word, unlike"
+                raise FileFormatError(f"{place}: has {has} those before")
+            rows.append(row)
+            words.append(word)
+    if not rows:
+        raise FileFormatError(f"'{path}' is empty")
+    return np.stack(rows), None if words[0] is None else words
+
+
+def _parse(line: bytes, place: str) -> tuple[str | None, np.ndarray]:
+    if not line.endswith(b"\n"):
+        raise FileFormatError(f"{place}: the file ends in the middle of it")
+    word, tab, numbers = line.rstrip(b"\r\n").rpartition(b"\t")
+    if not _INDEXES.fullmatch(numbers):
+        raise FileFormatError(
+            f"{place}: must be indexes with a space between, after a word and a tab or alone. "
+            f"Received: {short(line.decode('utf-8', 'replace'))}"
+        )
+    try:
+        return word.decode() if tab else None, np.array(numbers.split(), np.uint32)
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{place}: the word is not UTF-8 ({error.reason})") from None

@@ -1,0 +1,194 @@
+"""`EmbeddingCompressor`: compositional codes of a table by gradient descent."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from bcq_tf import file
+from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.embeddings.autoencoder import CodeAutoencoder
+from bcq_tf.embeddings.best_weights import BestWeights
+from bcq_tf.embeddings.code_files import write_codes
+from bcq_tf.embeddings.code_sizes import check_sizes
+from bcq_tf.embeddings.row_distance import distance
+from bcq_tf.solvers.checks import check_matrix
+
+ROWS_AT_ONCE = 1 << 12  # outside of training
+STEPS_AT_ONCE = 16  # between which Keras does nothing in Python
+
+
+class EmbeddingCompressor:
+    """Codes that an autoencoder with a Gumbel softmax learns (Shu & Nakayama 2018).
+
+    See `CodeAutoencoder`. `bcq_tf.embeddings.additive_codes` reaches a smaller distance in a small
+    part of the time.
+
+    Args:
+        M: number of codebooks.
+        K: vectors of a codebook.
+        path: of the best weights, a `.bcq.npy` file; the ending is added where it lacks. They are
+            written whole or not at all.
+        temperature: of the softmax, positive.
+        learning_rate: of Adam, a number or a `keras.optimizers.schedules.LearningRateSchedule`.
+            The values here are the paper's; a temperature of 0.5 and a rate that falls from 0.01
+            along a cosine reach a smaller distance.
+        clip_norm: the most that the norm of all gradients may be; None for any.
+        batch_size: rows of a step.
+        epochs: in all.
+        validation_split: share of the rows, from 0 to less than 1, that is not trained on and
+            tells which epoch is best. With 0 all rows do both.
+        seed: an integer from 0 upwards.
+
+    Raises:
+        ValueError: an argument breaks its rule.
+    """
+
+    def __init__(
+        self,
+        M: int,
+        K: int,
+        path,
+        *,
+        temperature: float = 1.0,
+        learning_rate=1e-4,
+        clip_norm: float | None = 0.001,
+        batch_size: int = 64,
+        epochs: int = 200,
+        validation_split: float = 0.0,
+        seed: int = 0,
+    ):
+        check_sizes(M, K)
+        for name, value in (("temperature", temperature), ("clip_norm", clip_norm)):
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+        for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 1)):
+            if not hasattr(value, "__index__") or value < least:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+        if not 0 <= validation_split < 1:
+            raise ValueError(
+                "`validation_split` must be from 0 to less than 1. "
+                f"Received: validation_split={validation_split!r}"
+            )
+        self.M, self.K, self.seed = M, K, seed
+        path = os.fsdecode(path)
+        self.path = path if path.endswith(file.SUFFIX) else path + file.SUFFIX
+        self.temperature, self.learning_rate, self.clip_norm = temperature, learning_rate, clip_norm
+        self.batch_size, self.epochs, self.validation_split = batch_size, epochs, validation_split
+        self._model = None
+
+    def train(self, matrix, resume: bool = True, verbose="auto") -> keras.callbacks.History:
+        """Learns the codes; the weights of the best epoch are at `path` and in use afterwards.
+
+        Each epoch's logs have "distance", "maxp" and "loss" of the samples that were trained on,
+        and "val_distance", "val_maxp" and "val_loss" of the codes. The best epoch is that of the
+        smallest "val_distance".
+
+        Args:
+            matrix: float [R, D], finite, at least M K rows.
+            resume: whether to go on from the best epoch at `path`, where there is one; it stays
+                the best until another is better. Else `path` is written anew.
+            verbose: as of `keras.Model.fit`.
+
+        Returns:
+            The `History` of this call.
+
+        Raises:
+            ValueError, TypeError: an argument breaks its rule; the weights at `path` are of other
+                sizes.
+            FileFormatError, OSError: `path` is damaged, or cannot be read or written.
+        """
+        matrix = _table(matrix)
+        check_sizes(self.M, self.K, len(matrix))
+        model = self._fresh(matrix.shape[1])
+        best = BestWeights(self.path)
+        if resume and os.path.exists(self.path):
+            best.restore(model)
+        held, trained = self._split(matrix)
+        model.compile(
+            keras.optimizers.Adam(self.learning_rate, global_clipnorm=self.clip_norm),
+            steps_per_execution=STEPS_AT_ONCE,
+            jit_compile=False,  # XLA's random numbers take longer than all the rest on a CPU
+        )
+        # A learning rate that follows a schedule goes on where it was.
+        batches = self._batches(trained)
+        model.optimizer.iterations.assign(best.epochs_done * len(batches))
+        history = model.fit(
+            batches,
+            validation_data=tf.data.Dataset.from_tensor_slices(held).batch(ROWS_AT_ONCE),
+            initial_epoch=best.epochs_done,
+            epochs=self.epochs,
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[best, keras.callbacks.TerminateOnNaN()],
+        )
+        best.restore(model)
+        self._model = model
+        return history
+
+    def codes(self, matrix) -> CompositionalCodes:
+        """The codes of a table [R, D], which need not be the one that was trained on.
+
+        Raises:
+            ValueError, TypeError: the matrix breaks its rule, or is not as wide as that of `train`.
+            FileFormatError, OSError: there was no `train`, and `path` cannot be read.
+        """
+        matrix = _table(matrix)
+        model = self._trained(matrix.shape[1])
+        parts = [
+            keras.ops.convert_to_numpy(model.indexes(matrix[begin : begin + ROWS_AT_ONCE]))
+            for begin in range(0, len(matrix), ROWS_AT_ONCE)
+        ]
+        codebooks = keras.ops.convert_to_numpy(model.codebooks)
+        return CompositionalCodes.of(
+            np.concatenate(parts), codebooks.reshape(self.M, self.K, matrix.shape[1])
+        )
+
+    def evaluate(self, matrix) -> float:
+        """The mean Euclidean distance of a table's rows from what their codes stand for.
+
+        Arguments and errors as of `codes`.
+        """
+        return distance(_table(matrix), self.codes(matrix)).mean
+
+    def export(self, matrix, prefix) -> tuple[str, str]:
+        """Writes the codes of a table to `prefix`.codes and `prefix`.codebook.npy.
+
+        See `bcq_tf.embeddings.write_codes`; errors as of `codes` too.
+        """
+        return write_codes(prefix, self.codes(matrix))
+
+    def _fresh(self, dimensions: int) -> CodeAutoencoder:
+        return CodeAutoencoder(self.M, self.K, dimensions, self.temperature, self.seed)
+
+    def _trained(self, dimensions: int) -> CodeAutoencoder:
+        if self._model is None:
+            model = self._fresh(dimensions)
+            BestWeights(self.path).restore(model)
+            self._model = model
+        if self._model.sizes[2] != dimensions:
+            raise ValueError(
+                f"`matrix` must have {self._model.sizes[2]} columns. Received: {dimensions}"
+            )
+        return self._model
+
+    def _split(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # The rows that tell which epoch is best, and those that are trained on.
+        count = int(self.validation_split * len(matrix))
+        if count == 0:
+            return matrix, matrix
+        order = np.random.default_rng(self.seed).permutation(len(matrix))
+        return matrix[order[:count]], matrix[order[count:]]
+
+    def _batches(self, rows: np.ndarray) -> tf.data.Dataset:
+        table = tf.constant(rows)
+        numbers = tf.data.Dataset.range(len(rows)).shuffle(len(rows), seed=self.seed)
+        return numbers.batch(self.batch_size).map(lambda ids: tf.gather(table, ids)).prefetch(4)
+
+
+def _table(matrix) -> np.ndarray:
+    return check_matrix(matrix).astype(np.float32)
