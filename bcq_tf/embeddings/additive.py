@@ -25,7 +25,7 @@ class Round:
     """What one round has reached.
 
     Args:
-        indexes: integers [R, M].
+        indexes: uint16 [R, M].
         codebooks: float32 [M, K, D].
         squared_error: mean over the rows of the squared error.
         distance: mean over the rows of the Euclidean distance from their reconstruction.
@@ -98,7 +98,10 @@ def _rounds(matrix, scale: float, M: int, K: int, seed: int, rounds: int) -> Ite
         improve_indexes(table, indexes, codebooks, (seed, number))
         error, distance = errors(table, indexes, codebooks)
         yield Round(
-            indexes, (codebooks * scale).astype(np.float32), error * scale**2, distance * scale
+            indexes.astype(np.uint16),
+            (codebooks * scale).astype(np.float32),
+            error * scale**2,
+            distance * scale,
         )
 
 
