@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-_TEXT_COLUMNS = ("weight", "reason", "tensor", "output", "layer")
+_TEXT_COLUMNS = ("weight", "reason", "tensor", "output", "layer", "method", "size", "word")
 _UNLIMITED = 10_000  # columns; a path is never cut
 
 

@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "bcq_tf.embeddings.autoencoder": "keras",
     "bcq_tf.embeddings.best_weights": f"{BASE} keras numpy embeddings file",
     "bcq_tf.embeddings.compressor": f"{BASE} keras numpy tensorflow embeddings file solvers",
+    "bcq_tf.embeddings.gumbel": f"{BASE} keras numpy embeddings",
     "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
     "selection",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",
@@ -63,7 +64,9 @@ MAY_IMPORT = {
     "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
     "quantizer report",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
-    "legacy_file model_table native ops pack_report report solvers strict_json tables",
+    "legacy_file model_table native ops pack_report report solvers strict_json tables embeddings "
+    "packing",
+    "bcq_tf.cli.embed_picture": "matplotlib atomic",
     "bcq_tf.__main__": "cli",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",

@@ -8,19 +8,20 @@ from __future__ import annotations
 import os
 import sys
 
-from bcq_tf.cli import bench, compare, convert, inspect, quantize
-from bcq_tf.cli.command import Command
+from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
+from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.output import as_json, show
 from bcq_tf.cli.parser import Parser
 from bcq_tf.version import __version__
 
-COMMANDS: tuple[Command, ...] = (
+COMMANDS: tuple[Command | Group, ...] = (
     inspect.COMMAND,
     quantize.COMMAND,
     compare.COMMAND,
     convert.COMMAND,
     bench.COMMAND,
+    embed.COMMAND,
 )
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -57,15 +58,22 @@ def make_parser() -> Parser:
         prog="python -m bcq_tf", description="Binary-code quantization of Keras models."
     )
     parser.add_argument("--version", action="version", version=f"bcq_tf {__version__}")
+    _add(parser, COMMANDS)
+    return parser
+
+
+def _add(parser: Parser, commands: tuple[Command | Group, ...]) -> None:
     inside = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
+    for command in commands:
         made = inside.add_parser(
             command.name,
             help=command.summary,
             description=command.description,
             epilog=f"examples:\n{command.examples}",
         )
+        if isinstance(command, Group):
+            _add(made, command.commands)
+            continue
         command.add_arguments(made)
         made.add_argument("--json", action="store_true", help="print JSON, for machines")
         made.set_defaults(command=command)
-    return parser

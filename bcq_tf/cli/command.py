@@ -37,3 +37,19 @@ class Command:
     examples: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Result]
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A command that is nothing but commands of its own: `python -m bcq_tf GROUP COMMAND`.
+
+    Args:
+        name, summary, description, examples: see `Command`.
+        commands: its commands.
+    """
+
+    name: str
+    summary: str
+    description: str
+    examples: str
+    commands: tuple[Command, ...]

@@ -77,25 +77,28 @@ def check_exists(path: str) -> None:
         raise UserError(f"No such file: '{path}'")
 
 
-def check_output(path: str, suffixes: tuple[str, ...], inputs: list[str | None]) -> None:
+def check_output(
+    path: str, suffixes: tuple[str, ...], inputs: list[str | None], name: str = "OUT"
+) -> None:
     """Raises UserError, before any work, unless `path` can be written.
 
     Args:
         path: of the output.
         suffixes: one of which it must have.
         inputs: paths, or None, of files that it must not take the place of.
+        name: of the argument.
     """
     if not path.endswith(suffixes):
         wanted = " or ".join(suffixes)
-        raise UserError(f"`OUT` must end with {wanted}. Received: {path}")
+        raise UserError(f"`{name}` must end with {wanted}. Received: {path}")
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
         raise UserError(f"No such folder: '{folder}'")
     if os.path.isdir(path):
-        raise UserError(f"`OUT` must be a file. Received: the folder '{path}'")
+        raise UserError(f"`{name}` must be a file. Received: the folder '{path}'")
     for other in inputs:
         if other and _same_file(path, other):
-            raise UserError(f"`OUT` must not be a file that is read. Received: {path}")
+            raise UserError(f"`{name}` must not be a file that is read. Received: {path}")
 
 
 def _same_file(path: str, other: str) -> bool:

@@ -20,7 +20,7 @@ class UnknownWordError(KeyError):
 class WordTable:
     """Different words, and a vector for each.
 
-    `table[word]` is a vector, float32 [D]; `word in table` and `len(table)` speak of the words.
+    `word in table`, `len(table)` and `for word in table` speak of the words.
 
     Args:
         words: different, non-empty strings.
@@ -45,6 +45,14 @@ class WordTable:
         and their values, float32 [n, D]."""
         raise NotImplementedError
 
+    def vector(self, word: str) -> np.ndarray:
+        """The vector of a word, float32 [D].
+
+        Raises:
+            UnknownWordError: the table lacks it; names words that look alike.
+        """
+        return self.rows(np.array([self.number(word)]))[0]
+
     def number(self, word: str) -> int:
         """Which word it is, from 0.
 
@@ -59,9 +67,6 @@ class WordTable:
     def find(self, word: str) -> int | None:
         """The number of a word, or of its lower-case form where only that is here, or None."""
         return self._numbers.get(word, self._numbers.get(word.lower()))
-
-    def __getitem__(self, word: str) -> np.ndarray:
-        return self.rows(np.array([self.number(word)]))[0]
 
     def __contains__(self, word) -> bool:
         return word in self._numbers

@@ -10,6 +10,7 @@ import pytest
 
 from bcq_tf import cli
 from bcq_tf.cli import parser
+from bcq_tf.cli.command import Group
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
 from bcq_tf.cli.output import as_json
 from bcq_tf.ops.matmul import PRECISIONS
@@ -17,6 +18,9 @@ from bcq_tf.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [command.name for command in cli.COMMANDS]
+GROUPS = [command for command in cli.COMMANDS if isinstance(command, Group)]
+CALLS = [name for name in NAMES if name not in {group.name for group in GROUPS}]
+CALLS += [f"{group.name} {command.name}" for group in GROUPS for command in group.commands]
 
 
 def python(*words, check=True):
@@ -30,15 +34,25 @@ def test_the_commands_are_those_that_the_docs_name():
     assert headings == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CALLS)
 def test_help_has_a_description_and_examples(name, capsys):
     with pytest.raises(SystemExit) as ended:
-        cli.main([name, "--help"])
+        cli.main([*name.split(), "--help"])
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert f"usage: python -m bcq_tf {name}" in text
     assert f"examples:\n  python -m bcq_tf {name}" in text
     assert "--json" in text
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.name)
+def test_help_of_a_group_lists_its_commands(group, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([group.name, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert f"examples:\n  python -m bcq_tf {group.name}" in text
+    assert all(f"    {c.name}" in text and c.summary in text for c in group.commands)
 
 
 def test_the_precisions_are_those_of_the_ops():

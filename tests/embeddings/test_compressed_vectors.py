@@ -23,7 +23,7 @@ def test_rows_are_those_of_the_codes(kind):
     vectors = CompressedVectors(WORDS, codes)
     matrix = codes.reconstruct()
     assert (vectors.shape, vectors.nbytes) == ((60, 12), codes.nbytes)
-    np.testing.assert_array_equal(vectors["wörd 7"], matrix[7])
+    np.testing.assert_array_equal(vectors.vector("wörd 7"), matrix[7])
     np.testing.assert_array_equal(vectors.rows([3, 3, 59]), matrix[[3, 3, 59]])
 
 

@@ -116,7 +116,7 @@ def test_binary_without_line_ends_and_without_its_suffix(read):
 def test_words_with_blanks(read, word, header):
     data = header + GLOVE + word.encode() + b" 1 2 3 4\n"
     assert read(data).words == (*WORDS, word)
-    assert read(data)[word].tolist() == [1, 2, 3, 4]
+    assert read(data).vector(word).tolist() == [1, 2, 3, 4]
 
 
 def test_two_integers_are_a_header_unless_all_lines_are_that_short(read):

@@ -12,7 +12,7 @@ VECTORS = WordVectors(["queen", "king", "Paris"], MATRIX)
 def test_words_and_rows():
     assert VECTORS.words == ("queen", "king", "Paris")
     assert (len(VECTORS), VECTORS.shape, VECTORS.nbytes) == (3, (3, 2), 24)
-    assert VECTORS["king"].tolist() == [2, 3]
+    assert VECTORS.vector("king").tolist() == [2, 3]
     assert VECTORS.number("Paris") == 2
     assert list(VECTORS) == ["queen", "king", "Paris"]
     assert "king" in VECTORS
@@ -49,7 +49,7 @@ def test_other_floats_become_float32(dtype):
 )
 def test_an_unknown_word_is_a_key_error_that_names_similar_ones(word, message):
     with pytest.raises(UnknownWordError) as raised:
-        _ = VECTORS[word]
+        VECTORS.vector(word)
     assert isinstance(raised.value, KeyError)
     assert str(raised.value) == message
 

@@ -1,0 +1,27 @@
+"""`embed`: word vectors, by commands of its own."""
+
+from __future__ import annotations
+
+from bcq_tf.cli import embed_compare, embed_compress, embed_export, embed_neighbours
+from bcq_tf.cli.command import Group
+
+EXAMPLES = """\
+  python -m bcq_tf embed compress glove.txt glove.bcq.npy --method binary --bits 2
+  python -m bcq_tf embed compare glove.txt --bits 1,2,4 --wordsim FOLDER --picture glove.png
+  python -m bcq_tf embed export glove.bcq.npy vectors.txt
+  python -m bcq_tf embed neighbours glove.bcq.npy king
+"""
+
+COMMAND = Group(
+    "embed",
+    "compress word vectors, and see what it costs",
+    "Word vectors: GloVe text, word2vec text and binary, fastText text (all gzipped too), or a "
+    ".npy matrix with a file of words.",
+    EXAMPLES,
+    (
+        embed_compress.COMMAND,
+        embed_compare.COMMAND,
+        embed_export.COMMAND,
+        embed_neighbours.COMMAND,
+    ),
+)

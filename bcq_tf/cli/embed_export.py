@@ -1,0 +1,88 @@
+"""`embed export`: compressed word vectors in the formats of other programs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+
+from bcq_tf.cli.command import Command
+from bcq_tf.cli.errors import UserError, blaming_input
+from bcq_tf.cli.models import check_output
+from bcq_tf.cli.word_tables import read_compressed
+from bcq_tf.embeddings.vector_array import SUFFIX, words_path
+from bcq_tf.embeddings.vector_file import FORMATS
+from bcq_tf.tables import as_text
+
+CODES = ("codes", "word-codes")
+EXAMPLES = """\
+  python -m bcq_tf embed export glove.bcq.npy vectors.txt
+      dequantized, as GloVe text; .txt.gz, .bin and .npy as well
+  python -m bcq_tf embed export glove.bcq.npy vectors.vec --format word2vec
+      with the header that word2vec and fastText write
+  python -m bcq_tf embed export glove.bcq.npy glove --format codes
+      compositional codes, as glove.codes and glove.codebook.npy
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `Command`."""
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a .bcq.npy file of word vectors")
+    add("out", metavar="OUT", help="file to write; with codes, what both files begin with")
+    add(
+        "--format",
+        choices=(*FORMATS, *CODES),
+        help="of OUT; word-codes has the word in each line (found by name)",
+    )
+
+
+def run(options: argparse.Namespace) -> Exported:
+    """See `Command`."""
+    check_output(options.out, ("",), [options.file])
+    vectors = read_compressed(options.file)
+    with blaming_input():
+        if options.format in CODES:
+            return Exported(_write_codes(options, vectors))
+        from bcq_tf.embeddings import write_vectors
+
+        write_vectors(options.out, vectors, options.format)
+    is_array = options.format == "npy" or (options.format is None and options.out.endswith(SUFFIX))
+    return Exported((options.out, words_path(options.out)) if is_array else (options.out,))
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """The files that were written."""
+
+    paths: tuple[str, ...]
+
+    def to_dict(self) -> dict:
+        """See `Result`."""
+        return {"paths": list(self.paths), "nbytes": [os.path.getsize(p) for p in self.paths]}
+
+    def __str__(self) -> str:
+        return as_text("\n".join(f"Written: {p}, {os.path.getsize(p):,} bytes" for p in self.paths))
+
+
+COMMAND = Command(
+    "export",
+    "compressed word vectors to formats of other programs",
+    "Writes the vectors dequantized, part by part, or compositional codes as text with codebooks.",
+    EXAMPLES,
+    add_arguments,
+    run,
+)
+
+
+def _write_codes(options: argparse.Namespace, vectors) -> tuple[str, ...]:
+    from bcq_tf.compositional_codes import CompositionalCodes
+    from bcq_tf.embeddings import write_codes
+
+    if not isinstance(vectors.codes, CompositionalCodes):
+        raise UserError(
+            f"`--format {options.format}` must be of compositional codes. "
+            f"Received: '{options.file}' of {type(vectors.codes).__name__}"
+        )
+    words = vectors.words if options.format == "word-codes" else None
+    return tuple(write_codes(options.out, vectors.codes, words))

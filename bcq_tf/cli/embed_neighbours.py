@@ -1,0 +1,62 @@
+"""`embed neighbours`: the words nearest to a word, from the codes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+
+from bcq_tf.cli.command import Command
+from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.parser import positive
+from bcq_tf.cli.word_tables import read_compressed
+from bcq_tf.tables import as_text, table
+
+EXAMPLES = """\
+  python -m bcq_tf embed neighbours glove.bcq.npy king
+      the ten words of largest cosine
+  python -m bcq_tf embed neighbours glove.bcq.npy king --k 3 --json
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """See `Command`."""
+    add = parser.add_argument
+    add("file", metavar="FILE", help="a .bcq.npy file of word vectors")
+    add("word", metavar="WORD", help="whose neighbours")
+    add("--k", type=positive, default=10, help="how many (%(default)s)")
+
+
+def run(options: argparse.Namespace) -> Neighbours:
+    """See `Command`."""
+    vectors = read_compressed(options.file)
+    with blaming_input(errors=(ValueError, KeyError)):
+        return Neighbours(options.word, vectors.neighbours(options.word, options.k))
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbours:
+    """The nearest words with their cosines, the nearest first."""
+
+    word: str
+    nearest: list[tuple[str, float]]
+
+    def to_dict(self) -> dict:
+        """See `Result`."""
+        nearest = [{"word": word, "cosine": cosine} for word, cosine in self.nearest]
+        return {"word": self.word, "nearest": nearest}
+
+    def __str__(self) -> str:
+        made = table(f"Nearest to '{self.word}'", "word", "cosine")
+        for word, cosine in self.nearest:
+            made.add_row(word, f"{cosine:.4f}")
+        return as_text(made)
+
+
+COMMAND = Command(
+    "neighbours",
+    "the words nearest to a word, from the codes",
+    "Shows the words whose vectors have the largest cosine with a word's, without a float table.",
+    EXAMPLES,
+    add_arguments,
+    run,
+)

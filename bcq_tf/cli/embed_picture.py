@@ -1,0 +1,64 @@
+"""The picture of `embed compare`: size against each score. Only here matplotlib is imported."""
+
+from __future__ import annotations
+
+import os
+
+from bcq_tf.atomic import replacing
+
+COLUMNS = 3
+MARKERS = {"uniform": "o", "binary": "s", "compositional": "^"}
+
+
+def draw(comparison, path: str) -> None:
+    """Draws a `Comparison` to a file whose name says the format, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    panels = _panels(comparison.lines)
+    rows = -(-len(panels) // COLUMNS)
+    figure = Figure(figsize=(4 * COLUMNS, 3.4 * rows), layout="constrained")
+    for place, (title, scores) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(rows, COLUMNS, place)
+        _draw_panel(axes, title, comparison.lines, scores)
+    figure.axes[1].legend(fontsize=8)  # not on the first, which has no line of the float table
+    with replacing(path, os.path.splitext(path)[1]) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def _panels(lines) -> dict[str, list[float]]:
+    # {title: score of each line}.
+    qualities = [line.quality for line in lines]
+    panels = {
+        "relative error": [q.relative_error for q in qualities],
+        "eigenspace overlap": [q.eigenspace_overlap for q in qualities],
+        "neighbours kept": [q.neighbour_overlap for q in qualities],
+    }
+    if qualities[0].similarity is not None:
+        panels["word similarity"] = [q.mean_similarity for q in qualities]
+    if qualities[0].analogies is not None:
+        panels["analogies"] = [q.analogies.score for q in qualities]
+    return panels
+
+
+def _draw_panel(axes, title: str, lines, scores: list[float]) -> None:
+    for method, marker in MARKERS.items():
+        points = sorted(
+            (line.quality.bits_per_weight, score)
+            for line, score in zip(lines, scores, strict=True)
+            if line.method == method
+        )
+        if points:
+            axes.plot(*zip(*points, strict=True), marker=marker, markersize=5, label=method)
+    if title == "relative error":
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:.2g}")
+        axes.yaxis.set_minor_formatter("{x:.2g}")
+    else:
+        axes.axhline(scores[0], color="gray", linewidth=0.8, linestyle="--", label="float")
+    axes.set(title=title, xlabel="bits a weight")
+    axes.title.set_fontsize(10)
+    axes.grid(alpha=0.3)

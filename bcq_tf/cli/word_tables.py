@@ -1,0 +1,64 @@
+"""Word vectors of the command line: arguments that name them, and their reading."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+
+from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.models import check_exists
+from bcq_tf.cli.parser import positive
+from bcq_tf.embeddings.vector_file import FORMATS
+
+
+def add_vectors(parser: argparse.ArgumentParser) -> None:
+    """The arguments of every command that reads float vectors."""
+    add = parser.add_argument
+    add("vectors", metavar="VECTORS", help="file of word vectors, gzipped where it ends with .gz")
+    add("--format", choices=FORMATS, help="of VECTORS (found by name and content)")
+    add("--words", metavar="FILE", help="words of a .npy matrix, one a line (x.vocab of x.npy)")
+    add("--limit", type=positive, metavar="N", help="the first N words (all)")
+    add("--verbose", action="store_true", help="show the progress")
+
+
+def read_vectors(options: argparse.Namespace):
+    """The `WordVectors` that the arguments name; warnings go to stderr as lines.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    from bcq_tf import embeddings
+
+    check_exists(options.vectors)
+    if options.words is not None:
+        check_exists(options.words)
+    with blaming_input(), plain_warnings():
+        return embeddings.read_vectors(
+            options.vectors, options.format, options.words, options.limit, options.verbose
+        )
+
+
+def read_compressed(path: str):
+    """The `CompressedVectors` of a file.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    from bcq_tf.embeddings import CompressedVectors
+
+    check_exists(path)
+    with blaming_input():
+        return CompressedVectors.read(path)
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Shows warnings of this context as lines on stderr, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)

@@ -1,0 +1,98 @@
+"""`compress`: a table of word vectors to codes, by any method."""
+
+from __future__ import annotations
+
+from bcq_tf.compositional_codes import index_bits
+from bcq_tf.config import check_choice
+from bcq_tf.packing import bytes_per_row
+
+METHODS = ("uniform", "binary", "compositional")
+TRAINERS = ("additive", "gumbel")
+DTYPES = {"float16": 2, "float32": 4}  # bytes
+
+
+def compress(
+    matrix,
+    method: str = "uniform",
+    bits: int | None = None,
+    M: int | None = None,
+    K: int | None = None,
+    trainer: str = "additive",
+    seed: int = 0,
+    dtype: str = "float16",
+    epochs: int = 200,
+    verbose: bool = False,
+):
+    """Codes of a table of word vectors.
+
+    Args:
+        matrix: float [n, D], finite.
+        method: "uniform" (`quantize_uniform`, one clipping limit for the table), "binary"
+            (`bcq_tf.quantize`, the alternating solver) or "compositional" (rows as sums of
+            vectors from codebooks).
+        bits: of a value, 1 to 8, with "uniform" and "binary".
+        M: codebooks, with "compositional".
+        K: vectors of a codebook, with "compositional".
+        trainer: of compositional codes: "additive" (`additive_codes`, no gradients) or "gumbel"
+            (`EmbeddingCompressor`, a Gumbel-softmax autoencoder, which needs TensorFlow and time).
+        seed: of compositional codes.
+        dtype: of the scales of binary codes and of codebooks, "float16" or "float32".
+        epochs: of the "gumbel" trainer.
+        verbose: whether the "gumbel" trainer shows its progress.
+
+    Returns:
+        `UniformCodes`, `BinaryCodes` or `CompositionalCodes` of shape [n, D].
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule.
+    """
+    check_settings(method, bits, M, K, trainer)
+    check_choice("dtype", dtype, tuple(DTYPES))
+    if method == "uniform":
+        from bcq_tf.embeddings.uniform import quantize_uniform
+
+        return quantize_uniform(matrix, bits)
+    if method == "binary":
+        from bcq_tf.solvers import quantize
+
+        return quantize(matrix, bits, scale_dtype=dtype)
+    if trainer == "additive":
+        from bcq_tf.embeddings.additive import additive_codes
+
+        return additive_codes(matrix, M, K, seed=seed, dtype=dtype)
+    from bcq_tf.embeddings.gumbel import gumbel_codes
+
+    return gumbel_codes(matrix, M, K, seed, epochs, dtype, verbose)
+
+
+def check_settings(method: str, bits=None, M=None, K=None, trainer: str = "additive") -> None:
+    """Raises ValueError unless a method has the settings that are its own, and no others."""
+    check_choice("method", method, METHODS)
+    check_choice("trainer", trainer, TRAINERS)
+    settings = {"bits": bits, "M": M, "K": K}
+    wanted = ("M", "K") if method == "compositional" else ("bits",)
+    for name, value in settings.items():
+        if name in wanted and value is None:
+            raise ValueError(f"`{name}` must be given with method '{method}'. Received: None")
+        if name not in wanted and value is not None:
+            raise ValueError(
+                f"`{name}` must be None with method '{method}'. Received: {name}={value}"
+            )
+
+
+def most_codebooks(nbytes: int, shape: tuple[int, int], K: int, dtype: str = "float16") -> int:
+    """The most codebooks with which compositional codes take at most `nbytes`; 0 where one does
+    not fit.
+
+    Args:
+        nbytes: of codes and codebooks.
+        shape: (n, D) of the table.
+        K: vectors of a codebook.
+        dtype: of the codebooks.
+    """
+    rows, columns = shape
+    codebook = K * columns * DTYPES[dtype]
+    M = nbytes // codebook
+    while M and rows * bytes_per_row(M, index_bits(K)) + M * codebook > nbytes:
+        M -= 1
+    return int(M)

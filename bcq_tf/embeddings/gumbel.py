@@ -1,0 +1,40 @@
+"""Compositional codes by `EmbeddingCompressor`, in one call."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import keras
+import numpy as np
+
+from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.embeddings.compressor import EmbeddingCompressor
+
+BATCH = 64
+TEMPERATURE, RATE = 0.5, 0.01  # these, with a cosine, reach a smaller distance than the paper's
+
+
+def gumbel_codes(
+    matrix, M: int, K: int, seed: int, epochs: int, dtype: str, verbose: bool
+) -> CompositionalCodes:
+    """Codes of a table [R, D] by a Gumbel-softmax autoencoder, whose rate falls along a cosine.
+
+    Its best epoch is kept while it trains; to keep it longer, so that an interrupted training goes
+    on, use `EmbeddingCompressor`. Arguments and errors as of `compress`.
+    """
+    steps = epochs * -(-len(matrix) // BATCH)
+    with tempfile.TemporaryDirectory() as folder:
+        compressor = EmbeddingCompressor(
+            M,
+            K,
+            os.path.join(folder, "best"),
+            temperature=TEMPERATURE,
+            learning_rate=keras.optimizers.schedules.CosineDecay(RATE, max(1, steps)),
+            batch_size=BATCH,
+            epochs=epochs,
+            seed=seed,
+        )
+        compressor.train(matrix, verbose="auto" if verbose else 0)
+        codes = compressor.codes(matrix)
+    return CompositionalCodes(codes.packed, codes.codebooks.astype(np.dtype(dtype)))
