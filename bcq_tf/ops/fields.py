@@ -8,7 +8,7 @@ import tensorflow as tf
 MAX_FIELD_BITS = 16
 
 
-def gather_fields(packed, ids, bits: int, columns: int):
+def gather_fields(packed, ids, bits: int, columns: int, dtype=tf.int32):
     """The rows `ids` of a table of small integers that are packed as `packing.pack_fields` does.
 
     Args:
@@ -17,9 +17,10 @@ def gather_fields(packed, ids, bits: int, columns: int):
         ids: integers from 0 to R - 1, of any shape.
         bits: of a field, 1 to 16.
         columns: fields of a row.
+        dtype: of the result.
 
     Returns:
-        int32 [..., columns].
+        [..., columns].
 
     Raises:
         ValueError: sizes that do not fit together.
@@ -38,7 +39,8 @@ def gather_fields(packed, ids, bits: int, columns: int):
     ids = integer_ids(ids)
     rows = tf.gather(packed, tf.reshape(ids, [-1]))
     unpack = _whole_parts if 8 % bits == 0 else _words if bits < 8 else _fields
-    return tf.reshape(unpack(rows, bits, columns), tf.concat([tf.shape(ids), [columns]], 0))
+    fields = tf.cast(unpack(rows, bits, columns), dtype)
+    return tf.reshape(fields, tf.concat([tf.shape(ids), [columns]], 0))
 
 
 def nan_where_no_row(values, ids, rows: int):
@@ -65,7 +67,7 @@ def _whole_parts(rows, bits: int, columns: int):
         parts = tf.bitwise.right_shift(rows[:, :, None], shifts)
         parts = tf.bitwise.bitwise_and(parts, np.uint8((1 << bits) - 1))
         rows = tf.reshape(parts, [-1, rows.shape[1] * len(shifts)])[:, :columns]
-    return tf.cast(rows, tf.int32)
+    return rows
 
 
 def _words(rows, bits: int, columns: int):
@@ -85,7 +87,7 @@ def _words(rows, bits: int, columns: int):
     shifts = tf.constant(np.arange(each) * bits, dtype)
     fields = tf.bitwise.right_shift(words[..., tf.newaxis], shifts)
     fields = tf.bitwise.bitwise_and(fields, tf.constant((1 << bits) - 1, dtype))
-    return tf.cast(tf.reshape(fields, [-1, count * each])[:, :columns], tf.int32)
+    return tf.reshape(fields, [-1, count * each])[:, :columns]
 
 
 def _fields(rows, bits: int, columns: int):

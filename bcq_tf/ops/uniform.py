@@ -27,17 +27,18 @@ def uniform_gather(packed, half_step, ids, bits: int, columns: int, zero_rows=No
             TensorFlow cannot raise: such a row is NaN there.
     """
     ids = integer_ids(ids)
-    fields = gather_fields(packed, ids, bits, columns)
-    odd = tf.cast(2 * fields - ((1 << bits) - 1), tf.float32)
-    return odd * nan_where_no_row(_half_steps(half_step, ids, zero_rows), ids, packed.shape[0])
+    fields = gather_fields(packed, ids, bits, columns, tf.float32)
+    steps = nan_where_no_row(_steps(half_step, ids, zero_rows), ids, packed.shape[0])
+    # Half an odd number times twice half_step: the bits of 2 k - L times half_step.
+    return (fields - ((1 << bits) - 1) / 2) * steps
 
 
-def _half_steps(half_step, ids, zero_rows):
+def _steps(half_step, ids, zero_rows):
     # Of each row [..., 1], 0 in rows of zeros.
-    half_steps = tf.fill(tf.concat([tf.shape(ids), [1]], 0), tf.convert_to_tensor(half_step))
+    steps = tf.fill(tf.concat([tf.shape(ids), [1]], 0), 2 * tf.convert_to_tensor(half_step))
     if zero_rows is None:
-        return half_steps
+        return steps
     marks = tf.gather(zero_rows, ids // 8)
     marks = tf.bitwise.right_shift(marks, tf.cast(ids % 8, tf.uint8))
     marked = tf.cast(tf.bitwise.bitwise_and(marks, 1), tf.bool)[..., tf.newaxis]
-    return tf.where(marked, 0.0, half_steps)
+    return tf.where(marked, 0.0, steps)
