@@ -3,8 +3,8 @@
 A step is look-up, Dense(1), mean, backward pass and optimizer, in one `tf.function` that is not
 compiled by XLA. Both take turns with the same ids, so that a busy moment hits them alike; figures
 are medians. The first table is of one embedding, over all sizes, distributions of the ids and
-optimizers; the second of ten small tables of 1 to 32 dimensions, against ten `keras.layers.Embedding`
-and a concatenation.
+optimizers; the second of ten small tables of 1 to 32 dimensions, against ten Keras embeddings and
+a concatenation.
 
     python -m benchmarks.embedding --quick
     python -m benchmarks.embedding --picture docs/embedding.png
@@ -211,9 +211,9 @@ def make_table(title, cases):
         table.add_column(key, justify="right")
     for name in names:
         table.add_column(name, justify="right")
-    for key, group in itertools.groupby(cases, lambda case: [case[key] for key in keys]):
+    for sizes, group in itertools.groupby(cases, lambda case: [case[key] for key in keys]):
         cells = {case["ids"]: as_text(case) for case in group}
-        table.add_row(*(str(part) for part in key), *(cells[name] for name in names))
+        table.add_row(*(str(size) for size in sizes), *(cells[name] for name in names))
     return table
 
 
@@ -277,7 +277,9 @@ def line(panel, cases, label):
     """The geometric mean over dims and distributions, and between least and most a shade."""
     batches = sorted({case["batch"] for case in cases})
     speeds = [[speed(case) for case in cases if case["batch"] == batch] for batch in batches]
-    (drawn,) = panel.plot(batches, [statistics.geometric_mean(s) for s in speeds], "o-", label=label)
+    (drawn,) = panel.plot(
+        batches, [statistics.geometric_mean(s) for s in speeds], "o-", label=label
+    )
     least, most = [min(s) for s in speeds], [max(s) for s in speeds]
     panel.fill_between(batches, least, most, color=drawn.get_color(), alpha=0.1)
 
