@@ -11,6 +11,7 @@ from bcq_tf import file
 from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
 from bcq_tf.config import check_choice
 from bcq_tf.layer_views import view_weights
+from bcq_tf.layers.packed_layer import check_backend
 from bcq_tf.layers.packed_model import (
     PackedModel,
     pack_classes,
@@ -49,8 +50,8 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
             `UniformCodes` or `CompositionalCodes`.
         precision: "exact" has the error of float32 products, "fast" rounds their inputs to 8 bits;
             see `bcq_tf.ops.bcq_matmul`.
-        trainable_scales: whether the scales, or codebooks, train as float32 with `fit`; the signs, or
-            indexes, never do.
+        trainable_scales: whether the scales, or codebooks, train as float32 with `fit`; the signs,
+            or indexes, never do.
 
     Returns:
         A `PackReport`; `print(report)` shows every weight.
@@ -100,11 +101,7 @@ class _Plan:
 
 def check_float_model(model) -> None:
     """Raises TypeError, ValueError unless it is a built Keras model, on TensorFlow, not packed."""
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "packed layers need the TensorFlow backend of Keras. "
-            f"Received: backend '{keras.backend.backend()}'"
-        )
+    check_backend()
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
     if not model.built or not model.weights:

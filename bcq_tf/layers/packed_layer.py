@@ -34,7 +34,8 @@ class PackedLayer:
         *args, **kwargs: the layer's own.
 
     Raises:
-        ValueError: an argument breaks its rule, or the layer computes in float64.
+        ValueError: an argument breaks its rule, the layer computes in float64, or the backend of
+            Keras is not TensorFlow.
     """
 
     PACKED: tuple[tuple[str, str], ...] = ()
@@ -45,6 +46,7 @@ class PackedLayer:
         self._set_packing(packed_weights, precision)
 
     def _set_packing(self, packed_weights, precision: str) -> None:
+        check_backend()
         check_choice("precision", precision, PRECISIONS)
         names = [name for name, _ in self.PACKED]
         unknown = [name for name in packed_weights if name not in names]
@@ -155,6 +157,15 @@ class PackedLayer:
     def enable_lora(self, *args, **kwargs):
         """Raises ValueError: the layer is packed."""
         raise ValueError(f"a packed layer cannot have LoRA. Received: layer '{self.name}'")
+
+
+def check_backend() -> None:
+    """Raises ValueError unless the backend of Keras is TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "packed layers need the TensorFlow backend of Keras. "
+            f"Received: backend '{keras.backend.backend()}'"
+        )
 
 
 def begin_packing(layer, weights: dict[str, PackedWeight], precision: str, values: dict) -> None:

@@ -199,3 +199,9 @@ def test_bad_files(tmp_path):
         made("uniform", 2, embedding_file=tmp_path / "short.bcq.npy")
     with pytest.raises(FileNotFoundError):
         made("uniform", 2, embedding_file=tmp_path / "none.txt")
+
+
+def test_another_backend_is_refused(monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(ValueError, match="need the TensorFlow backend of Keras. .* 'jax'"):
+        made("uniform", 2, weights=table())
