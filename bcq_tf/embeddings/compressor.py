@@ -19,7 +19,6 @@ from bcq_tf.embeddings.row_distance import distance
 from bcq_tf.solvers.checks import check_matrix
 
 ROWS_AT_ONCE = 1 << 12  # outside of training
-STEPS_AT_ONCE = 16  # between which Keras does nothing in Python
 
 
 class EmbeddingCompressor:
@@ -99,7 +98,7 @@ class EmbeddingCompressor:
 
         Raises:
             ValueError, TypeError: an argument breaks its rule; the weights at `path` are of other
-                sizes.
+                sizes; no epoch had a finite distance.
             FileFormatError, OSError: `path` is damaged, or cannot be read or written.
         """
         matrix = _table(matrix)
@@ -111,14 +110,14 @@ class EmbeddingCompressor:
         held, trained = self._split(matrix)
         model.compile(
             keras.optimizers.Adam(self.learning_rate, global_clipnorm=self.clip_norm),
-            steps_per_execution=STEPS_AT_ONCE,
             jit_compile=False,  # XLA's random numbers take longer than all the rest on a CPU
         )
+        steps = -(-len(trained) // self.batch_size)
         # A learning rate that follows a schedule goes on where it was.
-        batches = self._batches(trained)
-        model.optimizer.iterations.assign(best.epochs_done * len(batches))
+        model.optimizer.iterations.assign(best.epochs_done * steps)
         history = model.fit(
-            batches,
+            self._batches(trained, best.epochs_done),
+            steps_per_epoch=steps,
             validation_data=tf.data.Dataset.from_tensor_slices(held).batch(ROWS_AT_ONCE),
             initial_epoch=best.epochs_done,
             epochs=self.epochs,
@@ -126,6 +125,11 @@ class EmbeddingCompressor:
             verbose=verbose,
             callbacks=[best, keras.callbacks.TerminateOnNaN()],
         )
+        if best.epochs_done == 0:
+            raise ValueError(
+                "no epoch had a finite distance: `learning_rate` or `matrix` are too large. "
+                f"Received: learning_rate={self.learning_rate}"
+            )
         best.restore(model)
         self._model = model
         return history
@@ -184,10 +188,18 @@ class EmbeddingCompressor:
         order = np.random.default_rng(self.seed).permutation(len(matrix))
         return matrix[order[:count]], matrix[order[count:]]
 
-    def _batches(self, rows: np.ndarray) -> tf.data.Dataset:
+    def _batches(self, rows: np.ndarray, first_epoch: int) -> tf.data.Dataset:
+        # The order of each epoch depends on the seed and its number alone.
         table = tf.constant(rows)
-        numbers = tf.data.Dataset.range(len(rows)).shuffle(len(rows), seed=self.seed)
-        return numbers.batch(self.batch_size).map(lambda ids: tf.gather(table, ids)).prefetch(4)
+
+        def epoch(number):
+            order = tf.range(len(rows), dtype=tf.int64)
+            order = tf.random.experimental.stateless_shuffle(order, [self.seed, number])
+            batches = tf.data.Dataset.from_tensor_slices(order).batch(self.batch_size)
+            return batches.map(lambda ids: tf.gather(table, ids))
+
+        epochs = tf.data.Dataset.range(first_epoch, self.epochs)
+        return epochs.flat_map(epoch).prefetch(4)
 
 
 def _table(matrix) -> np.ndarray:
