@@ -42,7 +42,8 @@ class FastEmbedding(keras.layers.Embedding):
 
     Inputs are ids of any shape [...], the result is [..., output_dim] in the compute dtype. Tables
     are float32, float16 or bfloat16; with another dtype, another Keras backend, or ragged or sparse
-    ids this is `keras.layers.Embedding`.
+    ids this is `keras.layers.Embedding`. `model.export` within `bcq_tf.ops.portable_ops()` gives a
+    SavedModel that does not need bcq_tf.
 
     Raises:
         ValueError: an argument breaks its rule.

@@ -251,6 +251,20 @@ def test_bad_arguments():
         FastEmbedding(0, 3)
 
 
+def test_exported_in_plain_ops(tmp_path):
+    """A SavedModel that runs where bcq_tf is not installed."""
+    ids = keras.Input((2,), dtype="int32")
+    rows = [FastEmbedding(9000, 8)(ids), FastMultiEmbedding([9000, 5], [3, 4])(ids)]
+    model = keras.Model(ids, rows)
+    with portable_ops():
+        model.export(tmp_path, verbose=False)
+    assert b"Bcq" not in (tmp_path / "saved_model.pb").read_bytes()
+    loaded = tf.saved_model.load(tmp_path)
+    values = np.array([[1, 2], [8999, 4]], "int32")
+    for found, expected in zip(loaded.serve(values), model(values), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 # Many tables
 
 
