@@ -45,6 +45,8 @@ def _panels(lines) -> dict[str, list[float]]:
 
 
 def _draw_panel(axes, title: str, lines, scores: list[float]) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
     for method, marker in MARKERS.items():
         points = sorted(
             (line.quality.bits_per_weight, score)
@@ -55,8 +57,9 @@ def _draw_panel(axes, title: str, lines, scores: list[float]) -> None:
             axes.plot(*zip(*points, strict=True), marker=marker, markersize=5, label=method)
     if title == "relative error":
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:.2g}")
-        axes.yaxis.set_minor_formatter("{x:.2g}")
+        axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.axhline(scores[0], color="gray", linewidth=0.8, linestyle="--", label="float")
     axes.set(title=title, xlabel="bits a weight")

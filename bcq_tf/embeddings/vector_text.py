@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 
@@ -44,6 +45,8 @@ def read_text(source: VectorSource, limit: int | None, header: bool | None) -> W
     if len(lines) == 1 and not cut:  # a header may stand alone in its block
         more, cut = next(blocks, ([], False))
         lines = lines + more
+    if lines:
+        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
     count, dimension = _header(source, lines, header)
     if count is not None:
         lines = lines[1:]
@@ -90,7 +93,8 @@ class _LineReader:
 
     def take(self, lines: list[bytes], cut: bool) -> None:
         """Takes as many lines as there is room for; `cut`: the last of them has no line end."""
-        if cut:
+        room = self._collector.room
+        if cut and (room is None or room >= len(lines)):
             self._check_cut(len(lines) - 1, lines[-1])
         while lines and not self._collector.full:
             part = lines[: self._collector.room]
@@ -178,7 +182,7 @@ def _encoded(word: str) -> bytes:
     encoded = word.encode("utf-8")
     if encoded != encoded.strip() or b"\n" in encoded or _ends_in_fraction(encoded):
         raise ValueError(
-            "`vectors` must have words without line ends, blanks at their ends and a fraction as "
-            f"the last of several parts. Received: {word!r}"
+            "`vectors` must have words without line ends, without blanks at their ends, and not of "
+            f"several parts with a fraction as the last. Received: {word!r}"
         )
     return encoded

@@ -120,9 +120,21 @@ def test_memory_peaks_little_above_the_vectors(tmp_path, name):
         GLOVE.replace(b"\n", b"\r\n"),
         GLOVE.replace(b"the ", b"the\t").replace(b" ", b"\t"),
         GLOVE.replace(b" ", b"  "),
+        b"\xef\xbb\xbf" + GLOVE,  # as editors on Windows save it
+        b"\xef\xbb\xbf3 4\n" + GLOVE,
         GLOVE.replace(b"0.418", b"4.18e-1").replace(b"-0.41242", b"-.41242"),
     ],
-    ids=["glove", "header", "trailing", "crlf", "tabs", "blanks", "exponent"],
+    ids=[
+        "glove",
+        "header",
+        "trailing",
+        "crlf",
+        "tabs",
+        "blanks",
+        "mark",
+        "mark and header",
+        "exponent",
+    ],
 )
 def test_text_as_various_tools_write_it(read, data):
     assert_same(read(data), WordVectors(WORDS, NUMBERS))
@@ -207,8 +219,9 @@ def test_the_line_of_a_damage_far_into_a_file(read):
         read(b"".join(lines))
 
 
-def test_damage_beyond_the_limit_is_not_looked_at(read):
-    assert len(read(GLOVE + b"in 1 2 x\n", limit=3)) == 3
+@pytest.mark.parametrize("more", [b"in 1 2 x\n", b"in 1", b"in 1 2 3 4"])
+def test_what_is_beyond_the_limit_is_not_looked_at(read, more):
+    assert len(read(GLOVE + more, limit=3)) == 3
 
 
 def binary(header=b"3 4\n", end=b"\n") -> bytes:
