@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from bcq_tf.embeddings.lone_products import product
 from bcq_tf.solvers.spans import for_chunks
 
 TRIALS = 4  # of a round
 CHANGED = 2  # indexes of a row that a trial changes at random
 SWEEPS = 3  # over all codebooks, after which few indexes still change
-# OpenBLAS takes no threads of its own below so many multiplications: here they would be in the way
-# of ours.
-LONE_PRODUCT = 1 << 18
 
 
 def improve_indexes(
@@ -79,23 +77,12 @@ def _descend(rest, indexes, tables, rng) -> None:
     codebooks, norms, products = tables
     for m in rng.permutation(len(codebooks)):
         old = indexes[:, m]
-        cost = _product(rest, -2 * codebooks[m].T)
+        cost = product(rest, -2 * codebooks[m].T)
         cost += (norms[m] - 2 * products[m])[old]
         new = cost.argmin(axis=1)
         changed = np.flatnonzero(new != old)
         rest[changed] += codebooks[m, old[changed]] - codebooks[m, new[changed]]
         indexes[changed, m] = new[changed]
-
-
-def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    # a [n, D] @ b [D, K] in parts of some rows, each on the thread that asks.
-    step = max(1, LONE_PRODUCT // b.size)
-    whole = len(a) - len(a) % step
-    result = np.empty((len(a), b.shape[1]), np.float32)
-    parts = a[:whole].reshape(-1, step, len(b)) @ b
-    result[:whole] = parts.reshape(whole, b.shape[1])
-    np.matmul(a[whole:], b, out=result[whole:])
-    return result
 
 
 def _squares(rest: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes import row_blocks
+from bcq_tf.embeddings.lone_products import product, product_of_columns
 
 SAMPLE_ROWS = 1 << 13  # at least, and this many for each vector:
 ROWS_A_VECTOR = 64
@@ -44,7 +45,9 @@ def _kmeans(sample: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarray:
         one_hot = np.zeros((len(sample), K), np.float32)
         one_hot[np.arange(len(sample)), _nearest(sample, centres)] = 1
         sizes = one_hot.sum(axis=0)[:, None]
-        centres = np.where(sizes > 0, one_hot.T @ sample / np.maximum(sizes, 1), centres)
+        centres = np.where(
+            sizes > 0, product_of_columns(one_hot, sample) / np.maximum(sizes, 1), centres
+        )
     return centres
 
 
@@ -66,4 +69,4 @@ def _far_rows(sample: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _nearest(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    return np.argmin(np.square(centres).sum(axis=1) - 2 * rows @ centres.T, axis=1)
+    return np.argmin(np.square(centres).sum(axis=1) - 2 * product(rows, centres.T), axis=1)
