@@ -4,6 +4,7 @@ A new module gets a line here.
 """
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import bcq_tf
+from bcq_tf import embeddings
 
 ROOT = Path(__file__).parent.parent
 # Small values that any module may use.
@@ -181,6 +183,21 @@ def test_names_are_imported_when_first_used():
 @pytest.mark.parametrize("name", bcq_tf.__all__)
 def test_every_public_name_exists(name):
     assert getattr(bcq_tf, name) is not None
+
+
+@pytest.mark.parametrize("name", embeddings.__all__)
+def test_every_public_name_of_embeddings_is_what_it_says(name):
+    value = getattr(embeddings, name)
+    # A module of the same name would take its place once it is imported.
+    importlib.import_module(f"bcq_tf.embeddings.{embeddings._HOME[name]}")
+    assert callable(value)
+    assert getattr(embeddings, name) is value
+
+
+def test_word_vectors_need_no_tensorflow():
+    names = "CompressedVectors additive_codes compress measure_quality quantize_uniform read_codes"
+    imported = ", ".join([*names.split(), "read_vectors", "write_vectors"])
+    assert loaded_after(f"from bcq_tf.embeddings import {imported}") == set()
 
 
 def test_an_unknown_name_is_an_attribute_error():
