@@ -1,8 +1,8 @@
 """Times training steps of FastEmbedding and FastMultiEmbedding against Keras's embeddings.
 
 A step is look-up, Dense(1), mean, backward pass and optimizer, in one `tf.function` that is not
-compiled by XLA. Both take turns with the same ids, so that a busy moment hits them alike; figures
-are medians. The first table is of one embedding, over all sizes, distributions of the ids and
+compiled by XLA. Both take turns with the same ids, so that a busy moment hits them alike; times are
+medians, and "times as fast" is the median of the ratios of neighbouring turns. The first table is of one embedding, over all sizes, distributions of the ids and
 optimizers; the second of ten small tables of 1 to 32 dimensions, against ten Keras embeddings and
 a concatenation.
 
@@ -35,6 +35,7 @@ DISTRIBUTIONS = {
 }
 TEN_SIZES = [10, 20, 50, 100, 200, 300, 400, 500, 800, 1000]
 TEN_DIMS = [1, 2, 4, 6, 8, 12, 16, 20, 24, 32]
+LEAST_TURNS = 7
 COLLIDING = 8  # ids for each different row: many collisions
 SEED = 0
 
@@ -91,9 +92,9 @@ def one_table(options):
             rivals = {name: make(size, dim, optimizer) for name, make in ONE_TABLE.items()}
             for ids in options.ids:
                 values = DISTRIBUTIONS[ids](np.random.default_rng(SEED), size, batch)
-                times = take_turns(rivals, values.astype("int32"), options.seconds)
                 case = {"vocabulary": size, "dim": dim, "optimizer": optimizer, "batch": batch}
-                case |= {"ids": ids, "different": len(np.unique(values)), "microseconds": times}
+                case |= {"ids": ids, "different": len(np.unique(values))}
+                case |= take_turns(rivals, values.astype("int32"), options.seconds)
                 print(case, file=sys.stderr, flush=True)
                 yield case
 
@@ -106,28 +107,31 @@ def ten_tables(options):
             rng = np.random.default_rng(SEED)
             columns = [DISTRIBUTIONS[ids](rng, size, batch) for size in TEN_SIZES]
             values = np.stack(columns, axis=1).astype("int32")
-            times = take_turns(rivals, values, options.seconds)
-            case = {"optimizer": optimizer, "batch": batch, "ids": ids, "microseconds": times}
+            case = {"optimizer": optimizer, "batch": batch, "ids": ids}
+            case |= take_turns(rivals, values, options.seconds)
             print(case, file=sys.stderr, flush=True)
             yield case
 
 
 def take_turns(rivals, ids, seconds):
-    """{name: median microseconds of a step}."""
+    """{"microseconds": {name: median of a step}, "speed": of ours, as a multiple of Keras's}."""
     import tensorflow as tf
 
     ids = tf.constant(ids)
     times = {name: [] for name in rivals}
     for step in rivals.values():
         step(ids)
-    started = time.perf_counter()
-    while len(times["keras"]) < 5 or time.perf_counter() - started < seconds:
-        for name, step in rivals.items():
-            step(ids)  # so that its own table is in the cache, as far as it fits
+    started, order = time.perf_counter(), list(rivals)
+    while len(times["keras"]) < LEAST_TURNS or time.perf_counter() - started < seconds:
+        for name in order:
+            rivals[name](ids)  # so that its own table is in the cache, as far as it fits
             before = time.perf_counter()
-            step(ids)
+            rivals[name](ids)
             times[name].append((time.perf_counter() - before) * 1e6)
-    return {name: statistics.median(values) for name, values in times.items()}
+        order.reverse()
+    ratios = [slow / fast for slow, fast in zip(times["keras"], times["fast"], strict=True)]
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {"microseconds": medians, "speed": statistics.median(ratios)}
 
 
 def keras_one(size, dim, optimizer):
@@ -192,11 +196,6 @@ def make_step(layers, rows, optimizer):
     return step
 
 
-def speed(case):
-    """How many times as fast as Keras."""
-    return case["microseconds"]["keras"] / case["microseconds"]["fast"]
-
-
 def collides(case):
     """Whether a row is asked for many times."""
     return case["batch"] >= COLLIDING * case["different"] and case["batch"] >= 2048
@@ -219,7 +218,7 @@ def make_table(title, cases):
 
 def as_text(case):
     keras, fast = (case["microseconds"][name] / 1e3 for name in ("keras", "fast"))
-    return f"{keras:.2f} {fast:.2f} {speed(case):5.2f}"
+    return f"{keras:.2f} {fast:.2f} {case['speed']:5.2f}"
 
 
 def summary(results):
@@ -234,12 +233,13 @@ def summary(results):
     for name, cases in groups.items():
         if not cases:
             continue
-        speeds = sorted(map(speed, cases))
+        speeds = sorted(case["speed"] for case in cases)
         slower = sum(one < 0.95 for one in speeds)
+        twice = sum(one >= 2 for one in speeds)
         lines.append(
             f"{name}: {len(cases)} cases, least {speeds[0]:.2f}, median "
             f"{statistics.median(speeds):.2f}, most {speeds[-1]:.2f}; {slower} below .95, "
-            f"{sum(one >= 2 for one in speeds)} at least 2"
+            f"{twice} at least 2"
         )
     return "\n".join(lines)
 
@@ -276,7 +276,7 @@ def draw(results, path):
 def line(panel, cases, label):
     """The geometric mean over dims and distributions, and between least and most a shade."""
     batches = sorted({case["batch"] for case in cases})
-    speeds = [[speed(case) for case in cases if case["batch"] == batch] for batch in batches]
+    speeds = [[case["speed"] for case in cases if case["batch"] == batch] for batch in batches]
     (drawn,) = panel.plot(
         batches, [statistics.geometric_mean(s) for s in speeds], "o-", label=label
     )
