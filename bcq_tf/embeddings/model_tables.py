@@ -21,6 +21,8 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
     float tables are gone and their codes do not train; the other layers train as before. The
     optimizer is dropped: compile again. The model is saved as `.keras` and loads again where
     `bcq_tf.layers` is imported; `bcq_tf.unpack_model` makes it float.
+    TensorFlow keeps the pages that float tables took in this process; one that loads the saved
+    model never takes them.
 
     Rows of zeros stay zero, so that of id 0 under mask_zero if it is zero. A table that cannot be
     replaced stays as it is, and the report says why: for example that of a ReversibleEmbedding,
