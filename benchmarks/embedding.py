@@ -2,9 +2,9 @@
 
 A step is look-up, Dense(1), mean, backward pass and optimizer, in one `tf.function` that is not
 compiled by XLA. Both take turns with the same ids, so that a busy moment hits them alike; times are
-medians, and "times as fast" is the median of the ratios of neighbouring turns. The first table is of one embedding, over all sizes, distributions of the ids and
-optimizers; the second of ten small tables of 1 to 32 dimensions, against ten Keras embeddings and
-a concatenation.
+medians, and "times as fast" is the median of the ratios of neighbouring turns. The first table is
+of one embedding, over all sizes, distributions of the ids and optimizers; the second of ten small
+tables of 1 to 32 dimensions, against ten Keras embeddings and a concatenation.
 
     python -m benchmarks.embedding --quick
     python -m benchmarks.embedding --picture docs/embedding.png
