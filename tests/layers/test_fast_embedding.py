@@ -120,6 +120,17 @@ def test_the_gradient_is_sparse_for_a_large_table_and_few_ids():
     assert kind(100, 8, random_ids(100, 3)) is not sparse
 
 
+def test_where_a_gpu_is_seen_gradients_are_dense(monkeypatch):
+    for module in ("layers.fast_embedding", "ops.embedding"):
+        monkeypatch.setattr(f"bcq_tf.{module}.has_gpu", lambda: True)
+    slow, fast = pair(9000, 8)
+    ids = random_ids(9000, 100)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(fast(ids))
+    assert not isinstance(tape.gradient(loss, fast.embeddings.value), tf.IndexedSlices)
+    np.testing.assert_array_equal(fast(ids), slow(ids))
+
+
 @SIZES_OF_TABLES
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
 def test_rows_of_any_dtype(size, dtype):
