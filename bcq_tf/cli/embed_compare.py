@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import sys
 import time
+from contextlib import redirect_stdout
 
 from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import UserError, blaming_input
@@ -55,7 +57,7 @@ def run(options: argparse.Namespace) -> Comparison:
     from bcq_tf.embeddings.quality import measure_quality
 
     tests = {"wordsim": options.wordsim, "analogies": options.analogies}
-    with blaming_input():
+    with blaming_input(), redirect_stdout(sys.stderr):  # where Keras shows progress
         lines = [Line("float", "32 bits", measure_quality(vectors, vectors, **tests), 0.0)]
         skipped = []
         for method, label, settings in _plan(options, vectors.shape):

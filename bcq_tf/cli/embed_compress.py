@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import sys
+from contextlib import redirect_stdout
 
 from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import blaming_input
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> Compressed:
     vectors = read_vectors(options)
     from bcq_tf.embeddings import CompressedVectors, compress, distance
 
-    with blaming_input():
+    with blaming_input(), redirect_stdout(sys.stderr):  # where Keras shows progress
         codes = compress(
             vectors.matrix,
             options.method,

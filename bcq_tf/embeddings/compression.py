@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from bcq_tf.compositional_codes import index_bits
 from bcq_tf.config import check_choice
 from bcq_tf.packing import bytes_per_row
@@ -38,7 +40,7 @@ def compress(
         seed: of compositional codes.
         dtype: of the scales of binary codes and of codebooks, "float16" or "float32".
         epochs: of the "gumbel" trainer.
-        verbose: whether the "gumbel" trainer shows its progress.
+        verbose: whether trainers show their progress, on stderr, or as Keras does.
 
     Returns:
         `UniformCodes`, `BinaryCodes` or `CompositionalCodes` of shape [n, D].
@@ -59,7 +61,8 @@ def compress(
     if trainer == "additive":
         from bcq_tf.embeddings.additive import additive_codes
 
-        return additive_codes(matrix, M, K, seed=seed, dtype=dtype)
+        progress = _show_round if verbose else None
+        return additive_codes(matrix, M, K, seed=seed, dtype=dtype, progress=progress)
     from bcq_tf.embeddings.gumbel import gumbel_codes
 
     return gumbel_codes(matrix, M, K, seed, epochs, dtype, verbose)
@@ -78,6 +81,10 @@ def check_settings(method: str, bits=None, M=None, K=None, trainer: str = "addit
             raise ValueError(
                 f"`{name}` must be None with method '{method}'. Received: {name}={value}"
             )
+
+
+def _show_round(number: int, reached) -> None:
+    print(f"round {number}: mean distance {reached.distance:.4f}", file=sys.stderr)
 
 
 def most_codebooks(nbytes: int, shape: tuple[int, int], K: int, dtype: str = "float16") -> int:

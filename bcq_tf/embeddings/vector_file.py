@@ -36,7 +36,7 @@ def read_vectors(path, format=None, words=None, limit=None, verbose=False) -> Wo
             what the file begins with.
         words: file of the words with "npy"; None for `x.vocab` beside `x.npy`.
         limit: the most words, the first of the file; None for all.
-        verbose: whether a bar shows the progress.
+        verbose: whether a bar on stderr shows the progress.
 
     Returns:
         `WordVectors`.

@@ -94,9 +94,10 @@ def _progress(total: int, path: str, verbose: bool):
     if not verbose:
         yield lambda position: None
         return
+    from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
 
-    with Progress() as bar:
+    with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task(escape(os.path.basename(path)), total=total)
         yield lambda position: bar.update(task, completed=position)

@@ -236,6 +236,17 @@ def test_compress_by_gradients(files, run_json, tmp_path):
     np.testing.assert_array_equal(found.reconstruct(), expected.reconstruct())
 
 
+@pytest.mark.parametrize("trainer", ["additive", "gumbel"])
+def test_progress_leaves_the_output_alone(files, capsys, tmp_path, trainer):
+    words = ["embed", "compress", files / "a.txt", str(tmp_path / "out.bcq.npy")]
+    words += ["--method", "compositional", "--trainer", trainer, "--epochs", "1"]
+    assert cli.main([*words, "--M", "2", "--K", "4", "--verbose", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["method"] == "compositional"
+    assert {"additive": "round 1: mean distance", "gumbel": "distance:"}[trainer] in printed.err
+    assert "a.txt" in printed.err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
