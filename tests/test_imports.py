@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "bcq_tf.embeddings.autoencoder": "keras",
     "bcq_tf.embeddings.best_weights": f"{BASE} keras numpy embeddings file",
     "bcq_tf.embeddings.compressor": f"{BASE} keras numpy tensorflow embeddings file solvers",
-    "bcq_tf.embeddings.gumbel": f"{BASE} keras numpy embeddings",
+    "bcq_tf.embeddings.gumbel": f"{BASE} keras numpy embeddings solvers",
     "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
     "selection",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",

@@ -10,6 +10,7 @@ import numpy as np
 
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.embeddings.compressor import EmbeddingCompressor
+from bcq_tf.solvers.checks import check_matrix
 
 BATCH = 64
 TEMPERATURE, RATE = 0.5, 0.01  # these, with a cosine, reach a smaller distance than the paper's
@@ -23,6 +24,10 @@ def gumbel_codes(
     Its best epoch is kept while it trains; to keep it longer, so that an interrupted training goes
     on, use `EmbeddingCompressor`. Arguments and errors as of `compress`.
     """
+    matrix = check_matrix(matrix)
+    # Rates suit numbers near 1. A power of two changes no digit.
+    scale = np.float32(2.0 ** np.frexp(np.sqrt(np.mean(matrix**2.0)))[1])
+    matrix = matrix / scale
     steps = epochs * -(-len(matrix) // BATCH)
     with tempfile.TemporaryDirectory() as folder:
         compressor = EmbeddingCompressor(
@@ -37,4 +42,5 @@ def gumbel_codes(
         )
         compressor.train(matrix, verbose="auto" if verbose else 0)
         codes = compressor.codes(matrix)
-    return CompositionalCodes(codes.packed, codes.codebooks.astype(np.dtype(dtype)))
+    with np.errstate(over="ignore"):  # to Inf, which codes refuse
+        return CompositionalCodes(codes.packed, (codes.codebooks * scale).astype(dtype))

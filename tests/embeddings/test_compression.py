@@ -46,6 +46,21 @@ def test_the_gumbel_trainer(dtype, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("scale", [2.0**-40, 2.0**20])
+def test_the_gumbel_trainer_takes_tables_of_any_scale(scale):
+    settings = {"trainer": "gumbel", "M": 4, "K": 4, "dtype": "float32", "epochs": 3}
+    plain, scaled = (
+        compress(table, "compositional", **settings) for table in (MATRIX, MATRIX * scale)
+    )
+    np.testing.assert_array_equal(scaled.indexes(), plain.indexes())
+    np.testing.assert_array_equal(scaled.codebooks, plain.codebooks * np.float32(scale))
+
+
+def test_codebooks_that_float16_cannot_hold():
+    with pytest.raises(ValueError, match="`codebooks` must be finite"):
+        compress(1e7 * MATRIX, "compositional", M=2, K=2, trainer="gumbel", epochs=1)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
