@@ -12,6 +12,7 @@ from bcq_tf.codes import row_blocks
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.config import check_choice
 from bcq_tf.embeddings.code_sizes import check_sizes
+from bcq_tf.embeddings.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.codebook_fit import fitted_codebooks
 from bcq_tf.embeddings.index_search import improve_indexes, residuals
 from bcq_tf.embeddings.residual_start import residual_codes
@@ -78,12 +79,9 @@ def additive_codes(
     for number, reached in enumerate(_rounds(matrix, scale, M, K, seed, rounds), 1):
         if progress is not None:
             progress(number, reached)
-    with np.errstate(over="ignore"):
-        codebooks = reached.codebooks.astype(dtype)
-    if not np.isfinite(codebooks).all():
-        largest = float(np.abs(reached.codebooks).max())
-        raise ValueError(f"`dtype`={dtype!r} cannot hold the codebooks. Received: {largest:.6g}")
-    return CompositionalCodes.of(reached.indexes, codebooks)
+    return CompositionalCodes.of(
+        reached.indexes, stored_codebooks(reached.codebooks, dtype, matrix)
+    )
 
 
 def _rounds(matrix, scale: float, M: int, K: int, seed: int, rounds: int) -> Iterator[Round]:

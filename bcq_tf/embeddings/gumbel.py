@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.embeddings.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.compressor import EmbeddingCompressor
 from bcq_tf.solvers.checks import check_matrix
 
@@ -27,7 +28,7 @@ def gumbel_codes(
     matrix = check_matrix(matrix)
     # Rates suit numbers near 1. A power of two changes no digit.
     scale = np.float32(2.0 ** np.frexp(np.sqrt(np.mean(matrix**2.0)))[1])
-    matrix = matrix / scale
+    scaled = matrix / scale
     steps = epochs * -(-len(matrix) // BATCH)
     with tempfile.TemporaryDirectory() as folder:
         compressor = EmbeddingCompressor(
@@ -40,7 +41,7 @@ def gumbel_codes(
             epochs=epochs,
             seed=seed,
         )
-        compressor.train(matrix, verbose="auto" if verbose else 0)
-        codes = compressor.codes(matrix)
-    with np.errstate(over="ignore"):  # to Inf, which codes refuse
-        return CompositionalCodes(codes.packed, (codes.codebooks * scale).astype(dtype))
+        compressor.train(scaled, verbose="auto" if verbose else 0)
+        codes = compressor.codes(scaled)
+    codebooks = stored_codebooks(codes.codebooks * scale, dtype, matrix)
+    return CompositionalCodes(codes.packed, codebooks)

@@ -75,18 +75,23 @@ def check_same_shape(name: str, codes, matrix: np.ndarray) -> None:
         )
 
 
-def check_range(params: np.ndarray, matrix: np.ndarray) -> None:
-    """Raises unless the dtype of `params` holds them: all finite, and not all next to zero."""
+def check_range(
+    params: np.ndarray, matrix: np.ndarray, argument: str = "scale_dtype", what: str = "scales"
+) -> None:
+    """Raises unless the dtype of `params` holds them: all finite, and not all next to zero.
+
+    argument, what: for the message, the argument that chose the dtype and what the params are.
+    """
     limits = np.finfo(params.dtype)
     if not np.isfinite(params).all():
-        problem = f"hold scales up to {float(limits.max):.6g} only"
+        problem = f"hold {what} up to {float(limits.max):.6g} only"
     elif np.abs(params).max() < SUBNORMAL_STEPS * limits.smallest_subnormal and matrix.any():
-        problem = f"resolve scales to {float(limits.smallest_subnormal):.6g} only"
+        problem = f"resolve {what} to {float(limits.smallest_subnormal):.6g} only"
     else:
         return
     largest = float(np.abs(matrix).max())
     raise ValueError(
-        f"`scale_dtype`={params.dtype.name!r} can {problem}. "
+        f"`{argument}`={params.dtype.name!r} can {problem}. "
         f"Received: a matrix with magnitudes up to {largest:.6g}"
     )
 

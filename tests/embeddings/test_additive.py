@@ -158,8 +158,12 @@ def test_codebooks_in_half_precision():
     assert half.codebooks.dtype == np.float16
     np.testing.assert_array_equal(half.packed, single.packed)
     np.testing.assert_allclose(half.reconstruct(), single.reconstruct(), atol=1e-2)
-    with pytest.raises(ValueError, match="`dtype`='float16' cannot hold the codebooks. Received"):
-        additive_codes(1e7 * matrix, 4, 8, dtype="float16", rounds=1)
+
+
+@pytest.mark.parametrize(("scale", "problem"), [(1e7, "hold"), (1e-9, "resolve")])
+def test_codebooks_that_half_precision_cannot_hold(scale, problem):
+    with pytest.raises(ValueError, match=f"`dtype`='float16' can {problem} codebooks .* Received"):
+        additive_codes(scale * gaussian(), 4, 8, dtype="float16", rounds=1)
 
 
 @pytest.mark.parametrize(
