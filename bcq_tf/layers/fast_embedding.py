@@ -37,7 +37,7 @@ class FastEmbedding(keras.layers.Embedding):
         input_dim: size of the vocabulary.
         output_dim: dimensions of a row.
         deterministic: whether the gradient must have the same bits each time on CUDA devices, too;
-            False is faster there and changes nothing on the CPU.
+            with False rows are added there in any order. It changes nothing on the CPU.
         **kwargs: of `keras.layers.Embedding`. LoRA and quantized dtypes are refused.
 
     Inputs are ids of any shape [...], the result is [..., output_dim] in the compute dtype. Tables

@@ -16,7 +16,8 @@ class FastMultiEmbedding(keras.layers.Layer):
 
     For one `keras.layers.Embedding` a feature and their concatenation: the tables stand back to
     back in one vector, nothing is padded, and one op looks up the rows of all of them. Its gradient
-    is one dense vector, summed in float32 in the order of the ids.
+    is one dense vector, summed in float32 in the order of the ids. This pays for small tables: one
+    with many more rows than a batch has ids is better off as a `FastEmbedding`.
 
     Args:
         sizes: rows of each of the T tables.
