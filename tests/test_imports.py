@@ -50,11 +50,12 @@ MAY_IMPORT = {
     "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
     "bcq_tf.embeddings": f"{BASE} numpy packing solvers atomic file rich uniform_codes "
     "compositional_codes",
-    "bcq_tf.embeddings.code_files": f"{BASE} numpy atomic container file",
-    "bcq_tf.embeddings.autoencoder": "keras",
-    "bcq_tf.embeddings.best_weights": f"{BASE} keras numpy embeddings file",
-    "bcq_tf.embeddings.compressor": f"{BASE} keras numpy tensorflow embeddings file solvers",
-    "bcq_tf.embeddings.gumbel": f"{BASE} keras numpy embeddings solvers",
+    "bcq_tf.embeddings.compositional.code_files": f"{BASE} numpy atomic container file",
+    "bcq_tf.embeddings.compositional.autoencoder": "keras",
+    "bcq_tf.embeddings.compositional.best_weights": f"{BASE} keras numpy embeddings file",
+    "bcq_tf.embeddings.compositional.compressor": f"{BASE} keras numpy tensorflow embeddings file "
+    "solvers",
+    "bcq_tf.embeddings.compositional.gumbel": f"{BASE} keras numpy embeddings solvers",
     "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
     "selection",
     "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",

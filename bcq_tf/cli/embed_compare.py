@@ -16,7 +16,7 @@ from bcq_tf.cli.parser import positive, positives
 from bcq_tf.cli.word_tables import add_vectors, read_vectors
 from bcq_tf.config import check_bits
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS
-from bcq_tf.embeddings.quality import Quality
+from bcq_tf.embeddings.evaluation.quality import Quality
 from bcq_tf.tables import as_text, table
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> Comparison:
     """See `Command`."""
     _check(options)
     vectors = read_vectors(options)
-    from bcq_tf.embeddings.quality import measure_quality
+    from bcq_tf.embeddings.evaluation.quality import measure_quality
 
     tests = {"wordsim": options.wordsim, "analogies": options.analogies}
     with blaming_input(), redirect_stdout(sys.stderr):  # where Keras shows progress
@@ -200,7 +200,7 @@ def _plan(options: argparse.Namespace, shape: tuple[int, int]):
 
 def _measure(options, vectors, method: str, label: str, settings: dict, tests: dict) -> Line:
     from bcq_tf.embeddings import CompressedVectors, compress
-    from bcq_tf.embeddings.quality import measure_quality
+    from bcq_tf.embeddings.evaluation.quality import measure_quality
 
     begin = time.perf_counter()
     codes = compress(

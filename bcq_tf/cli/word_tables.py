@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists
 from bcq_tf.cli.parser import positive
-from bcq_tf.embeddings.vector_file import FORMATS
+from bcq_tf.embeddings.vector_files.vector_file import FORMATS
 
 
 def add_vectors(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.embeddings.neighbours import nearest
+from bcq_tf.embeddings.evaluation.neighbours import nearest
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.file import FileFormatError
 from bcq_tf.uniform_codes import UniformCodes

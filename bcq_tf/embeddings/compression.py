@@ -51,7 +51,7 @@ def compress(
     check_settings(method, bits, M, K, trainer)
     check_choice("dtype", dtype, tuple(DTYPES))
     if method == "uniform":
-        from bcq_tf.embeddings.uniform import quantize_uniform
+        from bcq_tf.embeddings.uniform.quantization import quantize_uniform
 
         return quantize_uniform(matrix, bits)
     if method == "binary":
@@ -59,11 +59,11 @@ def compress(
 
         return quantize(matrix, bits, scale_dtype=dtype)
     if trainer == "additive":
-        from bcq_tf.embeddings.additive import additive_codes
+        from bcq_tf.embeddings.compositional.additive import additive_codes
 
         progress = _show_round if verbose else None
         return additive_codes(matrix, M, K, seed=seed, dtype=dtype, progress=progress)
-    from bcq_tf.embeddings.gumbel import gumbel_codes
+    from bcq_tf.embeddings.compositional.gumbel import gumbel_codes
 
     return gumbel_codes(matrix, M, K, seed, epochs, dtype, verbose)
 

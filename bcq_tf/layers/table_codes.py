@@ -8,7 +8,7 @@ import numpy as np
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import MAX_BITS, check_choice
-from bcq_tf.embeddings.uniform import quantize_uniform
+from bcq_tf.embeddings.uniform.quantization import quantize_uniform
 from bcq_tf.layers.float_weight import DTYPES, FloatTable, FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.table_weight import TableWeight

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 
 from bcq_tf.embeddings import additive_codes
-from bcq_tf.embeddings.additive import errors
-from bcq_tf.embeddings.codebook_fit import fitted_codebooks, pair_counts, sums_by_index
-from bcq_tf.embeddings.index_search import improve_indexes, residuals
-from bcq_tf.embeddings.residual_start import residual_codes
+from bcq_tf.embeddings.compositional.additive import errors
+from bcq_tf.embeddings.compositional.codebook_fit import (
+    fitted_codebooks,
+    pair_counts,
+    sums_by_index,
+)
+from bcq_tf.embeddings.compositional.index_search import improve_indexes, residuals
+from bcq_tf.embeddings.compositional.residual_start import residual_codes
 from bcq_tf.solvers import spans
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bcq_tf.embeddings import AnalogyScore, CompressedVectors, WordVectors, analogies, analogy_score
+from bcq_tf.embeddings import AnalogyScore, CompressedVectors, WordVectors, analogy_score
+from bcq_tf.embeddings.evaluation import analogies
 from tests.embeddings.tables import some_codes, some_matrix
 
 # king - man + woman: the queen is nearest once the three words of the question do not count.

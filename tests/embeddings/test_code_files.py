@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.embeddings.code_files import read_codes, write_codes
+from bcq_tf.embeddings.compositional.code_files import read_codes, write_codes
 from bcq_tf.file import FileFormatError
 
 WORDS = ["of", "naïve", "two words", "3"]

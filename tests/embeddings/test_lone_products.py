@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bcq_tf.embeddings import lone_products
-from bcq_tf.embeddings.lone_products import product, product_of_columns
+from bcq_tf.embeddings.compositional import lone_products
+from bcq_tf.embeddings.compositional.lone_products import product, product_of_columns
 
 
 @pytest.mark.parametrize("rows", [1, 6, 7, 20, 21])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bcq_tf.embeddings import neighbour_overlap, neighbours
+from bcq_tf.embeddings import neighbour_overlap
+from bcq_tf.embeddings.evaluation import neighbours
 from tests.embeddings.tables import KINDS, some_codes, some_matrix
 
 

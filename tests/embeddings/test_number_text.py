@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bcq_tf.embeddings.number_text import parse_row, parse_rows
+from bcq_tf.embeddings.vector_files.number_text import parse_row, parse_rows
 
 FORMATS = ("%.9g", "%.17g", "%.5g", "%.6f", "%f", "%.12f", "%d", "%+.3e", "%.0f", "%r")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bcq_tf.embeddings.clipping import clipping_error, histogram
-from bcq_tf.embeddings.uniform import quantize_uniform
+from bcq_tf.embeddings.uniform.clipping import clipping_error, histogram
+from bcq_tf.embeddings.uniform.quantization import quantize_uniform
 from bcq_tf.packing import unpack_fields
 from bcq_tf.uniform_codes import UniformCodes
 

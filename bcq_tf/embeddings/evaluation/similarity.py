@@ -8,8 +8,8 @@ import os
 
 import numpy as np
 
-from bcq_tf.embeddings.neighbours import unit_rows
-from bcq_tf.embeddings.word_lines import line_error, read_lines
+from bcq_tf.embeddings.evaluation.neighbours import unit_rows
+from bcq_tf.embeddings.evaluation.word_lines import line_error, read_lines
 from bcq_tf.embeddings.word_table import WordTable
 
 FEWEST_PAIRS = 20  # of a set that counts in the mean

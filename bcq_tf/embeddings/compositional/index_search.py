@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.embeddings.lone_products import product
+from bcq_tf.embeddings.compositional.lone_products import product
 from bcq_tf.solvers.spans import for_chunks
 
 TRIALS = 4  # of a round

@@ -8,10 +8,10 @@ import os
 import warnings
 
 from bcq_tf.atomic import replacing
-from bcq_tf.embeddings import vector_array
-from bcq_tf.embeddings.vector_binary import looks_binary, read_binary, write_binary
-from bcq_tf.embeddings.vector_source import VectorFileError, open_source
-from bcq_tf.embeddings.vector_text import read_text, write_text
+from bcq_tf.embeddings.vector_files import vector_array
+from bcq_tf.embeddings.vector_files.vector_binary import looks_binary, read_binary, write_binary
+from bcq_tf.embeddings.vector_files.vector_source import VectorFileError, open_source
+from bcq_tf.embeddings.vector_files.vector_text import read_text, write_text
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 

@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from bcq_tf import file
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.embeddings.autoencoder import CodeAutoencoder
-from bcq_tf.embeddings.best_weights import BestWeights
-from bcq_tf.embeddings.code_files import write_codes
-from bcq_tf.embeddings.code_sizes import check_sizes
-from bcq_tf.embeddings.row_distance import distance
+from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
+from bcq_tf.embeddings.compositional.best_weights import BestWeights
+from bcq_tf.embeddings.compositional.code_files import write_codes
+from bcq_tf.embeddings.compositional.code_sizes import check_sizes
+from bcq_tf.embeddings.evaluation.row_distance import distance
 from bcq_tf.solvers.checks import check_matrix
 
 ROWS_AT_ONCE = 1 << 12  # outside of training

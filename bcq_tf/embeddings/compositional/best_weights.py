@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from bcq_tf import file
-from bcq_tf.embeddings.autoencoder import CodeAutoencoder
+from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 
 MONITOR = "val_distance"
 _SIZES = ("M", "K", "dimensions")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes import row_blocks
-from bcq_tf.embeddings.row_collector import RowCollector
-from bcq_tf.embeddings.vector_source import BLOCK_BYTES, VectorSource
-from bcq_tf.embeddings.vector_text import parse_header
+from bcq_tf.embeddings.vector_files.row_collector import RowCollector
+from bcq_tf.embeddings.vector_files.vector_source import BLOCK_BYTES, VectorSource
+from bcq_tf.embeddings.vector_files.vector_text import parse_header
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.config import check_bits, check_choice
-from bcq_tf.embeddings.clipping import best_limit, histogram
-from bcq_tf.embeddings.known_levels import known_limit
+from bcq_tf.embeddings.uniform.clipping import best_limit, histogram
+from bcq_tf.embeddings.uniform.known_levels import known_limit
 from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.solvers.spans import for_chunks
 from bcq_tf.uniform_codes import UniformCodes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.embeddings.vector_source import VectorSource
+from bcq_tf.embeddings.vector_files.vector_source import VectorSource
 from bcq_tf.embeddings.word_vectors import WordVectors
 
 GROWTH = 1.125

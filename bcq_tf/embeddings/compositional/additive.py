@@ -11,11 +11,11 @@ import numpy as np
 from bcq_tf.codes import row_blocks
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.config import check_choice
-from bcq_tf.embeddings.code_sizes import check_sizes
-from bcq_tf.embeddings.codebook_dtype import stored_codebooks
-from bcq_tf.embeddings.codebook_fit import fitted_codebooks
-from bcq_tf.embeddings.index_search import improve_indexes, residuals
-from bcq_tf.embeddings.residual_start import residual_codes
+from bcq_tf.embeddings.compositional.code_sizes import check_sizes
+from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
+from bcq_tf.embeddings.compositional.codebook_fit import fitted_codebooks
+from bcq_tf.embeddings.compositional.index_search import improve_indexes, residuals
+from bcq_tf.embeddings.compositional.residual_start import residual_codes
 from bcq_tf.solvers.checks import check_matrix
 
 DTYPES = ("float32", "float16")

@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from bcq_tf.embeddings.neighbours import nearest, unit_rows
-from bcq_tf.embeddings.word_lines import line_error, read_lines
+from bcq_tf.embeddings.evaluation.neighbours import nearest, unit_rows
+from bcq_tf.embeddings.evaluation.word_lines import line_error, read_lines
 from bcq_tf.embeddings.word_table import WordTable
 
 AT_ONCE = 1 << 14  # questions

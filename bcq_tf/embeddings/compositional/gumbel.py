@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.embeddings.codebook_dtype import stored_codebooks
-from bcq_tf.embeddings.compressor import EmbeddingCompressor
+from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
+from bcq_tf.embeddings.compositional.compressor import EmbeddingCompressor
 from bcq_tf.solvers.checks import check_matrix
 
 BATCH = 64

@@ -1,0 +1,1 @@
+"""What a compressed table is worth: distances, overlaps, tests of similarity and analogy."""

@@ -1,0 +1,1 @@
+"""Tables on equally spaced levels within one clipping limit."""
