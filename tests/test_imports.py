@@ -69,7 +69,7 @@ MAY_IMPORT = {
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
     "legacy_file model_table native ops pack_report report solvers strict_json tables embeddings "
     "packing",
-    "bcq_tf.cli.embed_picture": "matplotlib atomic",
+    "bcq_tf.cli.embed.picture": "matplotlib atomic",
     "bcq_tf.__main__": "cli",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",

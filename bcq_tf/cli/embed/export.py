@@ -7,9 +7,9 @@ import dataclasses
 import os
 
 from bcq_tf.cli.command import Command
+from bcq_tf.cli.embed.word_tables import read_compressed
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_output
-from bcq_tf.cli.word_tables import read_compressed
 from bcq_tf.embeddings.vector_files.vector_array import SUFFIX, words_path
 from bcq_tf.embeddings.vector_files.vector_file import FORMATS
 from bcq_tf.tables import as_text

@@ -6,9 +6,9 @@ import argparse
 import dataclasses
 
 from bcq_tf.cli.command import Command
+from bcq_tf.cli.embed.word_tables import read_compressed
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.parser import positive
-from bcq_tf.cli.word_tables import read_compressed
 from bcq_tf.tables import as_text, table
 
 EXAMPLES = """\

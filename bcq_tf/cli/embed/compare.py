@@ -10,10 +10,10 @@ import time
 from contextlib import redirect_stdout
 
 from bcq_tf.cli.command import Command
+from bcq_tf.cli.embed.word_tables import add_vectors, read_vectors
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists, check_output
 from bcq_tf.cli.parser import positive, positives
-from bcq_tf.cli.word_tables import add_vectors, read_vectors
 from bcq_tf.config import check_bits
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS
 from bcq_tf.embeddings.evaluation.quality import Quality
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> Comparison:
             lines.append(_measure(options, vectors, method, label, settings, tests))
     result = Comparison(options.vectors, vectors.shape, lines, skipped, options.picture)
     if options.picture:
-        from bcq_tf.cli.embed_picture import draw
+        from bcq_tf.cli.embed.picture import draw
 
         with blaming_input():
             draw(result, options.picture)

@@ -9,10 +9,10 @@ import sys
 from contextlib import redirect_stdout
 
 from bcq_tf.cli.command import Command
+from bcq_tf.cli.embed.word_tables import add_vectors, read_vectors
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_output
 from bcq_tf.cli.parser import positive
-from bcq_tf.cli.word_tables import add_vectors, read_vectors
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
 from bcq_tf.file import SUFFIX
 from bcq_tf.tables import as_text

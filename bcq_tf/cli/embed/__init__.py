@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bcq_tf.cli import embed_compare, embed_compress, embed_export, embed_neighbours
 from bcq_tf.cli.command import Group
+from bcq_tf.cli.embed import compare, compress, export, neighbours
 
 EXAMPLES = """\
   python -m bcq_tf embed compress glove.txt glove.bcq.npy --method binary --bits 2
@@ -19,9 +19,9 @@ COMMAND = Group(
     ".npy matrix with a file of words.",
     EXAMPLES,
     (
-        embed_compress.COMMAND,
-        embed_compare.COMMAND,
-        embed_export.COMMAND,
-        embed_neighbours.COMMAND,
+        compress.COMMAND,
+        compare.COMMAND,
+        export.COMMAND,
+        neighbours.COMMAND,
     ),
 )
