@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import layers as L  # noqa: N812
 
 import bcq_tf
+from bcq_tf.layers import FastEmbedding
 from tests.models import mlp
 
 IDS = np.random.default_rng(0).integers(1, 90, (3, 12)).astype("int32")
@@ -90,6 +91,11 @@ def tied():
     return model
 
 
+def fast():
+    ids = keras.Input((12,), dtype="int32")
+    return keras.Model(ids, L.Dense(70)(FastEmbedding(90, 48)(ids)))
+
+
 MODELS = {
     "mlp": (mlp, VECTORS),
     "sequential": (sequential, VECTORS),
@@ -98,6 +104,7 @@ MODELS = {
     "recurrent": (recurrent, IDS),
     "convolutional": (convolutional, IMAGES),
     "tied": (tied, IDS),
+    "fast": (fast, IDS),
     "no_config": (no_config, IDS),
 }
 

@@ -46,8 +46,11 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
         """The float table [vocabulary, dimensions], made at each access."""
         return self.float_value("embeddings")
 
-    def call(self, inputs):
-        """inputs integers of any shape -> [..., dimensions] in the compute dtype."""
+    def call(self, inputs, training=None):
+        """inputs integers of any shape -> [..., dimensions] in the compute dtype.
+
+        training: of no effect; a graph in which the layer was a `FastEmbedding` passes it.
+        """
         if not keras.backend.is_int_dtype(inputs.dtype):
             inputs = keras.ops.cast(inputs, "int32")
         weight = self.packed_weights["embeddings"]

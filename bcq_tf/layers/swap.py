@@ -14,6 +14,7 @@ from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
 from bcq_tf.layers.embedding import BCQEmbedding
+from bcq_tf.layers.fast_embedding import FastEmbedding
 from bcq_tf.layers.float_embedding import FloatEmbedding
 from bcq_tf.layers.float_weight import FloatWeight
 from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer, begin_packing
@@ -27,12 +28,14 @@ _PACKED_CLASSES = {
     layers.Dense: BCQDense,
     layers.EinsumDense: BCQEinsumDense,
     layers.Embedding: BCQEmbedding,
+    FastEmbedding: BCQEmbedding,
     layers.ReversibleEmbedding: BCQReversibleEmbedding,
     layers.Conv1D: BCQConv1D,
     layers.Conv2D: BCQConv2D,
     layers.Conv3D: BCQConv3D,
 }
-# Of an Embedding, by how its table is kept.
+_EMBEDDINGS = (layers.Embedding, FastEmbedding)
+# Of these, by how the table is kept.
 _EMBEDDING_CLASSES = {
     PackedWeight: BCQEmbedding,
     UniformWeight: UniformEmbedding,
@@ -46,7 +49,7 @@ def why_not_packed(layer, weight: PackedWeight | TableWeight) -> str | None:
     base = _known_base(type(layer))
     if base is None:
         return f"layers of type {type(layer).__name__} compute from float weights"
-    if base is not layers.Embedding and isinstance(weight, TableWeight):
+    if base not in _EMBEDDINGS and isinstance(weight, TableWeight):
         return f"layers of type {type(layer).__name__} compute products, which take binary codes"
     for method in ("call", "build"):
         if getattr(type(layer), method) is not getattr(base, method):
@@ -116,7 +119,7 @@ def _packed_class(float_class: type, weight_class: type) -> type:
     # A subclass that changes neither call nor build keeps its other methods.
     base = _known_base(float_class)
     packed = _PACKED_CLASSES[base]
-    if base is layers.Embedding:
+    if base in _EMBEDDINGS:
         packed = _EMBEDDING_CLASSES[weight_class]
     if float_class is base:
         return packed
