@@ -15,11 +15,12 @@ class CompositionalEmbedding(PackedEmbedding):
     Make one with `CompositionalEmbedding.from_codes(bcq_tf.embeddings.additive_codes(matrix, M,
     K))`. It holds the packed indexes and the codebooks, R ceil(M log2(K) / 8) + 4 M K D bytes (2 in
     place of 4 with float16 codebooks), and no float table. A row is put together when it is looked
-    up, in plain TensorFlow ops: in float32 the bits of `codes.reconstruct()`.
+    up: in float32 the bits of `codes.reconstruct()`. `model.export` within
+    `bcq_tf.ops.portable_ops()` gives a SavedModel that needs no bcq_tf.
 
     The codebooks can train, as Shu & Nakayama 2018 do with the codes held; the indexes never do. An
-    id that is no row is an error on the CPU; under XLA and on a GPU, where TensorFlow cannot raise,
-    its row is NaN.
+    id that is no row is an error on the CPU; on a GPU, and under XLA where the library is not
+    compiled, its row is NaN.
     """
 
     CODES = CompositionalCodes

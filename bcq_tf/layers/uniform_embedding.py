@@ -14,11 +14,12 @@ class UniformEmbedding(PackedEmbedding):
 
     Make one with `UniformEmbedding.from_codes(bcq_tf.embeddings.quantize_uniform(matrix, bits))`.
     It holds the packed codes and no float table, in R ceil(C bits / 8) bytes and a few more. A row
-    is unpacked when it is looked up, in plain TensorFlow ops: the values of `codes.reconstruct()`.
+    is unpacked when it is looked up: the values of `codes.reconstruct()`. `model.export` within
+    `bcq_tf.ops.portable_ops()` gives a SavedModel that needs no bcq_tf.
 
     The table is frozen: the codes do not train, whatever `trainable` says, and the other layers of
-    a model do. An id that is no row is an error on the CPU; under XLA and on a GPU, where
-    TensorFlow cannot raise, its row is NaN.
+    a model do. An id that is no row is an error on the CPU; on a GPU, and under XLA where the
+    library is not compiled, its row is NaN.
     """
 
     CODES = UniformCodes

@@ -1,9 +1,10 @@
-"""`compositional_gather`: rows that are sums of codebook vectors, in plain TensorFlow ops."""
+"""`compositional_gather`: rows that are sums of codebook vectors."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
+from bcq_tf.ops import compiled_lookup
 from bcq_tf.ops.fields import gather_fields, integer_ids, nan_where_no_row
 
 
@@ -11,7 +12,7 @@ def compositional_gather(packed, codebooks, ids, bits: int):
     """The rows `ids` of the matrix that `CompositionalCodes` of these parts stand for.
 
     The vectors are added one codebook after the other, so that there is never more than one vector
-    a row in memory.
+    a row in memory. The gradient's sums are float32; the compiled op's run in the order of the ids.
 
     Args:
         packed: uint8 [R, ceil(M bits / 8)].
@@ -24,14 +25,19 @@ def compositional_gather(packed, codebooks, ids, bits: int):
 
     Raises:
         TypeError: ids are no integers.
-        tf.errors.InvalidArgumentError: on the CPU, an id is no row. On a GPU and under XLA
-            TensorFlow cannot raise: such a row is NaN there.
+        tf.errors.InvalidArgumentError: an id is no row; the message names it. Plain TensorFlow ops
+            cannot raise on a GPU or under XLA: such a row is NaN there.
     """
+    if compiled_lookup.chosen():
+        return compiled_lookup.compositional_rows(packed, codebooks, ids, bits)
     ids = integer_ids(ids)
     count, entries, dimensions = codebooks.shape
     indexes = gather_fields(packed, ids, bits, count)
     vectors = tf.reshape(tf.cast(codebooks, tf.float32), [-1, dimensions])
     total = tf.gather(vectors, indexes[..., 0])
     for m in range(1, count):
-        total += tf.gather(vectors, indexes[..., m] + m * entries)
+        # Without the dependency, TensorFlow gathers all and adds them in another order.
+        with tf.control_dependencies([total]):
+            vector = tf.gather(vectors, indexes[..., m] + m * entries)
+        total += vector
     return nan_where_no_row(total, ids, packed.shape[0])

@@ -1,9 +1,10 @@
-"""`uniform_gather`: rows of a table on equally spaced levels, in plain TensorFlow ops."""
+"""`uniform_gather`: rows of a table on equally spaced levels."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
+from bcq_tf.ops import compiled_lookup
 from bcq_tf.ops.fields import gather_fields, integer_ids, nan_where_no_row
 
 
@@ -23,9 +24,11 @@ def uniform_gather(packed, half_step, ids, bits: int, columns: int, zero_rows=No
 
     Raises:
         TypeError: ids are no integers.
-        tf.errors.InvalidArgumentError: on the CPU, an id is no row. On a GPU and under XLA
-            TensorFlow cannot raise: such a row is NaN there.
+        tf.errors.InvalidArgumentError: an id is no row; the message names it. Plain TensorFlow ops
+            cannot raise on a GPU or under XLA: such a row is NaN there.
     """
+    if compiled_lookup.chosen():
+        return compiled_lookup.uniform_rows(packed, half_step, ids, bits, columns, zero_rows)
     ids = integer_ids(ids)
     fields = gather_fields(packed, ids, bits, columns, tf.float32)
     steps = nan_where_no_row(_steps(half_step, ids, zero_rows), ids, packed.shape[0])

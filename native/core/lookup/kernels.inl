@@ -1,0 +1,243 @@
+/* Rows of packed integers, for one instruction set; included inside its namespace, after lanes.inl. */
+
+enum { kAhead = 8, kStrip = 4 }; /* rows fetched ahead; vectors of 16 columns summed together */
+
+/* 16 fields of up to 8 bits begin at a whole byte: the bytes that hold each, and its place in them. */
+struct FieldPlaces {
+  uint8_t bytes[4 * kLanes]; /* 4 a lane, the first two of which matter */
+  int32_t shifts[kLanes];
+};
+
+template <int bits>
+static constexpr FieldPlaces field_places() {
+  FieldPlaces places = {};
+  for (int i = 0; i < kLanes; ++i) {
+    const int first = i * bits / 8;
+    for (int b = 0; b < 4; ++b) places.bytes[4 * i + b] = first + b < 15 ? first + b : 15;
+    places.shifts[i] = i * bits % 8;
+  }
+  return places;
+}
+
+/* The 16 fields that begin at `from`; reads 16 bytes. */
+template <int bits>
+static inline i32x16 read_fields(const uint8_t* from) {
+#if defined(BCQ_AVX512) || defined(BCQ_AVX2)
+  alignas(64) static constexpr FieldPlaces kPlaces = field_places<bits>();
+#endif
+#if defined(BCQ_AVX512)
+  const __m512i row = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i*)from));
+  const __m512i words = _mm512_permutexvar_epi8(_mm512_load_si512(kPlaces.bytes), row);
+  const __m512i shifted = _mm512_srlv_epi32(words, _mm512_load_si512(kPlaces.shifts));
+  return (i32x16)_mm512_and_si512(shifted, _mm512_set1_epi32((1 << bits) - 1));
+#elif defined(BCQ_AVX2)
+  const __m256i row = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)from));
+  i32x16 fields;
+  for (int half = 0; half < 2; ++half) {
+    const __m256i* bytes = (const __m256i*)kPlaces.bytes + half;
+    const __m256i* shifts = (const __m256i*)kPlaces.shifts + half;
+    const __m256i words = _mm256_shuffle_epi8(row, _mm256_load_si256(bytes));
+    const __m256i shifted = _mm256_srlv_epi32(words, _mm256_load_si256(shifts));
+    store((char*)&fields + 32 * half,
+          (i32x8)_mm256_and_si256(shifted, _mm256_set1_epi32((1 << bits) - 1)));
+  }
+  return fields;
+#else
+  i32x16 fields;
+  for (int half = 0; half < 2; ++half) {
+    uint64_t word = 0;
+    for (int b = 0; b < bits; ++b) word |= (uint64_t)from[half * bits + b] << (8 * b);
+    for (int i = 0; i < 8; ++i) fields[8 * half + i] = word >> (bits * i) & ((1 << bits) - 1);
+  }
+  return fields;
+#endif
+}
+
+/* Those of which not all 16 bytes may be within the table. */
+template <int bits>
+static inline i32x16 read_last_fields(const uint8_t* from, const uint8_t* end) {
+  if (end - from >= 16) return read_fields<bits>(from);
+  uint8_t bytes[16] = {};
+  __builtin_memcpy(bytes, from, end - from);
+  return read_fields<bits>(bytes);
+}
+
+static inline void fetch_row(const uint8_t* row, int64_t width) {
+  for (int64_t b = 0; b < width; b += 64) __builtin_prefetch(row + b);
+}
+
+template <int bits>
+static void levels_of(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
+  constexpr int last_level = (1 << bits) - 1;
+  const int64_t columns = t->columns, width = divide_up(columns * bits, 8);
+  const uint8_t* end = t->packed + t->rows * width;
+  const float* last = out + count * columns;
+  const float half_step = t->half_step;
+  for (int64_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) fetch_row(t->packed + rows[i + kAhead] * width, width);
+    const uint8_t* from = t->packed + rows[i] * width;
+    float* to = out + i * columns;
+    const auto values = [=](const i32x16& k) {
+      return __builtin_convertvector(2 * k - last_level, f32x16) * half_step;
+    };
+    int64_t c = 0;
+    // What is written past the end of a row is where the next one goes.
+    if (end - from >= width + 16 && last - to >= columns + kLanes) {
+      for (; c < columns; c += kLanes, from += 2 * bits) {
+        store(to + c, values(read_fields<bits>(from)));
+      }
+    }
+    for (; c < columns; c += kLanes, from += 2 * bits) {
+      const f32x16 some = values(read_last_fields<bits>(from, end));
+      __builtin_memcpy(to + c, &some, smaller(kLanes, columns - c) * sizeof(float));
+    }
+  }
+}
+
+/* Indexes of up to 8 bits. */
+template <int bits>
+static bool short_indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
+                          int32_t* vectors) {
+  const i32x16 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const int32_t entries = (int32_t)t->entries;
+  const int64_t stride = index_stride(t), width = divide_up(t->count * bits, 8);
+  const uint8_t* end = t->packed + t->rows * width;
+  i32x16 wrong = {};
+  for (int64_t i = 0; i < count; ++i, vectors += stride) {
+    if (i + kAhead < count) fetch_row(t->packed + rows[i + kAhead] * width, width);
+    const uint8_t* from = t->packed + rows[i] * width;
+    for (int64_t m = 0; m < t->count; m += kLanes, from += 2 * bits) {
+      const i32x16 fields = read_last_fields<bits>(from, end);
+      wrong |= (fields >= entries) & (lanes < (int32_t)smaller(t->count - m, kLanes));
+      store(vectors + m, fields + (lanes + (int32_t)m) * entries);
+    }
+  }
+  int32_t any = 0;
+  for (int i = 0; i < kLanes; ++i) any |= wrong[i];
+  return any == 0;
+}
+
+/* Indexes of any number of bits, a byte after the other. */
+static bool long_indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
+                         int32_t* vectors) {
+  const int64_t stride = index_stride(t), width = divide_up(t->count * t->bits, 8);
+  const uint32_t mask = (1u << t->bits) - 1;
+  bool fit = true;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint8_t* from = t->packed + rows[i] * width;
+    uint32_t held = 0;
+    int32_t held_bits = 0;
+    for (int64_t m = 0; m < t->count; ++m) {
+      for (; held_bits < t->bits; held_bits += 8) held |= (uint32_t)*from++ << held_bits;
+      const uint32_t index = held & mask;
+      fit &= index < t->entries;
+      vectors[i * stride + m] = (int32_t)(m * t->entries + index);
+      held >>= t->bits;
+      held_bits -= t->bits;
+    }
+  }
+  return fit;
+}
+
+/* The columns `at`[0 ... Vectors - 1] and 15 after each. */
+template <bcq_type type, int Vectors>
+static void sum_strip(const bcq_compositional* t, const int32_t* vectors, int64_t count,
+                      const int64_t* at, float* out) {
+  const int64_t columns = t->columns, stride = index_stride(t), codebooks = t->count;
+  const char* from[Vectors];
+  for (int v = 0; v < Vectors; ++v) from[v] = (const char*)element(t->codebooks, type, at[v]);
+  for (int64_t i = 0; i < count; ++i, vectors += stride, out += columns) {
+    f32x16 sums[Vectors] = {};
+    for (int64_t m = 0; m < codebooks; ++m) {
+      const int64_t byte = vectors[m] * columns * type_bytes(type);
+      for (int v = 0; v < Vectors; ++v) sums[v] += load_lanes(from[v] + byte, type);
+    }
+    for (int v = 0; v < Vectors; ++v) store(out + at[v], sums[v]);
+  }
+}
+
+/* Fewer than 16 columns. */
+template <bcq_type type>
+static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t count, float* out) {
+  const int64_t columns = t->columns, stride = index_stride(t);
+  const int64_t whole = t->count * t->entries * columns - kLanes; /* the last that can be loaded */
+  const float* last = out + count * columns;
+  for (int64_t i = 0; i < count; ++i, vectors += stride, out += columns) {
+    f32x16 sums = {};
+    for (int64_t m = 0; m < t->count; ++m) {
+      const int64_t at = vectors[m] * columns;
+      const void* from = element(t->codebooks, type, at);
+      sums += at <= whole ? load_lanes(from, type) : load_some(from, type, columns);
+    }
+    if (last - out >= kLanes) {
+      store(out, sums); /* what is too much is where the next rows go */
+    } else {
+      __builtin_memcpy(out, &sums, columns * sizeof(float));
+    }
+  }
+}
+
+template <bcq_type type>
+static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t count, float* out) {
+  if (t->columns < kLanes) return sum_few<type>(t, vectors, count, out);
+  static constexpr void (*kSum[])(const bcq_compositional*, const int32_t*, int64_t,
+                                  const int64_t*, float*) = {
+      sum_strip<type, 1>, sum_strip<type, 2>, sum_strip<type, 3>, sum_strip<type, kStrip>};
+  for (int64_t first = 0; first < t->columns; first += kStrip * kLanes) {
+    int64_t at[kStrip];
+    int found = 0;
+    // The last 16 columns are a vector too: some may be in two, which gives them the same sums.
+    for (int64_t c = first; c < t->columns && found < kStrip; c += kLanes) {
+      at[found++] = smaller(c, t->columns - kLanes);
+    }
+    kSum[found - 1](t, vectors, count, at, out);
+  }
+}
+
+/* 16 * n + Last columns. */
+template <int Last>
+static void scatter_rows(const bcq_compositional* t, const int32_t* vectors, int64_t count,
+                         int64_t first, int64_t last, int64_t columns, const float* dout,
+                         float* sums) {
+  const int64_t whole = columns - Last, stride = index_stride(t);
+  for (int64_t i = 0; i < count; ++i, vectors += stride, dout += t->columns) {
+    for (int64_t m = first; m < last; ++m) {
+      float* to = sums + vectors[m] * t->columns;
+      for (int64_t c = 0; c < whole; c += kLanes) {
+        store(to + c, load<f32x16>(to + c) + load<f32x16>(dout + c));
+      }
+      for (int64_t c = whole; c < whole + Last; ++c) to[c] += dout[c];
+    }
+  }
+}
+
+#define BCQ_8(F) F<1>, F<2>, F<3>, F<4>, F<5>, F<6>, F<7>, F<8>
+
+static void levels(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
+  static constexpr void (*kLevels[])(const bcq_uniform*, const int64_t*, int64_t, float*) = {
+      BCQ_8(levels_of)};
+  kLevels[t->bits - 1](t, rows, count, out);
+}
+
+static bool indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
+                    int32_t* vectors) {
+  static constexpr bool (*kIndexes[])(const bcq_compositional*, const int64_t*, int64_t,
+                                      int32_t*) = {BCQ_8(short_indexes)};
+  return (t->bits <= 8 ? kIndexes[t->bits - 1] : long_indexes)(t, rows, count, vectors);
+}
+
+static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t count, float* out) {
+  (t->type == BCQ_FLOAT32 ? sum_of<BCQ_FLOAT32> : sum_of<BCQ_FLOAT16>)(t, vectors, count, out);
+}
+
+static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t count,
+                    int64_t first, int64_t last, int64_t columns, const float* dout, float* sums) {
+  static constexpr void (*kScatter[kLanes])(const bcq_compositional*, const int32_t*, int64_t,
+                                            int64_t, int64_t, int64_t, const float*, float*) = {
+      scatter_rows<0>, BCQ_8(scatter_rows),
+      scatter_rows<9>, scatter_rows<10>, scatter_rows<11>, scatter_rows<12>,
+      scatter_rows<13>, scatter_rows<14>, scatter_rows<15>};
+  kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums);
+}
+
+static constexpr LookupKernels kLookup = {levels, indexes, sum, scatter};

@@ -1,0 +1,227 @@
+#include "lookup.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+
+#include "../export.h"
+#include "kernels.h"
+
+namespace {
+
+using namespace bcq;
+
+constexpr int64_t kBlock = kLookupRows;
+constexpr int64_t kColumns = 64; /* of a part of the gradient, at most */
+constexpr double kPerRow = 2, kPerLevel = .04, kPerSummand = .04; /* nanoseconds, roughly */
+
+struct Free {
+  void operator()(int32_t* memory) const { std::free(memory); }
+};
+using Indexes = std::unique_ptr<int32_t, Free>;
+
+const LookupKernels& lookup() {
+#if defined(__x86_64__)
+  if (bcq_cpu_isa() == BCQ_AVX512) return kAvx512Lookup;
+  if (bcq_cpu_isa() == BCQ_AVX2) return kAvx2Lookup;
+#endif
+  return kPortableLookup;
+}
+
+struct Job {
+  const bcq_uniform* uniform;
+  const bcq_compositional* compositional;
+  int64_t rows; /* of the table */
+  bcq_ids ids;
+  int64_t count;
+  const float* dout;
+  float* to;
+  int64_t codebook_parts; /* that the gradient's work is cut into, for each part of the columns */
+  std::atomic<int64_t> bad{INT64_MAX};
+  std::atomic<bcq_status> status{BCQ_OK};
+
+  void Bad(int64_t index) {
+    int64_t first = bad;
+    while (index < first && !bad.compare_exchange_weak(first, index)) {
+    }
+  }
+};
+
+int64_t id_at(const bcq_ids& ids, int64_t index) {
+  return ids.bytes == 4 ? static_cast<const int32_t*>(ids.data)[index]
+                        : static_cast<const int64_t*>(ids.data)[index];
+}
+
+/* The ids from `first` to `last` - 1, at most kBlock. False: one of them is no row. */
+bool read_ids(Job& job, int64_t first, int64_t last, int64_t* rows) {
+  for (int64_t i = first; i < last; ++i) {
+    const int64_t id = id_at(job.ids, i);
+    if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(job.rows)) {
+      job.Bad(i);
+      return false;
+    }
+    rows[i - first] = id;
+  }
+  return true;
+}
+
+bool marked(const uint8_t* marks, int64_t row) { return marks[row / 8] >> row % 8 & 1; }
+
+void uniform_rows(void* argument, int64_t begin, int64_t end) {
+  Job& job = *static_cast<Job*>(argument);
+  const bcq_uniform& table = *job.uniform;
+  int64_t rows[kBlock];
+  for (int64_t first = begin; first < end; first += kBlock) {
+    const int64_t last = smaller(first + kBlock, end);
+    if (!read_ids(job, first, last, rows)) return;
+    float* out = job.to + first * table.columns;
+    lookup().levels(&table, rows, last - first, out);
+    if (table.zero_rows == nullptr) continue;
+    for (int64_t i = 0; i < last - first; ++i) {
+      if (!marked(table.zero_rows, rows[i])) continue;
+      std::memset(out + i * table.columns, 0, table.columns * sizeof(float));
+    }
+  }
+}
+
+Indexes memory_of_indexes(Job& job) {
+  const int64_t bytes = kBlock * index_stride(job.compositional) * sizeof(int32_t);
+  Indexes memory(static_cast<int32_t*>(std::malloc(bytes)));
+  if (memory == nullptr) job.status = BCQ_NO_MEMORY;
+  return memory;
+}
+
+/* False: an id is no row, or an index too large. */
+bool read_indexes(Job& job, int64_t first, int64_t last, int32_t* vectors) {
+  int64_t rows[kBlock];
+  if (!read_ids(job, first, last, rows)) return false;
+  if (lookup().indexes(job.compositional, rows, last - first, vectors)) return true;
+  job.status = BCQ_BAD_ARGUMENT;
+  return false;
+}
+
+void compositional_rows(void* argument, int64_t begin, int64_t end) {
+  Job& job = *static_cast<Job*>(argument);
+  const Indexes vectors = memory_of_indexes(job);
+  if (vectors == nullptr) return;
+  for (int64_t first = begin; first < end; first += kBlock) {
+    const int64_t last = smaller(first + kBlock, end);
+    if (!read_indexes(job, first, last, vectors.get())) return;
+    lookup().sum(job.compositional, vectors.get(), last - first,
+                 job.to + first * job.compositional->columns);
+  }
+}
+
+/* One part of the gradient: some columns of some codebooks. */
+void add_part(Job& job, int64_t begin, int64_t end, int64_t first_book, int64_t last_book,
+              int32_t* vectors) {
+  const bcq_compositional& table = *job.compositional;
+  for (int64_t v = first_book * table.entries; v < last_book * table.entries; ++v) {
+    std::memset(job.to + v * table.columns + begin, 0, (end - begin) * sizeof(float));
+  }
+  for (int64_t first = 0; first < job.count; first += kBlock) {
+    const int64_t last = smaller(first + kBlock, job.count);
+    if (!read_indexes(job, first, last, vectors)) return;
+    lookup().scatter(&table, vectors, last - first, first_book, last_book, end - begin,
+                     job.dout + first * table.columns + begin, job.to + begin);
+  }
+}
+
+void add(void* argument, int64_t begin, int64_t end) {
+  Job& job = *static_cast<Job*>(argument);
+  const bcq_compositional& table = *job.compositional;
+  const Indexes vectors = memory_of_indexes(job);
+  if (vectors == nullptr) return;
+  for (int64_t item = begin; item < end; ++item) {
+    const int64_t column = item / job.codebook_parts * kColumns, part = item % job.codebook_parts;
+    add_part(job, column, smaller(column + kColumns, table.columns),
+             part * table.count / job.codebook_parts,
+             (part + 1) * table.count / job.codebook_parts, vectors.get());
+  }
+}
+
+void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task, Job* job) {
+  if (items == 0) return;
+  if (parallel.run == nullptr || items == 1) return task(job, 0, items);
+  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, job);
+}
+
+bcq_status finish(const Job& job, int64_t* bad) {
+  if (job.bad == INT64_MAX) return job.status;
+  *bad = job.bad;
+  return BCQ_BAD_ID;
+}
+
+/* Whether rows * columns, all of them, can be counted in bytes; both not negative. */
+bool countable(int64_t rows, int64_t columns) {
+  int64_t elements;
+  return !__builtin_mul_overflow(rows, columns, &elements) && elements <= INT64_MAX / 32;
+}
+
+bool valid_ids(const bcq_ids& ids, int64_t count, int64_t columns, const void* values) {
+  if ((ids.bytes != 4 && ids.bytes != 8) || count < 0) return false;
+  return countable(count, columns) && (count == 0 || (ids.data && values));
+}
+
+bool valid_table(const bcq_uniform* t) {
+  if (t == nullptr || t->rows < 0 || t->columns < 1 || t->bits < 1 || t->bits > 8) return false;
+  return countable(t->rows, t->columns) && (t->rows == 0 || t->packed);
+}
+
+bool valid_table(const bcq_compositional* t) {
+  if (t == nullptr || t->rows < 0 || t->count < 1 || t->columns < 1) return false;
+  if (t->bits < 1 || t->bits > 16 || t->entries < 1 || t->entries > 1 << t->bits) return false;
+  if (t->count > INT32_MAX / t->entries || !countable(t->count * t->entries, t->columns)) {
+    return false;
+  }
+  if (t->type != BCQ_FLOAT32 && t->type != BCQ_FLOAT16) return false;
+  return countable(t->rows, t->count) && (t->rows == 0 || t->packed);
+}
+
+double summands(const bcq_compositional* table) {
+  return static_cast<double>(table->count) * static_cast<double>(table->columns);
+}
+
+}  // namespace
+
+extern "C" {
+
+BCQ_EXPORT bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count,
+                                       float* out, int64_t* bad, bcq_parallel parallel) {
+  if (!valid_table(table) || !bad) return BCQ_BAD_ARGUMENT;
+  if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
+  Job job{table, nullptr, table->rows, ids, count, nullptr, out, 1};
+  const double cost = kPerRow + kPerLevel * static_cast<double>(table->columns);
+  run(parallel, count, cost, uniform_rows, &job);
+  return finish(job, bad);
+}
+
+BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
+                                             int64_t count, float* out, int64_t* bad,
+                                             bcq_parallel parallel) {
+  if (!valid_table(table) || !table->codebooks || !bad) return BCQ_BAD_ARGUMENT;
+  if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
+  Job job{nullptr, table, table->rows, ids, count, nullptr, out, 1};
+  run(parallel, count, kPerRow + kPerSummand * summands(table), compositional_rows, &job);
+  return finish(job, bad);
+}
+
+BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
+                                                 int64_t count, const float* dout,
+                                                 float* dcodebooks, int64_t* bad,
+                                                 bcq_parallel parallel) {
+  if (!valid_table(table) || !dcodebooks || !bad) return BCQ_BAD_ARGUMENT;
+  if (!valid_ids(ids, count, table->columns, dout)) return BCQ_BAD_ARGUMENT;
+  const int64_t column_parts = divide_up(table->columns, kColumns);
+  const int64_t threads = parallel.run == nullptr ? 1 : std::max(parallel.threads, 1);
+  const int64_t wanted = smaller(divide_up(threads, column_parts), table->count);
+  Job job{nullptr, table, table->rows, ids, count, dout, dcodebooks, wanted};
+  const int64_t items = column_parts * wanted;
+  const double cost = summands(table) * static_cast<double>(count + table->entries);
+  run(parallel, items, kPerSummand * cost / static_cast<double>(items), add, &job);
+  return finish(job, bad);
+}
+
+}  // extern "C"
