@@ -8,7 +8,13 @@
 
 namespace bcq {
 
-enum { kLookupRows = 64 }; /* rows that are worked on together, at most */
+enum {
+  kLookupRows = 64, /* rows that are worked on together, at most */
+  kStrip = 64       /* columns that are */
+};
+
+static inline int64_t strips(const bcq_compositional* t) { return divide_up(t->columns, kStrip); }
+static inline int64_t all_vectors(const bcq_compositional* t) { return t->count * t->entries; }
 
 /* Indexes of a row as they are unpacked: all, and some numbers that mean nothing. */
 static inline int64_t index_stride(const bcq_compositional* t) {
@@ -21,12 +27,18 @@ struct LookupKernels {
   /* Which of the codebooks' vectors, counted through all of them, make up `count` rows: vectors
    * [count][index_stride]. False: an index is too large. */
   bool (*indexes)(const bcq_compositional*, const int64_t* rows, int64_t count, int32_t* vectors);
-  /* The sums of these vectors, out [count][columns]. */
-  void (*sum)(const bcq_compositional*, const int32_t* vectors, int64_t count, float* out);
-  /* sums[vector] += dout for the vectors of codebooks `first` to `last` - 1, one row after the
-   * other: `columns` columns from dout[0] and sums[0] on, rows of both as long as vectors are. */
+  /* Strip `strip` of the codebooks as float32, packed [vectors][kStrip], aligned to 64 bytes: what
+   * is added in a strip stands together, in whole cache lines. Tables of 16 columns or more. */
+  void (*pack)(const bcq_compositional*, int64_t strip, float* packed);
+  /* The sums of these vectors, out [count][columns]. packed [strips][vectors][kStrip], or NULL:
+   * then the codebooks are read. */
+  void (*sum)(const bcq_compositional*, const int32_t* vectors, int64_t count, const float* packed,
+              float* out);
+  /* sums += dout for the vectors of codebooks `first` to `last` - 1, one row after the other:
+   * `columns` columns from dout[0] on, whose rows are as long as vectors are. sums begins with the
+   * first vector of codebook `first`; the next one is `stride` further on. */
   void (*scatter)(const bcq_compositional*, const int32_t* vectors, int64_t count, int64_t first,
-                  int64_t last, int64_t columns, const float* dout, float* sums);
+                  int64_t last, int64_t columns, const float* dout, float* sums, int64_t stride);
 };
 
 extern const LookupKernels kPortableLookup;

@@ -1,6 +1,6 @@
 /* Rows of packed integers, for one instruction set; included inside its namespace, after lanes.inl. */
 
-enum { kAhead = 8, kStrip = 4 }; /* rows fetched ahead; vectors of 16 columns summed together */
+enum { kAhead = 8, kParts = kStrip / kLanes }; /* rows fetched ahead; vectors of a strip */
 
 /* 16 fields of up to 8 bits begin at a whole byte: the bytes that hold each, and its place in them. */
 struct FieldPlaces {
@@ -139,20 +139,40 @@ static bool long_indexes(const bcq_compositional* t, const int64_t* rows, int64_
   return fit;
 }
 
-/* The columns `at`[0 ... Vectors - 1] and 15 after each. */
-template <bcq_type type, int Vectors>
-static void sum_strip(const bcq_compositional* t, const int32_t* vectors, int64_t count,
-                      const int64_t* at, float* out) {
-  const int64_t columns = t->columns, stride = index_stride(t), codebooks = t->count;
-  const char* from[Vectors];
-  for (int v = 0; v < Vectors; ++v) from[v] = (const char*)element(t->codebooks, type, at[v]);
-  for (int64_t i = 0; i < count; ++i, vectors += stride, out += columns) {
-    f32x16 sums[Vectors] = {};
-    for (int64_t m = 0; m < codebooks; ++m) {
-      const int64_t byte = vectors[m] * columns * type_bytes(type);
-      for (int v = 0; v < Vectors; ++v) sums[v] += load_lanes(from[v] + byte, type);
+/* Where the parts of strip `strip` of a row begin; returns how many there are. The last 16 columns
+ * are a part too: some may be in two, which gives them the same sums. */
+static inline int parts_of(const bcq_compositional* t, int64_t strip, int64_t* at) {
+  int found = 0;
+  for (int64_t c = strip * kStrip; c < t->columns && found < kParts; c += kLanes) {
+    at[found++] = smaller(c, t->columns - kLanes);
+  }
+  return found;
+}
+
+static void pack(const bcq_compositional* t, int64_t strip, float* packed) {
+  int64_t at[kParts];
+  const int parts = parts_of(t, strip, at);
+  for (int64_t v = 0; v < all_vectors(t); ++v, packed += kStrip) {
+    for (int i = 0; i < parts; ++i) {
+      const void* from = element(t->codebooks, t->type, v * t->columns + at[i]);
+      store(packed + i * kLanes, load_lanes(from, t->type));
     }
-    for (int v = 0; v < Vectors; ++v) store(out + at[v], sums[v]);
+  }
+}
+
+/* The columns at[0 ... Parts - 1] and 15 after each; those of vector v are at from[...] + v step
+ * bytes. */
+template <bcq_type type, int Parts>
+static void sum_strip(const bcq_compositional* t, const int32_t* vectors, int64_t count,
+                      const void* const* from, int64_t step, const int64_t* at, float* out) {
+  const int64_t stride = index_stride(t), codebooks = t->count;
+  for (int64_t i = 0; i < count; ++i, vectors += stride, out += t->columns) {
+    f32x16 sums[Parts] = {};
+    for (int64_t m = 0; m < codebooks; ++m) {
+      const int64_t byte = vectors[m] * step;
+      for (int p = 0; p < Parts; ++p) sums[p] += load_lanes((const char*)from[p] + byte, type);
+    }
+    for (int p = 0; p < Parts; ++p) store(out + at[p], sums[p]);
   }
 }
 
@@ -178,19 +198,21 @@ static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t 
 }
 
 template <bcq_type type>
-static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t count, float* out) {
-  if (t->columns < kLanes) return sum_few<type>(t, vectors, count, out);
-  static constexpr void (*kSum[])(const bcq_compositional*, const int32_t*, int64_t,
-                                  const int64_t*, float*) = {
-      sum_strip<type, 1>, sum_strip<type, 2>, sum_strip<type, 3>, sum_strip<type, kStrip>};
-  for (int64_t first = 0; first < t->columns; first += kStrip * kLanes) {
-    int64_t at[kStrip];
-    int found = 0;
-    // The last 16 columns are a vector too: some may be in two, which gives them the same sums.
-    for (int64_t c = first; c < t->columns && found < kStrip; c += kLanes) {
-      at[found++] = smaller(c, t->columns - kLanes);
+static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t count,
+                   const float* packed, float* out) {
+  static constexpr void (*kSum[kParts])(const bcq_compositional*, const int32_t*, int64_t,
+                                        const void* const*, int64_t, const int64_t*, float*) = {
+      sum_strip<type, 1>, sum_strip<type, 2>, sum_strip<type, 3>, sum_strip<type, 4>};
+  const int64_t columns = packed == nullptr ? t->columns : (int64_t)kStrip;
+  for (int64_t strip = 0; strip < strips(t); ++strip) {
+    int64_t at[kParts];
+    const void* from[kParts];
+    const int parts = parts_of(t, strip, at);
+    for (int p = 0; p < parts; ++p) {
+      from[p] = packed == nullptr ? element(t->codebooks, type, at[p])
+                                  : packed + strip * all_vectors(t) * kStrip + p * kLanes;
     }
-    kSum[found - 1](t, vectors, count, at, out);
+    kSum[parts - 1](t, vectors, count, from, columns * type_bytes(type), at, out);
   }
 }
 
@@ -198,11 +220,11 @@ static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t c
 template <int Last>
 static void scatter_rows(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                          int64_t first, int64_t last, int64_t columns, const float* dout,
-                         float* sums) {
-  const int64_t whole = columns - Last, stride = index_stride(t);
-  for (int64_t i = 0; i < count; ++i, vectors += stride, dout += t->columns) {
+                         float* sums, int64_t stride) {
+  const int64_t whole = columns - Last, indexes = index_stride(t), before = first * t->entries;
+  for (int64_t i = 0; i < count; ++i, vectors += indexes, dout += t->columns) {
     for (int64_t m = first; m < last; ++m) {
-      float* to = sums + vectors[m] * t->columns;
+      float* to = sums + (vectors[m] - before) * stride;
       for (int64_t c = 0; c < whole; c += kLanes) {
         store(to + c, load<f32x16>(to + c) + load<f32x16>(dout + c));
       }
@@ -226,18 +248,26 @@ static bool indexes(const bcq_compositional* t, const int64_t* rows, int64_t cou
   return (t->bits <= 8 ? kIndexes[t->bits - 1] : long_indexes)(t, rows, count, vectors);
 }
 
-static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t count, float* out) {
-  (t->type == BCQ_FLOAT32 ? sum_of<BCQ_FLOAT32> : sum_of<BCQ_FLOAT16>)(t, vectors, count, out);
+static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t count,
+                const float* packed, float* out) {
+  const bool floats = packed != nullptr || t->type == BCQ_FLOAT32;
+  if (t->columns < kLanes) {
+    (floats ? sum_few<BCQ_FLOAT32> : sum_few<BCQ_FLOAT16>)(t, vectors, count, out);
+  } else {
+    (floats ? sum_of<BCQ_FLOAT32> : sum_of<BCQ_FLOAT16>)(t, vectors, count, packed, out);
+  }
 }
 
 static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t count,
-                    int64_t first, int64_t last, int64_t columns, const float* dout, float* sums) {
+                    int64_t first, int64_t last, int64_t columns, const float* dout, float* sums,
+                    int64_t stride) {
   static constexpr void (*kScatter[kLanes])(const bcq_compositional*, const int32_t*, int64_t,
-                                            int64_t, int64_t, int64_t, const float*, float*) = {
+                                            int64_t, int64_t, int64_t, const float*, float*,
+                                            int64_t) = {
       scatter_rows<0>, BCQ_8(scatter_rows),
       scatter_rows<9>, scatter_rows<10>, scatter_rows<11>, scatter_rows<12>,
       scatter_rows<13>, scatter_rows<14>, scatter_rows<15>};
-  kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums);
+  kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums, stride);
 }
 
-static constexpr LookupKernels kLookup = {levels, indexes, sum, scatter};
+static constexpr LookupKernels kLookup = {levels, indexes, pack, sum, scatter};

@@ -14,13 +14,20 @@ namespace {
 using namespace bcq;
 
 constexpr int64_t kBlock = kLookupRows;
-constexpr int64_t kColumns = 64; /* of a part of the gradient, at most */
+constexpr int64_t kMostPacked = 1 << 22; /* bytes */
+constexpr int64_t kWorthPacking = 4;     /* times that an entry is used, on average */
 constexpr double kPerRow = 2, kPerLevel = .04, kPerSummand = .04; /* nanoseconds, roughly */
 
 struct Free {
-  void operator()(int32_t* memory) const { std::free(memory); }
+  void operator()(void* memory) const { std::free(memory); }
 };
 using Indexes = std::unique_ptr<int32_t, Free>;
+using Floats = std::unique_ptr<float, Free>;
+
+/* In whole cache lines; `count` is a multiple of 16. */
+Floats aligned_floats(int64_t count) {
+  return Floats(static_cast<float*>(std::aligned_alloc(64, count * sizeof(float))));
+}
 
 const LookupKernels& lookup() {
 #if defined(__x86_64__)
@@ -38,7 +45,8 @@ struct Job {
   int64_t count;
   const float* dout;
   float* to;
-  int64_t codebook_parts; /* that the gradient's work is cut into, for each part of the columns */
+  int64_t codebook_parts = 1; /* that the gradient's work is cut into, for each strip */
+  float* packed = nullptr;    /* the codebooks, where that pays */
   std::atomic<int64_t> bad{INT64_MAX};
   std::atomic<bcq_status> status{BCQ_OK};
 
@@ -109,23 +117,57 @@ void compositional_rows(void* argument, int64_t begin, int64_t end) {
   for (int64_t first = begin; first < end; first += kBlock) {
     const int64_t last = smaller(first + kBlock, end);
     if (!read_indexes(job, first, last, vectors.get())) return;
-    lookup().sum(job.compositional, vectors.get(), last - first,
+    lookup().sum(job.compositional, vectors.get(), last - first, job.packed,
                  job.to + first * job.compositional->columns);
   }
 }
 
-/* One part of the gradient: some columns of some codebooks. */
-void add_part(Job& job, int64_t begin, int64_t end, int64_t first_book, int64_t last_book,
-              int32_t* vectors) {
-  const bcq_compositional& table = *job.compositional;
-  for (int64_t v = first_book * table.entries; v < last_book * table.entries; ++v) {
-    std::memset(job.to + v * table.columns + begin, 0, (end - begin) * sizeof(float));
+void pack(void* argument, int64_t begin, int64_t end) {
+  const Job& job = *static_cast<const Job*>(argument);
+  for (int64_t strip = begin; strip < end; ++strip) {
+    lookup().pack(job.compositional, strip,
+                  job.packed + strip * all_vectors(job.compositional) * kStrip);
   }
+}
+
+/* Whether each entry of so many vectors is used often enough, and they are not too many. */
+bool worth_packing(const Job& job, int64_t vectors) {
+  const int64_t strip_bytes = kStrip * sizeof(float);
+  return job.compositional->columns >= 16 && vectors <= kMostPacked / strip_bytes &&
+         job.count / kWorthPacking >= job.compositional->entries;
+}
+
+/* One part of the gradient: a strip of the columns, of some codebooks. */
+struct Part {
+  int64_t column, columns, first_book, last_book;
+};
+
+/* Adds to sums [vectors of these codebooks][stride]. */
+void add_rows(Job& job, const Part& part, int32_t* vectors, float* sums, int64_t stride) {
+  const bcq_compositional& table = *job.compositional;
   for (int64_t first = 0; first < job.count; first += kBlock) {
     const int64_t last = smaller(first + kBlock, job.count);
     if (!read_indexes(job, first, last, vectors)) return;
-    lookup().scatter(&table, vectors, last - first, first_book, last_book, end - begin,
-                     job.dout + first * table.columns + begin, job.to + begin);
+    lookup().scatter(&table, vectors, last - first, part.first_book, part.last_book, part.columns,
+                     job.dout + first * table.columns + part.column, sums, stride);
+  }
+}
+
+void add_part(Job& job, const Part& part, int32_t* vectors) {
+  const bcq_compositional& table = *job.compositional;
+  const int64_t first = part.first_book * table.entries, last = part.last_book * table.entries;
+  const size_t bytes = part.columns * sizeof(float);
+  const Floats packed =
+      worth_packing(job, last - first) ? aligned_floats((last - first) * kStrip) : nullptr;
+  float* to = job.to + first * table.columns + part.column;
+  if (packed == nullptr) {
+    for (int64_t v = 0; v < last - first; ++v) std::memset(to + v * table.columns, 0, bytes);
+    return add_rows(job, part, vectors, to, table.columns);
+  }
+  std::memset(packed.get(), 0, (last - first) * kStrip * sizeof(float));
+  add_rows(job, part, vectors, packed.get(), kStrip);
+  for (int64_t v = 0; v < last - first; ++v) {
+    std::memcpy(to + v * table.columns, packed.get() + v * kStrip, bytes);
   }
 }
 
@@ -135,10 +177,12 @@ void add(void* argument, int64_t begin, int64_t end) {
   const Indexes vectors = memory_of_indexes(job);
   if (vectors == nullptr) return;
   for (int64_t item = begin; item < end; ++item) {
-    const int64_t column = item / job.codebook_parts * kColumns, part = item % job.codebook_parts;
-    add_part(job, column, smaller(column + kColumns, table.columns),
-             part * table.count / job.codebook_parts,
-             (part + 1) * table.count / job.codebook_parts, vectors.get());
+    const int64_t column = item / job.codebook_parts * kStrip, part = item % job.codebook_parts;
+    add_part(job,
+             {column, smaller(kStrip, table.columns - column),
+              part * table.count / job.codebook_parts,
+              (part + 1) * table.count / job.codebook_parts},
+             vectors.get());
   }
 }
 
@@ -192,7 +236,7 @@ BCQ_EXPORT bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, in
                                        float* out, int64_t* bad, bcq_parallel parallel) {
   if (!valid_table(table) || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
-  Job job{table, nullptr, table->rows, ids, count, nullptr, out, 1};
+  Job job{table, nullptr, table->rows, ids, count, nullptr, out};
   const double cost = kPerRow + kPerLevel * static_cast<double>(table->columns);
   run(parallel, count, cost, uniform_rows, &job);
   return finish(job, bad);
@@ -203,7 +247,16 @@ BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq
                                              bcq_parallel parallel) {
   if (!valid_table(table) || !table->codebooks || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
-  Job job{nullptr, table, table->rows, ids, count, nullptr, out, 1};
+  Job job{nullptr, table, table->rows, ids, count, nullptr, out};
+  Floats packed;
+  if (worth_packing(job, strips(table) * all_vectors(table))) {
+    packed = aligned_floats(strips(table) * all_vectors(table) * kStrip);
+  }
+  if (packed != nullptr) {
+    job.packed = packed.get();
+    const double strip_cost = kPerSummand * static_cast<double>(all_vectors(table) * kStrip);
+    run(parallel, strips(table), strip_cost, pack, &job);
+  }
   run(parallel, count, kPerRow + kPerSummand * summands(table), compositional_rows, &job);
   return finish(job, bad);
 }
@@ -214,11 +267,10 @@ BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table,
                                                  bcq_parallel parallel) {
   if (!valid_table(table) || !dcodebooks || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, dout)) return BCQ_BAD_ARGUMENT;
-  const int64_t column_parts = divide_up(table->columns, kColumns);
   const int64_t threads = parallel.run == nullptr ? 1 : std::max(parallel.threads, 1);
-  const int64_t wanted = smaller(divide_up(threads, column_parts), table->count);
+  const int64_t wanted = smaller(divide_up(threads, strips(table)), table->count);
   Job job{nullptr, table, table->rows, ids, count, dout, dcodebooks, wanted};
-  const int64_t items = column_parts * wanted;
+  const int64_t items = strips(table) * wanted;
   const double cost = summands(table) * static_cast<double>(count + table->entries);
   run(parallel, items, kPerSummand * cost / static_cast<double>(items), add, &job);
   return finish(job, bad);
