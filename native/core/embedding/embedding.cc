@@ -1,13 +1,12 @@
 #include "embedding.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 #include "../export.h"
+#include "../memory.h"
 #include "rows.h"
 
 namespace {
@@ -19,22 +18,12 @@ constexpr int64_t kChunk = 1 << 14;         // numbers that are filled or rounde
 constexpr double kWorthAThread = 50000;     // nanoseconds
 constexpr double kPerId = 1, kPerColumn = .15, kPerNumber = .1;  // nanoseconds, roughly
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<void, Free>;
-
 const RowKernels& rows() {
 #if defined(__x86_64__)
   if (bcq_cpu_isa() == BCQ_AVX512) return kAvx512Rows;
   if (bcq_cpu_isa() == BCQ_AVX2) return kAvx2Rows;
 #endif
   return kPortableRows;
-}
-
-int64_t id_at(const bcq_ids& ids, int64_t index) {
-  return ids.bytes == 4 ? static_cast<const int32_t*>(ids.data)[index]
-                        : static_cast<const int64_t*>(ids.data)[index];
 }
 
 /* A table: where it begins in the array, and among the columns of the result. */
@@ -53,13 +42,7 @@ struct Job {
   float* sums;               /* the gradient: `to`, or memory of its own */
   std::vector<int64_t> cuts; /* columns at which the gradient's work is cut */
   int64_t row_parts;         /* and the number of ranges that each table's rows are cut into */
-  std::atomic<int64_t> bad{INT64_MAX};
-
-  void Bad(int64_t index) {
-    int64_t first = bad;
-    while (index < first && !bad.compare_exchange_weak(first, index)) {
-    }
-  }
+  FirstBad bad{};
 };
 
 bool set_job(Job& job, const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
@@ -97,7 +80,7 @@ int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, 
   for (int64_t row = first; row < last; ++row) {
     const int64_t index = row * count + static_cast<int64_t>(t), id = id_at(job.ids, index);
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(table.size)) {
-      job.Bad(index);
+      job.bad.Report(index);
       continue;
     }
     places[found] = {table.first + id * table.columns, row - first};
@@ -197,9 +180,7 @@ double batch_row_cost(const Job& job) {
 }
 
 bcq_status finish(const Job& job, int64_t* bad) {
-  if (job.bad == INT64_MAX) return BCQ_OK;
-  *bad = job.bad;
-  return BCQ_BAD_ID;
+  return job.bad.Tell(bad) ? BCQ_BAD_ID : BCQ_OK;
 }
 
 template <typename Id>
@@ -208,7 +189,7 @@ bcq_status unique_ids(const Id* ids, int64_t count, int64_t size, Id* unique, in
   int shift = 60;
   while ((int64_t{1} << (64 - shift)) < 2 * count) --shift;
   const int64_t places = int64_t{1} << (64 - shift);
-  const Memory memory(std::malloc(places * sizeof(int32_t)));
+  const Memory<> memory(std::malloc(places * sizeof(int32_t)));
   if (memory == nullptr) return BCQ_NO_MEMORY;
   int32_t* table = static_cast<int32_t*>(memory.get()); /* slot of an id by its hash; -1: none */
   std::memset(table, 0xff, places * sizeof(int32_t));
@@ -251,7 +232,7 @@ BCQ_EXPORT bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type typ
   Job job;
   if (!set_job(job, tables, type, ids, batch, dout, dtable) || !bad) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && !dout) || (job.elements > 0 && !dtable)) return BCQ_BAD_ARGUMENT;
-  Memory memory;
+  Memory<> memory;
   job.sums = static_cast<float*>(dtable);
   if (type != BCQ_FLOAT32 && job.elements > 0) {
     memory.reset(std::malloc(job.elements * sizeof(float)));

@@ -7,6 +7,7 @@
 #ifndef BCQ_CORE_EMBEDDING_EMBEDDING_H_
 #define BCQ_CORE_EMBEDDING_EMBEDDING_H_
 
+#include "../ids.h"
 #include "../matrix.h"
 #include "../parallel.h"
 
@@ -19,11 +20,6 @@ typedef struct {
   const int64_t* sizes; /* [count], 0 or more */
   const int64_t* dims;  /* [count], 1 or more */
 } bcq_tables;
-
-typedef struct {
-  const void* data;
-  int32_t bytes; /* of an id: 4 or 8, signed */
-} bcq_ids;
 
 /* ids [batch, tables] -> out [batch, columns] of the tables' `type`. BCQ_BAD_ID leaves `out`
  * unspecified and tells the first bad id's index, of batch * tables, in *bad. */

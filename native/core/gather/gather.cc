@@ -2,18 +2,14 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "../export.h"
+#include "../memory.h"
 #include "../product/kernels.h"
 
 namespace {
 
 using namespace bcq;
-
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
 
 struct Job {
   const bcq_matrix* matrix;
@@ -108,7 +104,7 @@ BCQ_EXPORT bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const 
   std::memset(dscales, 0, size * matrix->bits * sizeof(float));
   if (doffset != nullptr) std::memset(doffset, 0, size * sizeof(float));
   if (count == 0) return BCQ_OK;
-  std::unique_ptr<void, Free> memory(std::malloc((rows + 1 + count) * sizeof(int64_t)));
+  Memory<> memory(std::malloc((rows + 1 + count) * sizeof(int64_t)));
   if (memory == nullptr) return BCQ_NO_MEMORY;
   int64_t* starts = static_cast<int64_t*>(memory.get());
   int64_t* places = starts + rows + 1;

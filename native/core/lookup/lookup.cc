@@ -4,9 +4,9 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "../export.h"
+#include "../memory.h"
 #include "kernels.h"
 
 namespace {
@@ -18,11 +18,8 @@ constexpr int64_t kMostPacked = 1 << 22; /* bytes */
 constexpr int64_t kWorthPacking = 4;     /* times that an entry is used, on average */
 constexpr double kPerRow = 2, kPerLevel = .04, kPerSummand = .04; /* nanoseconds, roughly */
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Indexes = std::unique_ptr<int32_t, Free>;
-using Floats = std::unique_ptr<float, Free>;
+using Indexes = Memory<int32_t>;
+using Floats = Memory<float>;
 
 /* In whole cache lines; `count` is a multiple of 16. */
 Floats aligned_floats(int64_t count) {
@@ -47,27 +44,16 @@ struct Job {
   float* to;
   int64_t codebook_parts = 1; /* that the gradient's work is cut into, for each strip */
   float* packed = nullptr;    /* the codebooks, where that pays */
-  std::atomic<int64_t> bad{INT64_MAX};
+  FirstBad bad{};
   std::atomic<bcq_status> status{BCQ_OK};
-
-  void Bad(int64_t index) {
-    int64_t first = bad;
-    while (index < first && !bad.compare_exchange_weak(first, index)) {
-    }
-  }
 };
-
-int64_t id_at(const bcq_ids& ids, int64_t index) {
-  return ids.bytes == 4 ? static_cast<const int32_t*>(ids.data)[index]
-                        : static_cast<const int64_t*>(ids.data)[index];
-}
 
 /* The ids from `first` to `last` - 1, at most kBlock. False: one of them is no row. */
 bool read_ids(Job& job, int64_t first, int64_t last, int64_t* rows) {
   for (int64_t i = first; i < last; ++i) {
     const int64_t id = id_at(job.ids, i);
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(job.rows)) {
-      job.Bad(i);
+      job.bad.Report(i);
       return false;
     }
     rows[i - first] = id;
@@ -193,9 +179,7 @@ void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_ta
 }
 
 bcq_status finish(const Job& job, int64_t* bad) {
-  if (job.bad == INT64_MAX) return job.status;
-  *bad = job.bad;
-  return BCQ_BAD_ID;
+  return job.bad.Tell(bad) ? BCQ_BAD_ID : job.status.load();
 }
 
 /* Whether rows * columns, all of them, can be counted in bytes; both not negative. */

@@ -8,7 +8,9 @@
 #ifndef BCQ_CORE_LOOKUP_LOOKUP_H_
 #define BCQ_CORE_LOOKUP_LOOKUP_H_
 
-#include "../embedding/embedding.h"
+#include "../ids.h"
+#include "../matrix.h"
+#include "../parallel.h"
 
 #ifdef __cplusplus
 extern "C" {

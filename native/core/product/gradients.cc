@@ -1,17 +1,13 @@
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "../export.h"
+#include "../memory.h"
 #include "kernels.h"
 
 namespace {
 
 using namespace bcq;
-
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
 
 /* The gradients of a few rows of the batch. */
 struct Job {
@@ -58,7 +54,7 @@ bcq_status run_batches(Job job, int64_t batch, int64_t items, bcq_task task,
                        const bcq_parallel& parallel) {
   const bcq_matrix* m = job.matrix;
   const int64_t tiles = row_tiles(m), most = smaller(batch, kGradientBatch);
-  std::unique_ptr<void, Free> memory(
+  Memory<> memory(
       std::aligned_alloc(64, tiles * most * kTileRows * sizeof(float)));
   if (memory == nullptr) return BCQ_NO_MEMORY;
   job.arranged = static_cast<float*>(memory.get());

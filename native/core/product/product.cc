@@ -1,9 +1,9 @@
 #include "product.h"
 
 #include <cstdlib>
-#include <memory>
 
 #include "../export.h"
+#include "../memory.h"
 #include "kernels.h"
 
 namespace {
@@ -13,10 +13,6 @@ using namespace bcq;
 constexpr int64_t kMostBytes = int64_t{512} << 10;  // of tables that are made at one time
 constexpr int64_t kLine = 64;
 
-struct Free {
-  void operator()(void* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<void, Free>;
 
 /* A product for as many rows of x as there are tables for. */
 struct Job {
@@ -44,11 +40,11 @@ Tables plan(const bcq_matrix* m, bcq_precision precision) {
 }
 
 /* Takes `batch` rows' memory for the tables. */
-Memory allocate(Tables* t, int64_t batch) {
+Memory<> allocate(Tables* t, int64_t batch) {
   const int64_t bytes = round_up(batch * t->row_bytes), weights = round_up(batch * t->row_weights * 4);
   const int64_t units = round_up(batch * t->tiles * sizeof(double));
   const int64_t sums = units * kTileWords, finite = round_up(batch * t->tiles);
-  Memory memory(std::aligned_alloc(kLine, bytes + weights + units + sums + finite));
+  Memory<> memory(std::aligned_alloc(kLine, bytes + weights + units + sums + finite));
   char* at = static_cast<char*>(memory.get());
   if (at == nullptr) return memory;
   t->bytes = reinterpret_cast<uint8_t*>(at);
@@ -113,7 +109,7 @@ extern "C" BCQ_EXPORT bcq_status bcq_product(const bcq_matrix* matrix, bcq_preci
   Job job = {matrix, type, plan(matrix, precision), x, y, 0};
   const int64_t fitting = kMostBytes / job.tables.row_bytes / kBlockBatch * kBlockBatch;
   const int64_t most = smaller(batch, fitting > 0 ? fitting : 1);
-  const Memory memory = allocate(&job.tables, most);
+  const Memory<> memory = allocate(&job.tables, most);
   if (memory == nullptr) return BCQ_NO_MEMORY;
   for (int64_t row = 0; row < batch; row += most) {
     job.x = element(x, type, row * matrix->columns);
