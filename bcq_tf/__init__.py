@@ -3,8 +3,7 @@
 Names are imported when first used, so that codes and files need no TensorFlow.
 """
 
-import importlib
-
+from bcq_tf.lazy_names import lazy_names
 from bcq_tf.version import __version__
 
 _HOME = {
@@ -37,14 +36,4 @@ _HOME = {
 
 __all__ = [*_HOME, "__version__"]
 
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 BASE = "config codes uniform_codes compositional_codes version"
 
 MAY_IMPORT = {
-    "bcq_tf": "version",
+    "bcq_tf": "lazy_names version",
+    "bcq_tf.lazy_names": "",
     "bcq_tf.version": "",
     "bcq_tf.config": "",
     "bcq_tf.packing": "numpy",
@@ -48,7 +49,7 @@ MAY_IMPORT = {
     "packing",
     "bcq_tf.layers.table_codes": f"{BASE} numpy embeddings layers matrix_view ops solvers",
     "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
-    "bcq_tf.embeddings": f"{BASE} numpy packing solvers atomic file rich uniform_codes "
+    "bcq_tf.embeddings": f"{BASE} lazy_names numpy packing solvers atomic file rich uniform_codes "
     "compositional_codes",
     "bcq_tf.embeddings.compositional.code_files": f"{BASE} numpy atomic container file",
     "bcq_tf.embeddings.compositional.autoencoder": "keras",

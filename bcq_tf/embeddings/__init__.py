@@ -3,7 +3,7 @@
 Names are imported when first used; only those that make Keras models need TensorFlow.
 """
 
-import importlib
+from bcq_tf.lazy_names import lazy_names
 
 _HOME = {
     "AnalogyScore": "evaluation.analogies",
@@ -33,14 +33,4 @@ _HOME = {
 
 __all__ = list(_HOME)
 
-
-def __getattr__(name: str):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
