@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from bcq_tf import packing
+from bcq_tf.coded_matrix import CodedMatrix, check_ids, frozen, row_blocks
 from bcq_tf.config import check_bits, check_group_size
-
-BLOCK_WEIGHTS = 1 << 20  # of `BinaryCodes.blocks`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class BinaryCodes:
+class BinaryCodes(CodedMatrix):
     """A matrix [R, C] of which row r, column c is
 
         W[r, c] = offset[r, g] + sum_i scales[i][r, g] * sign(i, r, c),    g = c // group_size
@@ -68,16 +67,6 @@ class BinaryCodes:
         """G, the number of groups that a row is cut into."""
         return 1 if self.group_size is None else -(-self.columns // self.group_size)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays: planes, scales, offset and row order."""
-        return sum(array.nbytes for array in self.arrays().values())
-
-    @property
-    def bits_per_weight(self) -> float:
-        """8 nbytes / (R C): the planes' bits and what the scales add to them."""
-        return 8 * self.nbytes / (self.shape[0] * self.columns)
-
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name: "plane0", "scale0", ..., "offset", "row_order"."""
         named = {}
@@ -92,22 +81,14 @@ class BinaryCodes:
         """The sign patterns, one float32 array of -1 and +1, [n_i, C], for each plane."""
         return [_signs(plane, self.columns) for plane in self.planes]
 
-    def reconstruct(self) -> np.ndarray:
-        """The matrix that the codes stand for, float32 [R, C]."""
-        result = np.empty(self.shape, np.float32)
-        for rows, block in self.blocks():
-            result[rows] = block
-        return result
-
     def blocks(self) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
-        """Yields the matrix in parts that take little memory: its rows, a slice or their numbers,
-        and their values, float32 [n, C]."""
+        """See `CodedMatrix.blocks`; the rows are numbers where there is a `row_order`."""
         for stored in row_blocks(self.shape):
             rows = stored if self.row_order is None else self.row_order[stored]
             yield rows, self._values(np.arange(stored.start, stored.stop))
 
     def rows(self, ids) -> np.ndarray:
-        """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, C]."""
+        """See `CodedMatrix.rows`."""
         ids = check_ids(ids, self.shape[0])
         stored = ids if self.row_order is None else np.argsort(self.row_order)[ids]
         ascending = np.argsort(stored, kind="stable")
@@ -151,41 +132,8 @@ class BinaryCodes:
         )
 
 
-def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
-    """Cuts the rows of a matrix into parts of about `BLOCK_WEIGHTS` weights."""
-    rows, columns = shape
-    step = max(1, BLOCK_WEIGHTS // columns)
-    return (slice(begin, min(begin + step, rows)) for begin in range(0, rows, step))
-
-
-def check_ids(ids, rows: int) -> np.ndarray:
-    """`ids` as int64 [n]; raises TypeError, IndexError unless they are integers below `rows`."""
-    ids = np.asarray(ids)
-    if ids.ndim != 1 or not (ids.size == 0 or np.issubdtype(ids.dtype, np.integer)):
-        raise TypeError(f"`ids` must be integers [n]. Received: {ids.dtype} {list(ids.shape)}")
-    wrong = ids[(ids < 0) | (ids >= rows)]
-    if wrong.size:
-        raise IndexError(f"`ids` must be from 0 to {rows - 1}. Received: {wrong[0]}")
-    return ids.astype(np.int64)
-
-
-def check_octets(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises TypeError, ValueError unless `array` is uint8 of `shape`."""
-    if array.dtype != np.uint8:
-        raise TypeError(f"`{name}` must be uint8. Received: {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"`{name}` must be {list(shape)}. Received: {list(array.shape)}")
-
-
 def _signs(plane: np.ndarray, columns: int) -> np.ndarray:
     return np.where(packing.unpack(plane, columns), np.float32(1), np.float32(-1))
-
-
-def frozen(array) -> np.ndarray:
-    """A read-only view of the array, or a copy where it is not contiguous."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _check(codes: BinaryCodes) -> None:

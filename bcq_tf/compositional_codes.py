@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 
 from bcq_tf import packing
-from bcq_tf.codes import check_ids, check_octets, frozen, row_blocks
+from bcq_tf.coded_matrix import CodedMatrix, check_ids, check_octets, frozen, row_blocks
 
 MOST_ENTRIES = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CompositionalCodes:
+class CompositionalCodes(CodedMatrix):
     """A matrix [R, D] of which row r is
 
         W[r] = sum_m codebooks[m, index[r, m]]
@@ -70,16 +69,6 @@ class CompositionalCodes:
         """(R, D)."""
         return len(self.packed), self.codebooks.shape[2]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of indexes and codebooks."""
-        return self.packed.nbytes + self.codebooks.nbytes
-
-    @property
-    def bits_per_weight(self) -> float:
-        """8 nbytes / (R D)."""
-        return 8 * self.nbytes / (self.shape[0] * self.shape[1])
-
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name: "packed" and "codebooks"."""
         return {"packed": self.packed, "codebooks": self.codebooks}
@@ -88,23 +77,9 @@ class CompositionalCodes:
         """The indexes, uint16 [R, M]."""
         return packing.unpack_fields(self.packed, self.bits, len(self.codebooks))
 
-    def reconstruct(self) -> np.ndarray:
-        """The matrix that the codes stand for, float32 [R, D]."""
-        result = np.empty(self.shape, np.float32)
-        for rows, block in self.blocks():
-            result[rows] = block
-        return result
-
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yields the matrix in parts that take little memory: rows, and float32 [n, D]."""
-        for rows in row_blocks(self.shape):
-            yield rows, self._values(self.packed[rows])
-
     def rows(self, ids) -> np.ndarray:
-        """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, D]."""
-        return self._values(self.packed[check_ids(ids, self.shape[0])])
-
-    def _values(self, packed: np.ndarray) -> np.ndarray:
+        """See `CodedMatrix.rows`."""
+        packed = self.packed[check_ids(ids, self.shape[0])]
         indexes = packing.unpack_fields(packed, self.bits, len(self.codebooks))
         result = np.zeros((len(packed), self.shape[1]), np.float32)
         for codebook, index in zip(self.codebooks, indexes.T, strict=True):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 import numpy as np
 
 from bcq_tf import packing
-from bcq_tf.codes import check_ids, check_octets, frozen, row_blocks
+from bcq_tf.coded_matrix import CodedMatrix, check_ids, check_octets, frozen
 from bcq_tf.config import check_bits
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class UniformCodes:
+class UniformCodes(CodedMatrix):
     """A matrix [R, C] of which row r, column c is
 
         W[r, c] = limit (2 k[r, c] - L) / L,    L = 2^bits - 1, k an integer from 0 to L
@@ -69,32 +68,15 @@ class UniformCodes:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays, and 4 for the limit."""
-        return sum(array.nbytes for array in self.arrays().values()) + 4
-
-    @property
-    def bits_per_weight(self) -> float:
-        """8 nbytes / (R C)."""
-        return 8 * self.nbytes / (self.shape[0] * self.columns)
+        return super().nbytes + 4
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays by name: "packed" and, where there is one, "zero_rows"."""
         marked = {} if self.zero_rows is None else {"zero_rows": self.zero_rows}
         return {"packed": self.packed} | marked
 
-    def reconstruct(self) -> np.ndarray:
-        """The matrix that the codes stand for, float32 [R, C]."""
-        result = np.empty(self.shape, np.float32)
-        for rows, block in self.blocks():
-            result[rows] = block
-        return result
-
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yields the matrix in parts that take little memory: rows, and float32 [n, C]."""
-        for rows in row_blocks(self.shape):
-            yield rows, self.rows(np.arange(rows.start, rows.stop))
-
     def rows(self, ids) -> np.ndarray:
-        """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, C]."""
+        """See `CodedMatrix.rows`."""
         ids = check_ids(ids, self.shape[0])
         fields = packing.unpack_fields(self.packed[ids], self.bits, self.columns)
         values = self.levels[fields]

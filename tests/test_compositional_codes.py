@@ -50,7 +50,7 @@ def test_the_public_figure_of_shu_and_nakayama():
 
 
 def test_blocks_are_the_matrix(monkeypatch):
-    monkeypatch.setattr("bcq_tf.codes.BLOCK_WEIGHTS", 12)
+    monkeypatch.setattr("bcq_tf.coded_matrix.BLOCK_WEIGHTS", 12)
     codes, _ = make_codes()
     blocks = list(codes.blocks())
     assert len(blocks) == 4

@@ -16,7 +16,7 @@ from bcq_tf import embeddings
 
 ROOT = Path(__file__).parent.parent
 # Small values that any module may use.
-BASE = "config codes uniform_codes compositional_codes version"
+BASE = "config coded_matrix codes uniform_codes compositional_codes version"
 
 MAY_IMPORT = {
     "bcq_tf": "lazy_names version",
@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "bcq_tf.version": "",
     "bcq_tf.config": "",
     "bcq_tf.packing": "numpy",
-    "bcq_tf.codes": "numpy packing config",
-    "bcq_tf.uniform_codes": "numpy packing codes config",
-    "bcq_tf.compositional_codes": "numpy packing codes",
+    "bcq_tf.coded_matrix": "numpy",
+    "bcq_tf.codes": "numpy packing coded_matrix config",
+    "bcq_tf.uniform_codes": "numpy packing coded_matrix config",
+    "bcq_tf.compositional_codes": "numpy packing coded_matrix",
     "bcq_tf.matrix_view": "numpy",
     "bcq_tf.native": "version",
     "bcq_tf.solvers": f"{BASE} numpy packing native",
@@ -78,6 +79,7 @@ MAY_IMPORT = {
 WITHOUT_TENSORFLOW = (
     "config",
     "packing",
+    "coded_matrix",
     "codes",
     "uniform_codes",
     "compositional_codes",

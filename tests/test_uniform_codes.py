@@ -49,7 +49,7 @@ def test_bytes_are_those_of_the_fields(bits):
 
 
 def test_blocks_are_the_matrix(monkeypatch):
-    monkeypatch.setattr("bcq_tf.codes.BLOCK_WEIGHTS", 30)
+    monkeypatch.setattr("bcq_tf.coded_matrix.BLOCK_WEIGHTS", 30)
     codes, _ = make_codes(zero_rows=(4,))
     blocks = list(codes.blocks())
     assert len(blocks) == 5

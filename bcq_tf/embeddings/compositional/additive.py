@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bcq_tf.codes import row_blocks
+from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.config import check_choice
 from bcq_tf.embeddings.compositional.code_sizes import check_sizes

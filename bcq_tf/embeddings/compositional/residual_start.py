@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.codes import row_blocks
+from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.embeddings.compositional.lone_products import product, product_of_columns
 
 SAMPLE_ROWS = 1 << 13  # at least, and this many for each vector:

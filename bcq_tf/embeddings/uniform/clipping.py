@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bcq_tf.codes import row_blocks
+from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.solvers.uniform import golden_section
 
 # Bins are the exponent and the first bits of the fraction of a float32: 2,048 an octave, so that a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.codes import row_blocks
+from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.uniform_codes import UniformCodes
 
 # Of the largest magnitude: who made the levels may have rounded otherwise, and a level and its

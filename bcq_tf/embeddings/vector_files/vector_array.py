@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from bcq_tf.atomic import replacing, write_atomically
-from bcq_tf.codes import row_blocks
+from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
 from bcq_tf.embeddings.vector_files.vector_source import VectorFileError, open_source
 from bcq_tf.embeddings.word_table import WordTable
