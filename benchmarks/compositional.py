@@ -25,10 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 from rich.console import Console
-from rich.table import Table
 
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.embeddings import EmbeddingCompressor, additive_codes, distance, read_vectors
+from benchmarks.result_table import result_table
 
 FIELDS = ("M", "K", "trainer", "rounds", "bytes", "distance", "error", "seconds", "cpu")
 HEADINGS = {"rounds": "rounds, epochs", "error": "mean sq. error", "cpu": "CPU seconds"}
@@ -46,7 +46,7 @@ def main():
             for K in options.K:
                 console.print(f"{title}, M={M}, K={K} ...", highlight=False)
                 found += [{"M": M, "K": K} | one for one in compare(matrix, M, K, options)]
-        console.print(table(title, found))
+        console.print(result_table(title, FIELDS, HEADINGS, found))
         results += [{"vectors": title} | one for one in found]
     if options.output:
         facts = {name: getattr(options, name) for name in ("seed", "temperature", "learning_rate")}
@@ -125,21 +125,6 @@ def now():
 def since(begin):
     seconds, cpu = (after - before for after, before in zip(now(), begin, strict=True))
     return {"seconds": seconds, "cpu": cpu}
-
-
-def table(title, results):
-    """A rich table."""
-    made = Table(title=title)
-    for field in FIELDS:
-        made.add_column(HEADINGS.get(field, field), justify="right")
-    for one in results:
-        made.add_row(*(text(one[field]) for field in FIELDS))
-    return made
-
-
-def text(value):
-    """Four digits of a fraction."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from bcq_tf import native
 from bcq_tf.solvers import quantize, relative_error, spans
 from bcq_tf.solvers.least_squares import PIVOT_FLOOR
+from benchmarks.result_table import result_table
 
 COLUMNS, BITS = (128, 1024, 4096), (2, 3, 4)
 DRIFT = 0.02  # of the weights' spread, before a warm solve
@@ -49,11 +49,11 @@ def main():
             console.print(f"{columns} columns, {bits} bits ...", highlight=False)
             results["solves"] += list(compare(columns, bits, options))
     title = f"{options.weights} Gaussian weights, seed {options.seed}, medians"
-    console.print(table(title, FIELDS, HEADINGS, results["solves"]))
+    console.print(result_table(title, FIELDS, HEADINGS, results["solves"]))
     if options.large:
         results["large"] = list(large(options, console))
         title = f"{LARGE_WEIGHTS} weights, memory beyond weights and codes, seed {options.seed}"
-        console.print(table(title, LARGE_FIELDS, LARGE_HEADINGS, results["large"]))
+        console.print(result_table(title, LARGE_FIELDS, LARGE_HEADINGS, results["large"]))
     if options.output:
         options.output.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -221,21 +221,6 @@ def peak():
     """The most bytes in use since `reset_peak`."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
-
-
-def table(title, fields, headings, results):
-    """A rich table."""
-    made = Table(title=title)
-    for field in fields:
-        made.add_column(headings.get(field, field), justify="right")
-    for result in results:
-        made.add_row(*(text(result[field]) for field in fields))
-    return made
-
-
-def text(value):
-    """Four digits of a number."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":
