@@ -3,12 +3,11 @@
 #define BCQ_CUDA_EMBEDDING_ROWS_H_
 
 #include "core/embedding/embedding.h"
-#include "device.h"
+#include "found.h"
 
 namespace bcq_cuda {
 
 constexpr int kSumColumns = 32;  /* of the table, that a block of the gradient owns: a lane each */
-constexpr int kFoundIds = 256;   /* ids that a block looks at together, one a thread */
 constexpr int kInFlight = 8;     /* rows that a warp loads before it adds them */
 
 struct TableArguments {
@@ -86,35 +85,19 @@ BCQ_DEVICE SumTile sum_tile(const TableArguments& a) {
           least(slice * part, a.batch), least((slice + 1) * part, a.batch)};
 }
 
-/* Shared memory: the sums [tile_rows][32], then of the ids found their places and rows, and how many
- * each warp found. */
+/* Shared memory: the sums [tile_rows][32], then what `list_found` tells. */
 BCQ_HD int64_t sum_shared_bytes(int64_t tile_rows) {
-  return 4 * (tile_rows * kSumColumns + 2 * kFoundIds + 8);
+  return 4 * (tile_rows * kSumColumns + kFoundWords);
 }
 
 /* Of 256 rows of the batch those whose ids are in the tile, in order. Returns how many. */
 BCQ_DEVICE int find_table_ids(const TableArguments& a, const SumTile& tile, int64_t first,
                               int* found) {
-  int *places = found, *rows = found + kFoundIds, *counts = found + 2 * kFoundIds;
   const int64_t n = first + thread_index();
   const int64_t id = n < tile.last ? id_of(a, n) : -1;
   const int64_t row = id - tile.first_row;
   const bool here = is_row(a, id) && row >= 0 && row < a.tile_rows;
-  const uint32_t mask = ballot(here);
-  if (lane_index() == 0) counts[warp_index()] = count_ones(mask);
-  sync_block();
-  int place = 0, all = 0;
-  for (int w = 0; w < 8; ++w) {
-    place += w < warp_index() ? counts[w] : 0;
-    all += counts[w];
-  }
-  if (here) {
-    place += count_ones(mask & ((1u << lane_index()) - 1));
-    places[place] = thread_index();
-    rows[place] = static_cast<int>(row);
-  }
-  sync_block();
-  return all;
+  return list_found(here, static_cast<int>(row), found);
 }
 
 /* Adds the rows of dout that were found to this warp's rows of the sums, every eighth. */

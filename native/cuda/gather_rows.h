@@ -2,6 +2,7 @@
 #ifndef BCQ_CUDA_GATHER_ROWS_H_
 #define BCQ_CUDA_GATHER_ROWS_H_
 
+#include "found.h"
 #include "weights.h"
 
 namespace bcq_cuda {
@@ -38,31 +39,15 @@ BCQ_KERNEL(256) gather_kernel(BCQ_ARGUMENTS(GatherArguments) a) {
   }
 }
 
-constexpr int kFoundWords = 2 * 256 + 8; /* index and row of each id found, counts of the warps */
 constexpr int kGatherShared = 4 * kFoundWords;
 
 /* Of 256 ids those whose stored rows lie in the tile, in order. Returns how many. */
 BCQ_DEVICE int find_ids(const GatherArguments& a, int64_t tile, int64_t first, int* found) {
-  int *index = found, *rows = found + 256, *counts = found + 512;
   const int64_t n = first + thread_index();
   const int64_t row = n < a.count ? stored_row(a.matrix, load(a.ids + n)) : 0;
   const bool here = n < a.count && row >= 0 && row / kTileRows == tile;
   if (row < 0 && tile == 0) atomic_least(a.bad, static_cast<uint64_t>(n));
-  const uint32_t mask = ballot(here);
-  if (lane_index() == 0) counts[warp_index()] = count_ones(mask);
-  sync_block();
-  int place = 0, all = 0;
-  for (int w = 0; w < 8; ++w) {
-    place += w < warp_index() ? counts[w] : 0;
-    all += counts[w];
-  }
-  if (here) {
-    place += count_ones(mask & ((1u << lane_index()) - 1));
-    index[place] = thread_index();
-    rows[place] = static_cast<int>(row % kTileRows);
-  }
-  sync_block();
-  return all;
+  return list_found(here, static_cast<int>(row % kTileRows), found);
 }
 
 BCQ_DEVICE float warp_sum(float value) {

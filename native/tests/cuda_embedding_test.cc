@@ -1,65 +1,14 @@
 /* The CUDA kernels of the embeddings, run thread by thread on the CPU (cuda_emulator.h), against
  * plain loops. */
 #include "cuda/embedding.cu"
-#include "tests/matrices.h"
+#include "tests/tables_case.h"
 
 using namespace bcq_test;
 using bcq_cuda::emulator::Order;
 
 namespace {
 
-struct Case {
-  std::vector<int64_t> sizes, dims;
-  int64_t batch;
-  bool bad; /* some ids are no rows */
-  std::vector<int64_t> wide;
-  std::vector<int32_t> narrow;
-
-  Case(std::vector<int64_t> sizes, std::vector<int64_t> dims, int64_t batch, bool bad)
-      : sizes(sizes), dims(dims), batch(batch), bad(bad) {
-    for (int64_t i = 0; i < batch * Count(); ++i) {
-      const int64_t size = sizes[i % Count()];
-      wide.push_back(bad && i % 5 == 2 ? (i % 2 ? -1 - i : size + i) : random_bits() % size);
-      narrow.push_back(static_cast<int32_t>(wide.back()));
-    }
-  }
-  int64_t Count() const { return static_cast<int64_t>(sizes.size()); }
-  bcq_tables Tables() const { return {Count(), sizes.data(), dims.data()}; }
-  bcq_ids Ids(int32_t bytes) const {
-    return {bytes == 8 ? static_cast<const void*>(wide.data()) : narrow.data(), bytes};
-  }
-  int64_t Columns() const {
-    int64_t sum = 0;
-    for (int64_t dim : dims) sum += dim;
-    return sum;
-  }
-  int64_t First(int64_t table) const {
-    int64_t first = 0;
-    for (int64_t t = 0; t < table; ++t) first += sizes[t] * dims[t];
-    return first;
-  }
-  /* The element of the tables that each element of the result is; -1: none. */
-  std::vector<int64_t> Elements() const {
-    std::vector<int64_t> elements;
-    for (int64_t i = 0; i < batch * Count(); ++i) {
-      const int64_t t = i % Count();
-      const bool is_row = wide[i] >= 0 && wide[i] < sizes[t];
-      for (int64_t c = 0; c < dims[t]; ++c) {
-        elements.push_back(is_row ? First(t) + wide[i] * dims[t] + c : -1);
-      }
-    }
-    return elements;
-  }
-  std::string Name() const {
-    std::string name = "batch " + std::to_string(batch) + (bad ? ", bad ids" : "") + ", tables";
-    for (int64_t t = 0; t < Count(); ++t) {
-      name += " " + std::to_string(sizes[t]) + "x" + std::to_string(dims[t]);
-    }
-    return name;
-  }
-};
-
-void TestGather(const Case& w, bcq_type type, int32_t id_bytes) {
+void TestGather(const TablesCase& w, bcq_type type, int32_t id_bytes) {
   const Numbers table = RandomNumbers(type, w.First(w.Count()));
   Numbers out(type, w.batch * w.Columns());
   const bcq_tables tables = w.Tables();
@@ -72,7 +21,7 @@ void TestGather(const Case& w, bcq_type type, int32_t id_bytes) {
   }
 }
 
-void TestGradient(const Case& w, bcq_type type, int32_t id_bytes, int32_t deterministic) {
+void TestGradient(const TablesCase& w, bcq_type type, int32_t id_bytes, int32_t deterministic) {
   const Numbers dout = RandomNumbers(type, w.batch * w.Columns());
   const std::vector<int64_t> elements = w.Elements();
   std::vector<double> sums(w.First(w.Count())), bounds(sums.size());
@@ -141,7 +90,7 @@ int main() {
   int turn = 0;
   for (const auto& form : forms) {
     for (int64_t batch : {0, 1, 600}) {
-      const Case w(form.first, form.second, batch, ++turn % 2 == 0);
+      const TablesCase w(form.first, form.second, batch, ++turn % 2 == 0 ? kBadIds : kAnyIds);
       for (bcq_type type : {BCQ_FLOAT32, turn % 3 ? BCQ_FLOAT16 : BCQ_BFLOAT16}) {
         context = w.Name() + ", type " + std::to_string(type);
         TestGather(w, type, turn % 2 ? 4 : 8);
@@ -151,7 +100,7 @@ int main() {
     }
   }
   context = "a large table";
-  const Case large({70000}, {2}, 300, false);
+  const TablesCase large({70000}, {2}, 300);
   TestGradient(large, BCQ_FLOAT32, 8, 1);
   TestBadArguments();
   return Finish();

@@ -4,64 +4,15 @@
 
 #include <map>
 
-#include "tests/matrices.h"
+#include "tests/tables_case.h"
 
 using namespace bcq_test;
 
 namespace {
 
-/* Tables with random ids; `few`: the ids are those of the first three rows only. */
-struct Case {
-  std::vector<int64_t> sizes, dims;
-  int64_t batch;
-  bool few;
-  std::vector<int64_t> wide;
-  std::vector<int32_t> narrow;
-
-  Case(std::vector<int64_t> sizes, std::vector<int64_t> dims, int64_t batch, bool few)
-      : sizes(sizes), dims(dims), batch(batch), few(few) {
-    for (int64_t i = 0; i < batch * Count(); ++i) {
-      const int64_t size = sizes[i % Count()];
-      wide.push_back(random_bits() % (few ? std::min<int64_t>(size, 3) : size));
-      narrow.push_back(static_cast<int32_t>(wide.back()));
-    }
-  }
-  int64_t Count() const { return static_cast<int64_t>(sizes.size()); }
-  bcq_tables Tables() const { return {Count(), sizes.data(), dims.data()}; }
-  bcq_ids Ids(int32_t bytes) const {
-    return {bytes == 8 ? static_cast<const void*>(wide.data()) : narrow.data(), bytes};
-  }
-  int64_t Columns() const {
-    int64_t sum = 0;
-    for (int64_t dim : dims) sum += dim;
-    return sum;
-  }
-  int64_t First(int64_t table) const {
-    int64_t first = 0;
-    for (int64_t t = 0; t < table; ++t) first += sizes[t] * dims[t];
-    return first;
-  }
-  /* The element of the tables that each element of the result is. */
-  std::vector<int64_t> Elements() const {
-    std::vector<int64_t> elements;
-    for (int64_t i = 0; i < batch * Count(); ++i) {
-      const int64_t t = i % Count();
-      for (int64_t c = 0; c < dims[t]; ++c) elements.push_back(First(t) + wide[i] * dims[t] + c);
-    }
-    return elements;
-  }
-  std::string Name() const {
-    std::string name = "batch " + std::to_string(batch) + (few ? ", few ids" : "") + ", tables";
-    for (int64_t t = 0; t < Count(); ++t) {
-      name += " " + std::to_string(sizes[t]) + "x" + std::to_string(dims[t]);
-    }
-    return name;
-  }
-};
-
 const bcq_type kTypes[] = {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16};
 
-void TestGather(const Case& w, bcq_type type, int32_t id_bytes) {
+void TestGather(const TablesCase& w, bcq_type type, int32_t id_bytes) {
   const Numbers table = RandomNumbers(type, w.First(w.Count()));
   const std::vector<int64_t> elements = w.Elements();
   const bcq_tables tables = w.Tables();
@@ -78,7 +29,7 @@ void TestGather(const Case& w, bcq_type type, int32_t id_bytes) {
   }
 }
 
-void TestGradient(const Case& w, bcq_type type, int32_t id_bytes) {
+void TestGradient(const TablesCase& w, bcq_type type, int32_t id_bytes) {
   const Numbers dout = RandomNumbers(type, w.batch * w.Columns());
   const std::vector<int64_t> elements = w.Elements();
   std::vector<float> sums(w.First(w.Count())); /* in the order of the batch */
@@ -96,7 +47,7 @@ void TestGradient(const Case& w, bcq_type type, int32_t id_bytes) {
   }
 }
 
-void TestUnique(const Case& w, int32_t id_bytes) {
+void TestUnique(const TablesCase& w, int32_t id_bytes) {
   std::vector<int64_t> expected;
   std::vector<int32_t> slots, narrow(w.batch);
   std::map<int64_t, int32_t> seen;
@@ -117,7 +68,7 @@ void TestUnique(const Case& w, int32_t id_bytes) {
 }
 
 void TestBadArguments() {
-  const Case w({5, 9}, {3, 20}, 4, false);
+  const TablesCase w({5, 9}, {3, 20}, 4);
   const bcq_tables tables = w.Tables();
   Numbers table(BCQ_FLOAT32, w.First(2)), out(BCQ_FLOAT32, 4 * 23);
   int64_t bad = 0;
@@ -179,7 +130,7 @@ int main() {
       {ten_sizes, ten_dims}, {many_sizes, every_dim}};
   for (const auto& form : forms) {
     for (int64_t batch : {0, 1, 5, 700}) {
-      const Case w(form.first, form.second, batch, batch == 5);
+      const TablesCase w(form.first, form.second, batch, batch == 5 ? kFewIds : kAnyIds);
       for (int32_t id_bytes : {4, 8}) {
         for (bcq_type type : kTypes) {
           context = w.Name() + ", type " + std::to_string(type);

@@ -102,6 +102,30 @@ inline absl::Status CheckGradient(const TableFacts& facts, const TensorShape& id
   return TablesShape(facts, table);
 }
 
+/* A kernel of an op with the attributes `sizes`, `dims` and `deterministic`, whose third input is
+ * `counted`. */
+class TablesKernel : public tensorflow::OpKernel {
+ public:
+  explicit TablesKernel(tensorflow::OpKernelConstruction* c) : OpKernel(c) {
+    OP_REQUIRES_OK(c, ReadTableFacts(c, &facts_));
+    OP_REQUIRES_OK(c, c->GetAttr("deterministic", &deterministic_));
+  }
+
+  void Compute(tensorflow::OpKernelContext* c) override {
+    TableFacts facts = facts_;
+    OP_REQUIRES_OK(c, Complete(&facts, c->input(2).shape()));
+    OP_REQUIRES_OK(c, Run(c, facts));
+  }
+
+ protected:
+  virtual absl::Status Run(tensorflow::OpKernelContext* c, const TableFacts& facts) = 0;
+
+  bool deterministic_; /* which changes nothing on the CPU */
+
+ private:
+  TableFacts facts_;
+};
+
 }  // namespace bcq
 
 #endif

@@ -26,25 +26,6 @@ absl::Status IdsStatus(bcq_status status, const std::vector<int64_t>& sizes, int
   return absl::InvalidArgumentError(BadTableId(sizes, bad, ids));
 }
 
-class TablesOp : public OpKernel {
- public:
-  explicit TablesOp(OpKernelConstruction* c) : OpKernel(c) {
-    OP_REQUIRES_OK(c, ReadTableFacts(c, &facts_));
-  }
-
-  void Compute(OpKernelContext* c) override {
-    TableFacts facts = facts_;
-    OP_REQUIRES_OK(c, Complete(&facts, c->input(2).shape()));
-    OP_REQUIRES_OK(c, Run(c, facts));
-  }
-
- protected:
-  virtual absl::Status Run(OpKernelContext* c, const TableFacts& facts) = 0;
-
- private:
-  TableFacts facts_;
-};
-
 absl::Status Gather(OpKernelContext* c, const TableFacts& facts, const Tensor& table,
                     const Tensor& ids) {
   TensorShape shape;
@@ -58,8 +39,8 @@ absl::Status Gather(OpKernelContext* c, const TableFacts& facts, const Tensor& t
   return IdsStatus(status, facts.sizes, bad, Ids(ids));
 }
 
-class TablesGatherOp : public TablesOp {
-  using TablesOp::TablesOp;
+class TablesGatherOp : public TablesKernel {
+  using TablesKernel::TablesKernel;
 
   absl::Status Run(OpKernelContext* c, const TableFacts& facts) override {
     return Gather(c, facts, c->input(0), c->input(1));
@@ -90,8 +71,8 @@ class VariableRowsOp : public OpKernel {
   tensorflow::DataType type_;
 };
 
-class TablesGradientOp : public TablesOp {
-  using TablesOp::TablesOp;
+class TablesGradientOp : public TablesKernel {
+  using TablesKernel::TablesKernel;
 
   absl::Status Run(OpKernelContext* c, const TableFacts& facts) override {
     const Tensor& ids = c->input(0);

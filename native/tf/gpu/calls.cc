@@ -74,20 +74,11 @@ ffi::Error GatherScaleGradient(void* stream, Scratch scratch, Args args, Rets re
   });
 }
 
-#define BCQ_REGISTER(NAME)                                                        \
-  XLA_FFI_DEFINE_HANDLER(k##NAME, NAME,                                           \
-                         ffi::Ffi::Bind()                                         \
-                             .Ctx<ffi::PlatformStream<void*>>()                   \
-                             .Ctx<Scratch>()                                      \
-                             .RemainingArgs()                                     \
-                             .RemainingRets()                                     \
-                             .Attr<Facts>("facts"));                              \
-  XLA_FFI_REGISTER_HANDLER(XLA_FFI_GetApi(), "Bcq" #NAME, "CUDA", k##NAME)
-BCQ_REGISTER(Product);
-BCQ_REGISTER(ProductTransposed);
-BCQ_REGISTER(ProductScaleGradient);
-BCQ_REGISTER(Gather);
-BCQ_REGISTER(GatherScaleGradient);
+BCQ_REGISTER_CUDA(Product);
+BCQ_REGISTER_CUDA(ProductTransposed);
+BCQ_REGISTER_CUDA(ProductScaleGradient);
+BCQ_REGISTER_CUDA(Gather);
+BCQ_REGISTER_CUDA(GatherScaleGradient);
 
 }  // namespace
 }  // namespace bcq

@@ -28,17 +28,8 @@ ffi::Error TablesGradient(void* stream, Scratch scratch, Args args, Rets rets, F
   });
 }
 
-#define BCQ_REGISTER(NAME)                                                        \
-  XLA_FFI_DEFINE_HANDLER(k##NAME, NAME,                                           \
-                         ffi::Ffi::Bind()                                         \
-                             .Ctx<ffi::PlatformStream<void*>>()                   \
-                             .Ctx<Scratch>()                                      \
-                             .RemainingArgs()                                     \
-                             .RemainingRets()                                     \
-                             .Attr<Facts>("facts"));                              \
-  XLA_FFI_REGISTER_HANDLER(XLA_FFI_GetApi(), "Bcq" #NAME, "CUDA", k##NAME)
-BCQ_REGISTER(TablesGather);
-BCQ_REGISTER(TablesGradient);
+BCQ_REGISTER_CUDA(TablesGather);
+BCQ_REGISTER_CUDA(TablesGradient);
 
 }  // namespace
 }  // namespace bcq

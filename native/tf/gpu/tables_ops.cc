@@ -8,37 +8,13 @@
 namespace bcq {
 namespace {
 
-using tensorflow::OpKernel;
-using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
 bcq_ids Ids(const Tensor& ids) { return {Data(ids), 8}; }
 
-class TablesOp : public OpKernel {
- public:
-  explicit TablesOp(OpKernelConstruction* c) : OpKernel(c) {
-    OP_REQUIRES_OK(c, ReadTableFacts(c, &facts_));
-    OP_REQUIRES_OK(c, c->GetAttr("deterministic", &deterministic_));
-  }
-
-  void Compute(OpKernelContext* c) override {
-    TableFacts facts = facts_;
-    OP_REQUIRES_OK(c, Complete(&facts, c->input(2).shape()));
-    OP_REQUIRES_OK(c, Run(c, facts));
-  }
-
- protected:
-  virtual absl::Status Run(OpKernelContext* c, const TableFacts& facts) = 0;
-
-  bool deterministic_;
-
- private:
-  TableFacts facts_;
-};
-
-class TablesGatherOp : public TablesOp {
-  using TablesOp::TablesOp;
+class TablesGatherOp : public TablesKernel {
+  using TablesKernel::TablesKernel;
 
   absl::Status Run(OpKernelContext* c, const TableFacts& facts) override {
     const Tensor& table = c->input(0);
@@ -54,8 +30,8 @@ class TablesGatherOp : public TablesOp {
   }
 };
 
-class TablesGradientOp : public TablesOp {
-  using TablesOp::TablesOp;
+class TablesGradientOp : public TablesKernel {
+  using TablesKernel::TablesKernel;
 
   absl::Status Run(OpKernelContext* c, const TableFacts& facts) override {
     const Tensor& ids = c->input(0);

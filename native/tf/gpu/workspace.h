@@ -1,4 +1,4 @@
-/* Memory of the device for a call from a program compiled by XLA. */
+/* Functions that a program compiled by XLA calls on CUDA devices, and their memory of the device. */
 #ifndef BCQ_TF_GPU_WORKSPACE_H_
 #define BCQ_TF_GPU_WORKSPACE_H_
 
@@ -19,5 +19,16 @@ ffi::Error WithWorkspace(Scratch& scratch, int64_t bytes, Call call) {
 }
 
 }  // namespace bcq
+
+/* Makes NAME(stream, scratch, args, rets, facts), within namespace bcq, the call "BcqNAME". */
+#define BCQ_REGISTER_CUDA(NAME)                                                   \
+  XLA_FFI_DEFINE_HANDLER(k##NAME, NAME,                                           \
+                         ffi::Ffi::Bind()                                         \
+                             .Ctx<ffi::PlatformStream<void*>>()                   \
+                             .Ctx<Scratch>()                                      \
+                             .RemainingArgs()                                     \
+                             .RemainingRets()                                     \
+                             .Attr<Facts>("facts"));                              \
+  XLA_FFI_REGISTER_HANDLER(XLA_FFI_GetApi(), "Bcq" #NAME, "CUDA", k##NAME)
 
 #endif
