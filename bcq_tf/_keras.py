@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+from keras.src.backend.common.stateless_scope import in_stateless_scope
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.export.export_utils import get_input_signature as input_signature
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
@@ -154,7 +155,7 @@ def deferred_variables():
     """Variables that Keras makes in this context have no value and take no memory.
 
     Yields the list of them. Each that is kept must be given its value with `initialize`; the others
-    are forgotten when the context ends.
+    are forgotten when the context ends. Within another such context they also stand in its list.
     """
     earlier = get_global_attribute("uninitialized_variables", [])
     made = []
@@ -163,6 +164,8 @@ def deferred_variables():
         with keras.StatelessScope(initialize_variables=False):
             yield made
     finally:
+        if in_stateless_scope():
+            earlier.extend(made)
         set_global_attribute("uninitialized_variables", earlier)
 
 
@@ -182,7 +185,12 @@ def _not_compiled(config):
 
 
 def initialize_rest(model, made: list) -> None:
-    """Gives those of the `made` variables that the model still has, and that have none, values."""
+    """Gives those of the `made` variables that the model still has, and that have none, values.
+
+    Within `deferred_variables` they wait on.
+    """
+    if in_stateless_scope():
+        return
     kept = {id(variable) for variable in model.variables}
     for variable in made:
         if id(variable) in kept and not _has_value(variable):

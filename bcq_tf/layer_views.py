@@ -65,6 +65,19 @@ def is_packed(layer) -> bool:
     return hasattr(layer, "packed_weights")
 
 
+def check_products_float(model: keras.layers.Layer) -> None:
+    """Raises ValueError where a layer other than an embedding is packed.
+
+    Packed tables are looked up in while the rest of a model is float and trains.
+    """
+    for layer in walk_layers(model):
+        if is_packed(layer) and not isinstance(layer, layers.Embedding):
+            raise ValueError(
+                "`model` must not have packed layers other than embeddings: make it float with "
+                f"bcq_tf.unpack_model first. Received: model '{model.name}', layer '{layer.name}'"
+            )
+
+
 def outputs_last(layer, shape) -> MatrixView:
     """[..., out] to R = out, C = the rest: Dense, Conv, recurrent kernels (out = gates x units)."""
     last = len(shape) - 1
@@ -149,6 +162,8 @@ def _why_unknown(layer, variable) -> tuple[str, bool]:
     """(reason, axes_help) for a weight that no known layer type tells of."""
     if isinstance(layer, NORMALIZATION_TYPES):
         return "normalization", False
+    if is_packed(layer):
+        return "its layer is packed", False
     reason = _changed_by_keras(layer) or _why_not_a_matrix(variable)
     if reason:
         return reason, False

@@ -10,12 +10,12 @@ import keras
 from bcq_tf import file
 from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
 from bcq_tf.config import check_choice
-from bcq_tf.layer_views import view_weights
+from bcq_tf.layer_views import check_products_float, view_weights
 from bcq_tf.layers.packed_layer import check_backend
 from bcq_tf.layers.packed_model import (
     PackedModel,
     pack_classes,
-    packed_layers,
+    packed_in_place,
     serialized_models,
     unpack_class,
 )
@@ -58,7 +58,7 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
 
     Raises:
         TypeError, ValueError: an argument breaks its rule; the codes are not this model's; the
-            model is packed already. The model is unchanged then.
+            model has packed layers other than embeddings. The model is unchanged then.
         FileFormatError, OSError: the file is damaged or cannot be read.
     """
     check_choice("precision", precision, PRECISIONS)
@@ -84,7 +84,7 @@ def unpack_model(model) -> None:
     if not isinstance(model, PackedModel):
         raise ValueError(f"`model` must be packed. Received: model={model!r}")
     models = [layer for layer in walk_layers(model) if isinstance(layer, PackedModel)]
-    for layer in packed_layers(model):
+    for layer in packed_in_place(model):
         unpack_layer(layer)
     for inside in models:
         forget_training(inside)
@@ -100,7 +100,8 @@ class _Plan:
 
 
 def check_float_model(model) -> None:
-    """Raises TypeError, ValueError unless it is a built Keras model, on TensorFlow, not packed."""
+    """Raises TypeError, ValueError unless it is a built Keras model, on TensorFlow, in which no
+    layers but embeddings are packed."""
     check_backend()
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
@@ -109,11 +110,7 @@ def check_float_model(model) -> None:
             "`model` must be built and have weights: give it an input shape or call it once. "
             f"Received: model '{model.name}'"
         )
-    if isinstance(model, PackedModel) or packed_layers(model):
-        raise ValueError(
-            "`model` must not be packed already: make it float with bcq_tf.unpack_model first. "
-            f"Received: model '{model.name}'"
-        )
+    check_products_float(model)
 
 
 def _entries(model, codes) -> list[tuple[Entry, object]]:

@@ -7,9 +7,8 @@ import difflib
 
 import keras
 
-from bcq_tf._keras import walk_layers
 from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_rules
-from bcq_tf.layer_views import NoView, is_packed, view_weights
+from bcq_tf.layer_views import NoView, check_products_float, view_weights
 from bcq_tf.matrix_view import MatrixView
 
 SHORTEST_ROW = GROUP_MULTIPLE
@@ -69,8 +68,9 @@ def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
 
     Chosen are the weights that layers of known types (`bcq_tf.layer_views`) multiply or look up:
     kernels and embedding tables. Skipped are biases, normalization, weights of rank 0 or 1, of
-    layer types that are not known, of rows shorter than 32, and what a rule sets to None. A weight
-    that several layers share stands in `model.weights` once, and so in the plan.
+    layer types that are not known, of packed embeddings, of rows shorter than 32, and what a rule
+    sets to None. A weight that several layers share stands in `model.weights` once, and so in the
+    plan.
 
     Rules match on a weight's path, `variable.path`. Where weights of a model have equal paths, the
     second is labelled "path#2", the third "path#3"; a rule may match path or label. The first rule
@@ -87,7 +87,8 @@ def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
 
     Raises:
         TypeError: `model` is no Keras model, `config` no BCQConfig.
-        ValueError: the model is not built; a rule matches no weight; a rule's `axes` do not fit.
+        ValueError: the model is not built; a layer other than an embedding is packed; a rule
+            matches no weight; a rule's `axes` do not fit.
     """
     config = BCQConfig() if config is None else config
     if not isinstance(config, BCQConfig):
@@ -165,11 +166,7 @@ def _first_match(rules: tuple[Rule, ...], path: str, label: str) -> Rule | None:
 def _check_built(model) -> None:
     if not isinstance(model, keras.layers.Layer):
         raise TypeError(f"`model` must be a Keras model or layer. Received: model={model!r}")
-    if any(map(is_packed, walk_layers(model))):
-        raise ValueError(
-            "`model` must not be packed: make it float with bcq_tf.unpack_model first. "
-            f"Received: model {model.name!r}"
-        )
+    check_products_float(model)
     if not model.built or not model.weights:
         raise ValueError(
             "`model` must be built and have weights: give it an input shape or call it once. "

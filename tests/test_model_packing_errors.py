@@ -6,7 +6,7 @@ import pytest
 from keras import layers as L  # noqa: N812
 
 import bcq_tf
-from bcq_tf.layers import BCQEmbedding
+from bcq_tf.layers import BCQDense
 from tests.models import mlp
 from tests.packed_models import quantized
 
@@ -28,7 +28,7 @@ def refused(model, codes, message, error=ValueError, **settings):
 def test_packing_twice(path):
     model = quantized(mlp, path)
     bcq_tf.pack_model(model, path)
-    refused(model, path, "must not be packed already: .*unpack_model")
+    refused(model, path, "must not have packed layers other than embeddings: .*unpack_model")
 
 
 def test_a_file_of_another_model_lists_three_differences(path):
@@ -81,9 +81,7 @@ def test_unpacking_a_float_model():
         bcq_tf.unpack_model(mlp())
 
 
-def test_layers_that_were_packed_by_hand():
-    x = keras.Input((6,), dtype="int32")
-    table = np.random.default_rng(0).normal(size=(90, 48))
-    layer = BCQEmbedding.from_codes(bcq_tf.quantize(table, effort="low"))
-    model = keras.Model(x, layer(x))
-    refused(model, {"a": None}, "must not be packed already")
+def test_a_product_that_was_packed_by_hand():
+    codes = bcq_tf.quantize(np.random.default_rng(0).normal(size=(48, 32)), effort="low")
+    model = keras.Sequential([keras.Input((32,)), BCQDense.from_codes(codes, name="by_hand")])
+    refused(model, {"a": None}, "must not have packed layers other .*layer 'by_hand'")

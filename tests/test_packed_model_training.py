@@ -52,5 +52,5 @@ def test_codes_cannot_be_made_trainable(path):
 def test_a_packed_model_is_not_quantized_again(path):
     model = quantized(mlp, path)
     bcq_tf.pack_model(model, path)
-    with pytest.raises(ValueError, match="must not be packed"):
+    with pytest.raises(ValueError, match="must not have packed layers"):
         bcq_tf.quantize_model(model)

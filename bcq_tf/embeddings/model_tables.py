@@ -19,10 +19,11 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
     The layers stay the same objects and become `bcq_tf.layers.UniformEmbedding` or, with method
     "binary", `BCQEmbedding` and `BCQReversibleEmbedding`; with 16 bits `FloatEmbedding`. Their
     float tables are gone and their codes do not train; the other layers train as before. The
-    optimizer is dropped: compile again. The model is saved as `.keras` and loads again where
-    `bcq_tf.layers` is imported; `bcq_tf.unpack_model` makes it float.
-    TensorFlow keeps the pages that float tables took in this process; one that loads the saved
-    model never takes them.
+    optimizer is dropped: compile again. `BCQCallback`, `quantize_model` and `pack_model` then speak
+    of the other layers and leave the tables as they are. The model is saved as `.keras` and loads
+    again where `bcq_tf.layers` is imported; `bcq_tf.unpack_model` makes it float. TensorFlow keeps
+    the pages that float tables took in this process; one that loads the saved model never takes
+    them.
 
     Rows of zeros stay zero, so that of id 0 under mask_zero if it is zero. A table that cannot be
     replaced stays as it is, and the report says why: for example that of a ReversibleEmbedding,
@@ -38,14 +39,17 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
         A `PackReport`: tables with their bytes before and after; tables that stay float, why.
 
     Raises:
-        ValueError, TypeError: an argument breaks its rule, a table is not finite, the model is
-            packed already or has no Embedding layer. The model is unchanged then.
+        ValueError, TypeError: an argument breaks its rule, a table is not finite, the model has
+            packed products or no Embedding layer with a float table. The model is unchanged then.
     """
     check_method(nbit, method)
     check_float_model(model)
     tables, reasons = _tables(model)
     if not tables and not reasons:
-        raise ValueError(f"`model` must have an Embedding layer. Received: model '{model.name}'")
+        raise ValueError(
+            "`model` must have an Embedding layer with a float table. "
+            f"Received: model '{model.name}'"
+        )
     weights = {
         id(variable): table_weight(*variable.shape, nbit, method) for variable in tables.values()
     }

@@ -14,7 +14,7 @@ from bcq_tf._keras import (
     walk_layers,
 )
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.swap import pack_layer
+from bcq_tf.layers.swap import is_packed_in_place, pack_layer
 from bcq_tf.layers.weights import weight_from_dict
 
 _NAME = "bcq_tf>PackedModel"
@@ -53,8 +53,11 @@ class PackedModel:
         before = serialized_models(model)
         layers = list(walk_layers(model))
         for index, line in config["layers"].items():
+            layer = layers[int(index)]
+            if isinstance(layer, PackedLayer):
+                continue  # of a model inside, which was packed before
             weights = {name: weight_from_dict(weight) for name, weight in line["weights"].items()}
-            pack_layer(layers[int(index)], weights, line["precision"])
+            pack_layer(layer, weights, line["precision"])
         initialize_rest(model, made)
         pack_classes(before)
         return model
@@ -94,6 +97,8 @@ def serialized_models(model) -> list:
 def pack_classes(before: list) -> None:
     """Gives the models, of `serialized_models` before their layers were packed, packed classes."""
     for model, config in before:
+        if isinstance(model, PackedModel):
+            continue  # by an earlier packing, of its embeddings
         float_class = type(model)
         model.__class__ = _packed_class(float_class)
         object.__setattr__(model, "_before_packing", (config, float_class))
@@ -110,6 +115,11 @@ def packed_layers(model) -> list[PackedLayer]:
     return [layer for layer in walk_layers(model) if isinstance(layer, PackedLayer)]
 
 
+def packed_in_place(model) -> list[PackedLayer]:
+    """Those of the packed layers that were float: the others were made as packed ones."""
+    return [layer for layer in packed_layers(model) if is_packed_in_place(layer)]
+
+
 def _packing(model) -> dict:
     # By the place of the layer, as names differ from process to process.
     return {
@@ -118,7 +128,7 @@ def _packing(model) -> dict:
             "precision": layer.precision,
         }
         for index, layer in enumerate(walk_layers(model))
-        if isinstance(layer, PackedLayer)
+        if is_packed_in_place(layer)
     }
 
 

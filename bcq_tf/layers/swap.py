@@ -94,6 +94,11 @@ def pack_layer(
     begin_packing(layer, weights, precision, values or {})
 
 
+def is_packed_in_place(layer) -> bool:
+    """Whether `pack_layer` packed the layer."""
+    return "_before_packing" in layer.__dict__ and isinstance(layer, PackedLayer)
+
+
 def unpack_layer(layer: PackedLayer) -> None:
     """Makes a layer that `pack_layer` packed the float layer that it was, of the codes' value."""
     float_class, lost = layer._before_packing

@@ -234,7 +234,11 @@ def test_precisions(policy, method, nbit):
 @pytest.mark.parametrize(
     ("build", "settings", "message"),
     [
-        (mlp, {}, "`model` must have an Embedding layer. Received: model 'functional"),
+        (
+            mlp,
+            {},
+            "`model` must have an Embedding layer with a float table. Received: model 'functional",
+        ),
         (classifier, {"nbit": 0}, "`nbit` must be"),
         (classifier, {"method": "codebooks"}, "`method` must be one of"),
         (lambda: keras.Sequential([L.Embedding(3, 4)]), {}, "`model` must be built"),
@@ -255,8 +259,8 @@ def test_a_table_that_is_not_finite_is_named_and_the_model_unchanged():
     assert not isinstance(model, PackedModel)
 
 
-def test_a_packed_model_is_refused():
+def test_a_model_whose_tables_are_all_codes_is_refused():
     model = classifier()
     quantize_embed(model, 2)
-    with pytest.raises(ValueError, match="`model` must not be packed already"):
+    with pytest.raises(ValueError, match="an Embedding layer with a float table"):
         quantize_embed(model, 2)
