@@ -2,7 +2,9 @@
 
 A step is look-up, Dense(1), mean, backward pass and optimizer, in one `tf.function` that is not
 compiled by XLA. Both take turns with the same ids, so that a busy moment hits them alike; times are
-medians, and "times as fast" is the median of the ratios of neighbouring turns. The first table is
+medians, and "times as fast" is the median of the ratios of neighbouring turns. A third step, of a
+constant in place of the rows, is what both have in common; "embeddings alone" are the ratios of
+what the medians have above that one, which is more than half of many steps. The first table is
 of one embedding, over all sizes, distributions of the ids and optimizers; the second of ten small
 tables of 1 to 32 dimensions, against ten Keras embeddings and a concatenation.
 
@@ -90,6 +92,7 @@ def one_table(options):
             continue
         for optimizer, batch in itertools.product(options.optimizer, options.batch):
             rivals = {name: make(size, dim, optimizer) for name, make in ONE_TABLE.items()}
+            rivals["rest"] = rest(batch, dim, optimizer)
             for ids in options.ids:
                 values = DISTRIBUTIONS[ids](np.random.default_rng(SEED), size, batch)
                 case = {"vocabulary": size, "dim": dim, "optimizer": optimizer, "batch": batch}
@@ -103,6 +106,7 @@ def ten_tables(options):
     """As `one_table`, with ten small tables."""
     for optimizer, batch in itertools.product(options.optimizer, options.batch):
         rivals = {name: make(optimizer) for name, make in TEN_TABLES.items()}
+        rivals["rest"] = rest(batch, sum(TEN_DIMS), optimizer)
         for ids in options.ids:
             rng = np.random.default_rng(SEED)
             columns = [DISTRIBUTIONS[ids](rng, size, batch) for size in TEN_SIZES]
@@ -114,7 +118,8 @@ def ten_tables(options):
 
 
 def take_turns(rivals, ids, seconds):
-    """{"microseconds": {name: median of a step}, "speed": of ours, as a multiple of Keras's}."""
+    """{"microseconds": {name: median of a step}, "speed": of ours, as a multiple of Keras's,
+    "alone": the same without the rest of the step}."""
     import tensorflow as tf
 
     ids = tf.constant(ids)
@@ -131,7 +136,9 @@ def take_turns(rivals, ids, seconds):
         order.reverse()
     ratios = [slow / fast for slow, fast in zip(times["keras"], times["fast"], strict=True)]
     medians = {name: statistics.median(values) for name, values in times.items()}
-    return {"microseconds": medians, "speed": statistics.median(ratios)}
+    above = {name: max(medians[name] - medians["rest"], 1) for name in ("keras", "fast")}
+    speed = statistics.median(ratios)
+    return {"microseconds": medians, "speed": speed, "alone": above["keras"] / above["fast"]}
 
 
 def keras_one(size, dim, optimizer):
@@ -168,12 +175,23 @@ def fast_ten(optimizer):
     return make_step(layers, lambda layer, ids: layer(ids), optimizer)
 
 
+def rest(batch, dim, optimizer):
+    """A step without embeddings, in which the gradient of the rows is made all the same."""
+    import tensorflow as tf
+
+    constant = tf.random.stateless_normal([batch, dim], [SEED, 0])
+    return make_step([], lambda ids: constant, optimizer, watched=[constant])
+
+
 ONE_TABLE = {"keras": keras_one, "fast": fast_one}
 TEN_TABLES = {"keras": keras_ten, "fast": fast_ten}
 
 
-def make_step(layers, rows, optimizer):
-    """A function of ids that does one training step; rows(*layers, ids) are the looked up rows."""
+def make_step(layers, rows, optimizer, watched=()):
+    """A function of ids that does one training step; rows(*layers, ids) are the looked up rows.
+
+    watched: tensors whose gradients are made too.
+    """
     import keras
     import tensorflow as tf
 
@@ -188,10 +206,11 @@ def make_step(layers, rows, optimizer):
     @tf.function
     def step(ids):
         with tf.GradientTape() as tape:
+            tape.watch(list(watched))
             loss = tf.reduce_mean(dense(rows(*layers, ids)))
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        optimizer.apply(gradients, variables)
-        return loss
+        gradients = tape.gradient(loss, [*(variable.value for variable in variables), *watched])
+        optimizer.apply(gradients[: len(variables)], variables)
+        return loss, gradients[len(variables) :]
 
     return step
 
@@ -233,14 +252,15 @@ def summary(results):
     for name, cases in groups.items():
         if not cases:
             continue
-        speeds = sorted(case["speed"] for case in cases)
-        slower = sum(one < 0.95 for one in speeds)
-        twice = sum(one >= 2 for one in speeds)
-        lines.append(
-            f"{name}: {len(cases)} cases, least {speeds[0]:.2f}, median "
-            f"{statistics.median(speeds):.2f}, most {speeds[-1]:.2f}; {slower} below .95, "
-            f"{twice} at least 2"
-        )
+        for what, key in (("", "speed"), (", embeddings alone", "alone")):
+            speeds = sorted(case[key] for case in cases)
+            slower = sum(one < 0.95 for one in speeds)
+            twice = sum(one >= 2 for one in speeds)
+            lines.append(
+                f"{name}{what}: {len(cases)} cases, least {speeds[0]:.2f}, median "
+                f"{statistics.median(speeds):.2f}, most {speeds[-1]:.2f}; {slower} below .95, "
+                f"{twice} at least 2"
+            )
     return "\n".join(lines)
 
 
