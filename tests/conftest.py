@@ -8,6 +8,8 @@ import keras
 import pytest
 import tensorflow as tf
 
+from tests.ops.codes import runs_on
+
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
@@ -19,3 +21,14 @@ def _seeded():
     keras.utils.set_random_seed(0)
     yield
     keras.backend.clear_session(free_memory=False)
+
+
+@pytest.fixture(params=["compiled", "portable"])
+def ops(request):
+    """Which ops run in this test: the compiled ones, and then the plain TensorFlow ones."""
+    from bcq_tf.ops import compiled
+
+    if request.param == "compiled" and not compiled.available():
+        pytest.skip("the compiled ops are not loaded")
+    with runs_on(request.param):
+        yield request.param
