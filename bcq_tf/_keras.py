@@ -24,6 +24,7 @@ __all__ = [
     "assign_rows",
     "callbacks_of_this_fit",
     "deferred_model",
+    "deferred_variables",
     "forget_training",
     "initialize",
     "initialize_rest",

@@ -31,10 +31,7 @@ class BCQDense(PackedLayer, keras.layers.Dense):
         units, inputs = codes.shape
         weight = PackedWeight.of(codes, MatrixView((inputs, units), (1,), (0,)), trainable_scales)
         layer = cls(units, use_bias=bias is not None, packed_weights={"kernel": weight}, **kwargs)
-        layer.build((None, inputs))
-        layer.assign_codes("kernel", codes)
-        if bias is not None:
-            layer.bias.assign(bias)
+        layer.build_of((None, inputs), "kernel", codes, bias)
         return layer
 
     @property

@@ -54,10 +54,7 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
         """
         weight = PackedWeight.of(codes, view, trainable_scales)
         layer = cls(equation, packed_weights={"kernel": weight}, **kwargs)
-        layer.build(input_shape)
-        layer.assign_codes("kernel", codes)
-        if bias is not None:
-            layer.bias.assign(bias)
+        layer.build_of(input_shape, "kernel", codes, bias)
         return layer
 
     def build(self, input_shape):

@@ -37,8 +37,7 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
             )
         weight = weight_of(codes, MatrixView(codes.shape, (0,), (1,)), trainable_scales)
         layer = cls(*codes.shape, packed_weights={"embeddings": weight}, **kwargs)
-        layer.build((None,))
-        layer.assign_codes("embeddings", codes)
+        layer.build_of((None,), "embeddings", codes)
         return layer
 
     @property

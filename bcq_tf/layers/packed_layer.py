@@ -9,7 +9,13 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
-from bcq_tf._keras import own_variables, unlocked
+from bcq_tf._keras import (
+    deferred_variables,
+    initialize,
+    initialize_rest,
+    own_variables,
+    unlocked,
+)
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
 from bcq_tf.layers.packed_weight import PackedWeight, item_bytes
@@ -111,7 +117,19 @@ class PackedLayer:
         """
         values = self.packed_weights[name].values(codes)
         for part, variable in self.parts_of(name).items():
-            variable.assign(values[part])
+            initialize(variable, values[part])
+
+    def build_of(self, input_shape, name: str, codes: BinaryCodes, bias=None) -> None:
+        """Builds the layer; `codes`, of the packed weight `name`, and `bias` are its first values.
+
+        Zeros are not made before: TensorFlow would keep their memory.
+        """
+        with deferred_variables() as made:
+            self.build(input_shape)
+        self.assign_codes(name, codes)
+        if bias is not None:
+            initialize(self.bias, bias)
+        initialize_rest(self, made)
 
     def product(self, x, name: str):
         """x [..., C] times the packed weight `name`, as a matrix [R, C]: [..., R]."""

@@ -82,8 +82,7 @@ class QuantEmbedding(PackedEmbedding):
         super().__init__(*map(int, shape), packed_weights=packed_weights, **kwargs)
         self.nbit, self.method, self.padding_idx = int(nbit), method, padding_idx
         if codes is not None:
-            self.build()
-            self.assign_codes("embeddings", codes)
+            self.build_of(None, "embeddings", codes)
 
     @classmethod
     def from_codes(cls, codes: BinaryCodes | UniformCodes, **kwargs) -> QuantEmbedding:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.ops.layout import TILE_ROWS, Layout
 
@@ -121,9 +122,11 @@ def _tiles(codes: BinaryCodes, layout: Layout) -> np.ndarray:
     # The words of all tiles, [layout.words].
     tiles = np.zeros(layout.words, np.uint32)
     for i, plane in enumerate(codes.planes):
-        tile, lane = np.divmod(np.arange(len(plane))[:, np.newaxis], TILE_ROWS)
-        steps = np.arange(layout.row_words) * layout.tile_planes[tile] + i
-        tiles[layout.tile_starts[tile] + steps * TILE_ROWS + lane] = plane
+        for block in row_blocks((len(plane), layout.columns)):
+            rows = np.arange(block.start, block.stop)[:, np.newaxis]
+            tile, lane = np.divmod(rows, TILE_ROWS)
+            steps = np.arange(layout.row_words) * layout.tile_planes[tile] + i
+            tiles[layout.tile_starts[tile] + steps * TILE_ROWS + lane] = plane[block]
     return tiles
 
 
