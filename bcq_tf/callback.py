@@ -10,7 +10,7 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message, sync_variables
 from bcq_tf.checkpoints import BestFiles
-from bcq_tf.config import BCQConfig, check_choice
+from bcq_tf.config import BCQConfig, check_choice, check_integer
 from bcq_tf.conversion import put_tensors
 from bcq_tf.model_table import read_table
 from bcq_tf.quantizer import ModelQuantizer
@@ -74,7 +74,7 @@ class BCQCallback(MonitorCallback):
     ):
         check_choice("mode", mode, ("auto", "min", "max"))
         check_choice("effort", effort, ("low", "full"))
-        _check_interval(every_n_steps)
+        check_integer("every_n_steps", every_n_steps, 1)
         _check_latent(latent)
         super().__init__(monitor=monitor, mode=mode)
         self.config = BCQConfig(bits, group_size, offset, solver)
@@ -270,14 +270,6 @@ def _check_neighbours(callback: BCQCallback) -> None:
                 f"`callbacks` must have BCQCallback after {type(other).__name__}, whose restored "
                 "weights would undo the quantized ones. Received: BCQCallback before it"
             )
-
-
-def _check_interval(every_n_steps) -> None:
-    is_int = hasattr(every_n_steps, "__index__") and not isinstance(every_n_steps, bool)
-    if not is_int or every_n_steps < 1:
-        raise ValueError(
-            f"`every_n_steps` must be a positive integer. Received: every_n_steps={every_n_steps!r}"
-        )
 
 
 def _check_latent(latent) -> None:

@@ -8,6 +8,7 @@ import re
 import string
 
 from bcq_tf import file
+from bcq_tf.config import check_integer
 
 
 class BestFiles:
@@ -27,8 +28,7 @@ class BestFiles:
         self.keep = keep
         if self.template is not None and not self.template.endswith(file.SUFFIX):
             raise ValueError(f"`filepath` must end in {file.SUFFIX!r}. Received: {self.template!r}")
-        if not hasattr(keep, "__index__") or keep < 1:
-            raise ValueError(f"`keep` must be a positive integer. Received: keep={keep!r}")
+        check_integer("keep", keep, 1)
         if keep > 1 and (self.template is None or not self._has_fields()):
             raise ValueError(
                 "`filepath` must hold a field such as {epoch:03d} where `keep` is more than 1. "

@@ -9,7 +9,7 @@ import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.coded_matrix import CodedMatrix, check_ids, frozen, row_blocks
-from bcq_tf.config import check_bits, check_group_size
+from bcq_tf.config import check_bits, check_group_size, check_integer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +50,7 @@ class BinaryCodes(CodedMatrix):
         for name in ("offset", "row_order"):
             value = getattr(self, name)
             object.__setattr__(self, name, None if value is None else frozen(value))
+        object.__setattr__(self, "columns", check_integer("columns", self.columns, 1))
         _check(self)
 
     @property
@@ -144,10 +145,6 @@ def _check(codes: BinaryCodes) -> None:
         )
     check_bits(len(codes.planes))
     check_group_size(codes.group_size)
-    if not hasattr(codes.columns, "__index__") or codes.columns < 1:
-        raise ValueError(
-            f"`columns` must be a positive integer. Received: columns={codes.columns!r}"
-        )
     rows = len(codes.planes[0])
     if rows < 1:
         raise ValueError("`planes` must have at least one row. Received: 0 rows")

@@ -37,14 +37,13 @@ class BCQConfig:
     scale_dtype: str = "float16"
 
     def __post_init__(self):
-        check_bits(self.bits)
+        # NumPy integers become plain ones, which JSON can hold.
+        object.__setattr__(self, "bits", check_bits(self.bits))
         check_group_size(self.group_size)
         if not isinstance(self.offset, bool):
             raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
         check_choice("solver", self.solver, SOLVERS)
         check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
-        # NumPy integers become plain ones, which JSON can hold.
-        object.__setattr__(self, "bits", int(self.bits))
         if self.group_size is not None:
             object.__setattr__(self, "group_size", int(self.group_size))
 
@@ -111,17 +110,34 @@ def make_rules(rules, default: BCQConfig) -> tuple[Rule, ...]:
     return tuple(_make_rule(item, default) for item in items)
 
 
-def check_bits(bits) -> None:
-    """Raises unless `bits` is an integer from 1 to 8."""
-    if not _is_int(bits) or not 1 <= bits <= MAX_BITS:
-        raise ValueError(f"`bits` must be an integer from 1 to {MAX_BITS}. Received: bits={bits!r}")
+def check_bits(bits) -> int:
+    """`bits` as an int; raises ValueError unless it is one from 1 to 8."""
+    return check_integer("bits", bits, 1, MAX_BITS)
+
+
+def check_integer(name: str, value, least: int, most: int | None = None) -> int:
+    """`value` as an int; raises ValueError unless it is an integer from `least` to `most`.
+
+    name: of the argument. most: None for no end.
+    """
+    if is_integer(value) and least <= value and (most is None or value <= most):
+        return int(value)  # NumPy's small integers overflow
+    rule = f"an integer from {least} to {most}"
+    if most is None:
+        rule = "a positive integer" if least == 1 else f"an integer from {least} upwards"
+    raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}")
+
+
+def is_integer(value) -> bool:
+    """Whether `value` is an int or one of NumPy's integers; its arrays have `__index__` too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def check_group_size(group_size) -> None:
     """Raises unless `group_size` is None or a positive multiple of 32."""
     if group_size is None:
         return
-    if not _is_int(group_size) or group_size <= 0 or group_size % GROUP_MULTIPLE:
+    if not is_integer(group_size) or group_size <= 0 or group_size % GROUP_MULTIPLE:
         raise ValueError(
             f"`group_size` must be None or a positive multiple of {GROUP_MULTIPLE}. "
             f"Received: group_size={group_size!r}"
@@ -157,7 +173,7 @@ def _make_config(value, default: BCQConfig) -> BCQConfig | None:
 
 
 def _check_axes(axes) -> tuple[int, ...]:
-    if not isinstance(axes, (tuple, list)) or not all(_is_int(axis) for axis in axes):
+    if not isinstance(axes, (tuple, list)) or not all(is_integer(axis) for axis in axes):
         raise TypeError(f"`axes` of a rule must be a tuple of integers. Received: axes={axes!r}")
     if not axes or len(set(axes)) != len(axes):
         raise ValueError(f"`axes` of a rule must be distinct integers. Received: axes={axes!r}")
@@ -168,8 +184,3 @@ def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
     """Raises unless `value`, the argument `name`, is one of `choices`."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
-
-
-def _is_int(value) -> bool:
-    # NumPy's integers are welcome wherever an int is; its arrays also have __index__.
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -8,7 +8,7 @@ import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.coded_matrix import CodedMatrix, check_ids, check_octets, frozen
-from bcq_tf.config import check_bits
+from bcq_tf.config import check_bits, check_integer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,6 +43,8 @@ class UniformCodes(CodedMatrix):
         object.__setattr__(self, "packed", frozen(self.packed))
         if self.zero_rows is not None:
             object.__setattr__(self, "zero_rows", frozen(self.zero_rows))
+        object.__setattr__(self, "bits", check_bits(self.bits))
+        object.__setattr__(self, "columns", check_integer("columns", self.columns, 1))
         _check(self)
 
     @property
@@ -92,11 +94,6 @@ class UniformCodes(CodedMatrix):
 
 
 def _check(codes: UniformCodes) -> None:
-    check_bits(codes.bits)
-    if not hasattr(codes.columns, "__index__") or codes.columns < 1:
-        raise ValueError(
-            f"`columns` must be a positive integer. Received: columns={codes.columns!r}"
-        )
     if not 0 <= codes.limit <= float(np.finfo(np.float32).max):
         raise ValueError(
             f"`limit` must be a float32 from 0 upwards, finite. Received: limit={codes.limit}"

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
     "bcq_tf.tables": "rich",
     "bcq_tf.report": f"{BASE} file model_table tables rich",
-    "bcq_tf.checkpoints": "file",
+    "bcq_tf.checkpoints": "config file",
     "bcq_tf._keras": "keras numpy tensorflow",
     "bcq_tf.layer_views": "keras _keras matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",

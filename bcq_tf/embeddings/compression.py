@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from bcq_tf.compositional_codes import index_bits
-from bcq_tf.config import check_choice
+from bcq_tf.config import check_bits, check_choice, check_integer
+from bcq_tf.embeddings.compositional.code_sizes import MOST_VECTORS, check_sizes
 from bcq_tf.packing import bytes_per_row
 
 METHODS = ("uniform", "binary", "compositional")
@@ -48,7 +49,7 @@ def compress(
     Raises:
         ValueError, TypeError: an argument breaks its rule.
     """
-    check_settings(method, bits, M, K, trainer)
+    check_settings(method, bits, M, K, trainer, seed, epochs)
     check_choice("dtype", dtype, tuple(DTYPES))
     if method == "uniform":
         from bcq_tf.embeddings.uniform.quantization import quantize_uniform
@@ -68,8 +69,10 @@ def compress(
     return gumbel_codes(matrix, M, K, seed, epochs, dtype, verbose)
 
 
-def check_settings(method: str, bits=None, M=None, K=None, trainer: str = "additive") -> None:
-    """Raises ValueError unless a method has the settings that are its own, and no others."""
+def check_settings(
+    method: str, bits=None, M=None, K=None, trainer: str = "additive", seed=0, epochs=1
+) -> None:
+    """Raises ValueError unless a method has the settings that are its own, no others, in range."""
     check_choice("method", method, METHODS)
     check_choice("trainer", trainer, TRAINERS)
     settings = {"bits": bits, "M": M, "K": K}
@@ -81,6 +84,12 @@ def check_settings(method: str, bits=None, M=None, K=None, trainer: str = "addit
             raise ValueError(
                 f"`{name}` must be None with method '{method}'. Received: {name}={value}"
             )
+    if method == "compositional":
+        check_sizes(M, K)
+    else:
+        check_bits(bits)
+    check_integer("seed", seed, 0)
+    check_integer("epochs", epochs, 1)
 
 
 def _show_round(number: int, reached) -> None:
@@ -88,8 +97,8 @@ def _show_round(number: int, reached) -> None:
 
 
 def most_codebooks(nbytes: int, shape: tuple[int, int], K: int, dtype: str = "float16") -> int:
-    """The most codebooks with which compositional codes take at most `nbytes`; 0 where one does
-    not fit.
+    """The most codebooks with which compositional codes take at most `nbytes`, and no more than
+    there can be of K vectors; 0 where one does not fit.
 
     Args:
         nbytes: of codes and codebooks.
@@ -99,7 +108,7 @@ def most_codebooks(nbytes: int, shape: tuple[int, int], K: int, dtype: str = "fl
     """
     rows, columns = shape
     codebook = K * columns * DTYPES[dtype]
-    M = nbytes // codebook
+    M = min(nbytes // codebook, MOST_VECTORS // K)
     while M and rows * bytes_per_row(M, index_bits(K)) + M * codebook > nbytes:
         M -= 1
     return int(M)

@@ -42,7 +42,7 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
         ValueError, TypeError: an argument breaks its rule, a table is not finite, the model has
             packed products or no Embedding layer with a float table. The model is unchanged then.
     """
-    check_method(nbit, method)
+    nbit = check_method(nbit, method)
     check_float_model(model)
     tables, reasons = _tables(model)
     if not tables and not reasons:
@@ -51,7 +51,8 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
             f"Received: model '{model.name}'"
         )
     weights = {
-        id(variable): table_weight(*variable.shape, nbit, method) for variable in tables.values()
+        id(variable): table_weight(*variable.shape, nbit, method, _has_zero_rows(variable))
+        for variable in tables.values()
     }
     obstacles = why_float(model, weights)
     codes = {
@@ -77,6 +78,10 @@ def _tables(model) -> tuple[dict, dict[str, str]]:
         elif id(variable) in ids:
             tables[label] = variable
     return tables, reasons
+
+
+def _has_zero_rows(variable) -> bool:
+    return not as_array(variable).any(axis=1).all()
 
 
 def _codes(label: str, variable, nbit: int, method: str):

@@ -13,7 +13,7 @@ class CompositionalEmbedding(PackedEmbedding):
     """`keras.layers.Embedding` whose rows are sums of vectors, one from each of M codebooks.
 
     Make one with `CompositionalEmbedding.from_codes(bcq_tf.embeddings.additive_codes(matrix, M,
-    K))`. It holds the packed indexes and the codebooks, R ceil(M log2(K) / 8) + 4 M K D bytes (2 in
+    K))`. It holds the packed indexes and the codebooks, R ceil(M ceil(log2 K) / 8) + 4 M K D bytes (2 in
     place of 4 with float16 codebooks), and no float table. A row is put together when it is looked
     up: in float32 the bits of `codes.reconstruct()`. `model.export` within
     `bcq_tf.ops.portable_ops()` gives a SavedModel that needs no bcq_tf.

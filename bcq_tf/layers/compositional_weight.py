@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.compositional_codes import CompositionalCodes, index_bits
-from bcq_tf.config import check_choice
+from bcq_tf.config import check_choice, check_integer
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.compositional import compositional_gather
 from bcq_tf.packing import bytes_per_row
@@ -41,9 +41,7 @@ class CompositionalWeight(TableWeight):
     def __post_init__(self):
         super().__post_init__()
         for name in ("codebooks", "entries"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+            check_integer(name, getattr(self, name), 1)
         check_choice("dtype", self.dtype, DTYPES)
 
     @classmethod

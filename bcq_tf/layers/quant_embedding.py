@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 import os
 
 import keras
@@ -10,6 +9,7 @@ import numpy as np
 
 from bcq_tf import file
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import check_integer
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.table_codes import check_method, table_codes, table_weight, without_row
 from bcq_tf.layers.weights import weight_of
@@ -60,9 +60,9 @@ class QuantEmbedding(PackedEmbedding):
         packed_weights: dict | None = None,
         **kwargs,
     ):
-        check_method(nbit, method)
-        shape = num_embeddings, embedding_dim
-        _check_shape(*shape, padding_idx)
+        nbit = check_method(nbit, method)
+        _check_shape(num_embeddings, embedding_dim, padding_idx)
+        shape = int(num_embeddings), int(embedding_dim)
         if weights is not None and embedding_file is not None:
             raise ValueError(
                 "`weights` or `embedding_file` must be None. "
@@ -79,8 +79,8 @@ class QuantEmbedding(PackedEmbedding):
         elif packed_weights is None:
             zeros = padding_idx is not None
             packed_weights = {"embeddings": table_weight(*shape, nbit, method, zeros)}
-        super().__init__(*map(int, shape), packed_weights=packed_weights, **kwargs)
-        self.nbit, self.method, self.padding_idx = int(nbit), method, padding_idx
+        super().__init__(*shape, packed_weights=packed_weights, **kwargs)
+        self.nbit, self.method, self.padding_idx = nbit, method, padding_idx
         if codes is not None:
             self.build_of(None, "embeddings", codes)
 
@@ -105,18 +105,9 @@ class QuantEmbedding(PackedEmbedding):
 
 def _check_shape(num_embeddings, embedding_dim, padding_idx) -> None:
     for name, size in (("num_embeddings", num_embeddings), ("embedding_dim", embedding_dim)):
-        if not _is_integer(size) or size < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={size}")
-    within = _is_integer(padding_idx) and 0 <= padding_idx < num_embeddings
-    if padding_idx is not None and not within:
-        raise ValueError(
-            f"`padding_idx` must be an integer from 0 to {num_embeddings - 1} or None. "
-            f"Received: padding_idx={padding_idx}"
-        )
-
-
-def _is_integer(value) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        check_integer(name, size, 1)
+    if padding_idx is not None:
+        check_integer("padding_idx", padding_idx, 0, num_embeddings - 1)
 
 
 def _read(path):

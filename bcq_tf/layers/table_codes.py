@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import MAX_BITS, check_choice
+from bcq_tf.config import MAX_BITS, check_choice, is_integer
 from bcq_tf.embeddings.uniform.quantization import quantize_uniform
 from bcq_tf.layers.float_weight import DTYPES, FloatTable, FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight
@@ -21,12 +19,12 @@ from bcq_tf.uniform_codes import UniformCodes
 METHODS = ("uniform", "binary")
 
 
-def check_method(nbit, method: str) -> None:
-    """Raises ValueError unless `nbit` is 1 to 8, 16 or 32 and `method` one of `METHODS`."""
-    whole = isinstance(nbit, numbers.Integral) and not isinstance(nbit, bool)
-    if not (whole and (1 <= nbit <= MAX_BITS or nbit in DTYPES)):
+def check_method(nbit, method: str) -> int:
+    """`nbit` as an int; raises ValueError unless it is 1 to 8, 16 or 32, `method` in `METHODS`."""
+    if not is_integer(nbit) or not (1 <= nbit <= MAX_BITS or nbit in DTYPES):
         raise ValueError(f"`nbit` must be an integer from 1 to 8, 16 or 32. Received: nbit={nbit}")
     check_choice("method", method, METHODS)
+    return int(nbit)
 
 
 def table_weight(

@@ -8,6 +8,7 @@ import functools
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import check_integer
 from bcq_tf.packing import WORD_BITS, words_per_row
 
 TILE_ROWS = 64
@@ -101,11 +102,7 @@ class Layout:
 
 def _check(layout: Layout) -> None:
     for name in ("rows", "columns"):
-        size = getattr(layout, name)
-        if not hasattr(size, "__index__") or not 1 <= size <= MOST_ROWS:
-            raise ValueError(
-                f"`{name}` must be an integer from 1 to {MOST_ROWS}. Received: {name}={size}"
-            )
+        check_integer(name, getattr(layout, name), 1, MOST_ROWS)
     size = layout.group_size
     if size != layout.columns and (size < 1 or size % WORD_BITS):
         raise ValueError(f"`group_size` must be a multiple of 32 or `columns`. Received: {size}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from bcq_tf.config import check_integer
+
 MOST_ROWS = 2**31 - 1
 
 
@@ -62,10 +64,4 @@ def _positive_integers(name: str, values: Sequence[int]) -> tuple[int, ...]:
     values = tuple(values)
     if not values:
         raise ValueError(f"`{name}` must have a number for each table. Received: {name}=[]")
-    for value in values:
-        is_integer = hasattr(value, "__index__") and not isinstance(value, bool)
-        if not is_integer or not 1 <= value <= MOST_ROWS:
-            raise ValueError(
-                f"`{name}` must be integers from 1 to {MOST_ROWS}. Received: {value!r}"
-            )
-    return tuple(int(value) for value in values)
+    return tuple(check_integer(name, value, 1, MOST_ROWS) for value in values)

@@ -1,6 +1,7 @@
 """`additive_codes` against exhaustive search, planted codes and its own rounds."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -181,7 +182,7 @@ def test_codebooks_that_half_precision_cannot_hold(scale, problem):
         ({"M": 101, "K": 4}, "must be at most the 400 rows of `matrix`.* Received: M=101, K=4"),
         ({"M": 1, "K": 401}, "must be at most the 400 rows of `matrix`"),
         ({"seed": -1}, "`seed` must be an integer from 0 upwards. Received: seed=-1"),
-        ({"rounds": 0}, "`rounds` must be an integer from 1 upwards. Received: rounds=0"),
+        ({"rounds": 0}, "`rounds` must be a positive integer. Received: rounds=0"),
         ({"dtype": "int8"}, "`dtype` must be one of .* Received: dtype='int8'"),
         ({"matrix": np.ones(3)}, "`matrix` must have rank 2"),
         ({"matrix": np.ones((0, 3))}, "`matrix` must not be empty"),
@@ -191,3 +192,44 @@ def test_codebooks_that_half_precision_cannot_hold(scale, problem):
 def test_bad_arguments(arguments, error):
     with pytest.raises(ValueError, match=error):
         additive_codes(**({"matrix": gaussian(), "M": 2, "K": 4} | arguments))
+
+
+@pytest.mark.parametrize(("M", "K"), [(1, 256), (2, 512)])
+def test_memory_does_not_grow_with_the_codebooks_squared(M, K):
+    matrix = gaussian(2000, 200)
+    tracemalloc.start()
+    additive_codes(matrix, M, K, rounds=1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    vectors = M * K
+    needed = 4 * matrix.nbytes + 3 * 8 * vectors**2 + 3 * 4 * vectors * max(2000, K)
+    assert peak < 2 * needed
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e4])
+def test_what_all_rows_have_in_common_costs_nothing(offset):
+    matrix = gaussian()
+    distances = [
+        rounds_of(table, 4, 8, rounds=5)[-1].distance
+        for table in (matrix, (matrix + offset).astype(np.float64))
+    ]
+    assert distances[1] == pytest.approx(distances[0], rel=0.03)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("exponent", [-120, -13, 0, 13, 120])
+def test_scales_change_nothing(dtype, exponent):
+    if dtype == "float16" and abs(exponent) > 13:
+        pytest.skip("float16 ends before")
+    matrix = gaussian().astype("float16").astype(dtype)
+    scaled = np.ldexp(matrix, exponent)
+    if dtype == "float16":
+        matrix = np.ldexp(scaled, -exponent)  # what is left of subnormal numbers
+    plain, found = (additive_codes(table, 3, 8, rounds=3) for table in (matrix, scaled))
+    np.testing.assert_array_equal(found.packed, plain.packed)
+    np.testing.assert_array_equal(found.codebooks, np.ldexp(plain.codebooks, exponent))
+
+
+def test_small_integers_of_numpy():
+    found = additive_codes(gaussian(), np.int8(20), np.int8(10), rounds=1)
+    assert found.codebooks.shape[:2] == (20, 10)

@@ -71,3 +71,9 @@ def test_nothing_covered(tmp_path):
     found = analogy_score(ROYAL, tmp_path / "q.txt")
     assert (found.correct, found.covered, found.questions) == (0, 0, 1)
     assert np.isnan(found.score)
+
+
+def test_a_word_of_the_question_is_no_answer(tmp_path):
+    (tmp_path / "q").write_text("man king woman man\nman king woman king\nman king woman woman\n")
+    few = WordVectors(ROYAL.words[:3], ROYAL.matrix[:3])
+    assert analogy_score(few, tmp_path / "q").correct == 0

@@ -46,14 +46,18 @@ def test_the_gumbel_trainer(dtype, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("scale", [2.0**-40, 2.0**20])
-def test_the_gumbel_trainer_takes_tables_of_any_scale(scale):
+@pytest.mark.parametrize(
+    ("dtype", "exponent"), [("float32", -100), ("float32", 100), ("float64", 30), ("float16", 8)]
+)
+def test_the_gumbel_trainer_takes_tables_of_any_scale(dtype, exponent):
     settings = {"trainer": "gumbel", "M": 4, "K": 4, "dtype": "float32", "epochs": 3}
+    matrix = MATRIX.astype("float16").astype(dtype)
     plain, scaled = (
-        compress(table, "compositional", **settings) for table in (MATRIX, MATRIX * scale)
+        compress(table, "compositional", **settings)
+        for table in (matrix, np.ldexp(matrix, exponent))
     )
     np.testing.assert_array_equal(scaled.indexes(), plain.indexes())
-    np.testing.assert_array_equal(scaled.codebooks, plain.codebooks * np.float32(scale))
+    np.testing.assert_array_equal(scaled.codebooks, np.ldexp(plain.codebooks, exponent))
 
 
 def test_codebooks_that_float16_cannot_hold():
@@ -74,6 +78,9 @@ def test_codebooks_that_float16_cannot_hold():
         ({"method": "compositional", "trainer": "gumbel", "M": 2, "K": 2, "epochs": 0},
          "`epochs` must be a positive integer. Received: epochs=0"),
         ({"bits": 9}, "`bits` must be an integer from 1 to 8. Received: bits=9"),
+        ({"bits": 1, "seed": -1}, "`seed` must be an integer from 0 upwards. Received: seed=-1"),
+        ({"bits": 1, "epochs": None}, "`epochs` must be a positive integer. Received: epochs=None"),
+        ({"method": "compositional", "M": 0, "K": 2}, "`M` must be an integer from 1 to 8192"),
     ],
 )  # fmt: skip
 def test_settings_that_break_their_rules(settings, message):
@@ -92,3 +99,7 @@ def test_the_most_codebooks_are_the_most(K, dtype, nbytes):
     M = most_codebooks(nbytes, (80, 9), K, dtype)
     assert M == 0 or size(M) <= nbytes
     assert size(M + 1) > nbytes
+
+
+def test_the_most_codebooks_are_no_more_than_there_can_be():
+    assert most_codebooks(10**9, (400_000, 50), 1024) == 8

@@ -193,6 +193,29 @@ def test_weights_of_other_sizes_or_kinds_are_refused(tmp_path, once):
         trained(tmp_path / "bad")
 
 
+def test_weights_of_another_matrix_are_refused(tmp_path):
+    trained(tmp_path / "best", epochs=2)
+    before = (tmp_path / "best.bcq.npy").read_bytes()
+    with pytest.raises(ValueError, match="`matrix` must be the one .* Received: another matrix"):
+        trained(tmp_path / "best", gaussian(seed=1))
+    assert (tmp_path / "best.bcq.npy").read_bytes() == before
+    trained(tmp_path / "best", gaussian(seed=1), resume=False)
+    assert (tmp_path / "best.bcq.npy").read_bytes() != before
+
+
+def test_where_all_epochs_are_done_nothing_is_trained(tmp_path):
+    compressor, _ = trained(tmp_path / "best", epochs=2, learning_rate=1e-3)
+    assert bcq_tf.read(tmp_path / "best.bcq.npy").metadata["epochs_done"] == 2
+    again, history = trained(tmp_path / "best", epochs=2, learning_rate=1e-3)
+    assert "loss" not in history
+    assert again.evaluate(gaussian()) == compressor.evaluate(gaussian())
+
+
+def test_the_folder_of_the_weights_is_made(tmp_path):
+    trained(tmp_path / "new" / "best", epochs=1)
+    assert os.listdir(tmp_path / "new") == ["best.bcq.npy"]
+
+
 def test_without_training_there_is_nothing_to_evaluate(tmp_path):
     with pytest.raises(FileNotFoundError):
         EmbeddingCompressor(3, 4, tmp_path / "none").evaluate(gaussian())
@@ -215,6 +238,10 @@ def test_values_that_overflow_stop_the_training_and_write_nothing(tmp_path):
         ({"M": 0}, "`M` must be an integer from 1 to 8192. Received: M=0"),
         ({"K": 1 << 13, "M": 2}, "`M` times `K` must be at most 8192"),
         ({"temperature": 0}, "`temperature` must be positive. Received: temperature=0"),
+        ({"temperature": None}, "`temperature` must be positive. Received: temperature=None"),
+        ({"temperature": "a"}, "`temperature` must be positive. Received: temperature='a'"),
+        ({"seed": -1}, "`seed` must be an integer from 0 upwards. Received: seed=-1"),
+        ({"validation_split": "a"}, "`validation_split` must be from 0 to less than 1"),
         ({"clip_norm": -1}, "`clip_norm` must be positive. Received: clip_norm=-1"),
         ({"batch_size": 0}, "`batch_size` must be a positive integer. Received: batch_size=0"),
         ({"epochs": 1.5}, "`epochs` must be a positive integer. Received: epochs=1.5"),

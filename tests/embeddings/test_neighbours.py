@@ -31,7 +31,9 @@ def test_nearest_is_all_cosines_sorted(kind, k):
     numbers, cosines = neighbours.nearest(table, queries, k)
     assert numbers.shape == cosines.shape == (9, k)
     np.testing.assert_allclose(cosines, -np.sort(-expected, axis=1)[:, :k], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(np.take_along_axis(expected, numbers, 1), cosines, rtol=1e-4)
+    np.testing.assert_allclose(
+        np.take_along_axis(expected, numbers, 1), cosines, rtol=1e-4, atol=1e-6
+    )
     assert all(len(set(row)) == k for row in numbers.tolist())
 
 
@@ -85,11 +87,27 @@ def test_overlap_of_a_sample_depends_on_the_seed_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 0}, "`k` must be from 1 to 2. Received: k=0"),
-        ({"k": 3}, "`k` must be from 1 to 2. Received: k=3"),
-        ({"k": 1, "sample": 0}, "`sample` must be positive. Received: sample=0"),
+        ({"k": 0}, "`k` must be an integer from 1 to 2. Received: k=0"),
+        ({"k": 3}, "`k` must be an integer from 1 to 2. Received: k=3"),
+        ({"k": 1.5}, "`k` must be an integer from 1 to 2. Received: k=1.5"),
+        ({"k": 1, "sample": 0}, "`sample` must be a positive integer. Received: sample=0"),
+        ({"k": 1, "seed": -1}, "`seed` must be an integer from 0 upwards. Received: seed=-1"),
     ],
 )
 def test_what_it_refuses(options, message):
     with pytest.raises(ValueError, match=message):
         neighbour_overlap(np.ones((3, 2)), np.ones((3, 2)), **options)
+
+
+def test_one_row_has_no_neighbours():
+    with pytest.raises(ValueError, match="`table` must have two rows at least. Received: 1"):
+        neighbour_overlap(np.ones((1, 2)), np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("scale", [1e-38, 1e-25, 1e19, 1e38])
+def test_cosines_do_not_depend_on_the_scale(scale):
+    table = (some_matrix() / 8).astype(np.float32)
+    queries, scaled = table[:5], table * np.float32(scale)
+    expected, found = (neighbours.nearest(one, queries, 3) for one in (table, scaled))
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-3)

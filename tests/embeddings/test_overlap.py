@@ -55,3 +55,10 @@ def test_columns_that_depend_on_others_count_once():
 def test_tables_must_have_the_same_rows():
     with pytest.raises(ValueError, match=r"`other` must have the 3 rows of `table`. Received: \[4"):
         eigenspace_overlap(np.ones((3, 2)), np.ones((4, 2)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_tables_must_be_finite(value):
+    wrong = np.full((60, 12), value)
+    with pytest.raises(ValueError, match="must be finite. Received: NaN or Inf"):
+        eigenspace_overlap(some_matrix(), wrong)

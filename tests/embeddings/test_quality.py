@@ -52,3 +52,9 @@ def test_a_mean_of_no_set_is_nan(tmp_path):
     (tmp_path / "a.txt").write_text("x y 1\n")
     found = measure_quality(VECTORS, VECTORS, tmp_path)
     assert math.isnan(found.mean_similarity)
+
+
+def test_the_words_must_be_the_same():
+    others = WordVectors(WORDS[::-1], some_matrix())
+    with pytest.raises(ValueError, match="`other` must have the words of `vectors` in order"):
+        measure_quality(VECTORS, others)

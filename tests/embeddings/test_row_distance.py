@@ -32,6 +32,7 @@ def test_tables_of_zeros():
     ("other", "error", "message"),
     [
         (np.ones((3, 5)), ValueError, r"`other` must be of the shape of `table`, \[3, 4\]. Rec"),
+        (np.full((3, 4), np.nan), ValueError, "must be finite. Received: NaN or Inf"),
         (np.ones(3), ValueError, r"`other` must be a table \[n, D\]. Received: \[3\]"),
         (np.ones((3, 4), int), TypeError, "`other` must be of floating dtype. Received: int64"),
     ],

@@ -260,9 +260,30 @@ def test_bad_matrices(matrix, message):
         ({"bits": 0}, "`bits` must be an integer from 1 to 8. Received: bits=0"),
         ({"bits": 16}, "`bits` must be"),
         ({"bits": 2, "rounding": "up"}, "`rounding` must be one of .*'up'"),
-        ({"bits": 2, "seed": -1}, "`seed` must be an integer from 0 upwards or None"),
+        ({"bits": 2, "seed": -1}, "`seed` must be an integer from 0 upwards. Received: seed=-1"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         quantize_uniform(np.eye(3), **arguments)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int64])
+def test_bits_may_be_of_any_integer_type(kind):
+    matrix = draw("gaussian", (60, 5), seed=0)
+    codes = quantize_uniform(matrix, kind(8))
+    np.testing.assert_array_equal(codes.packed, quantize_uniform(matrix, 8).packed)
+    assert type(codes.bits) is int
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+def test_values_below_float32_are_zero(bits):
+    codes = quantize_uniform(1e-50 * draw("gaussian", (60, 5), seed=0).astype(np.float64), bits)
+    assert not codes.reconstruct().any()
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_the_limit_is_no_larger_than_the_largest_value(bits):
+    matrix = (1e-44 * draw("gaussian", (60, 5), seed=0)).astype(np.float32)
+    codes = quantize_uniform(matrix, bits)
+    assert 0 < codes.limit <= np.abs(matrix).max()

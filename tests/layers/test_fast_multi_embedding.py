@@ -124,7 +124,7 @@ def test_many_tables_saved_and_loaded(tmp_path):
     ("arguments", "message"),
     [
         (([3], [1, 2]), "`dims` must have one number for each of 1 `sizes`"),
-        (([3, -1], [1, 2]), "`sizes` must be integers from 1 to .* Received: -1"),
+        (([3, -1], [1, 2]), "`sizes` must be an integer from 1 to .* Received: sizes=-1"),
         (([3], [1], "uniform", None, "yes"), "`deterministic` must be a bool. Received"),
     ],
 )

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import numbers
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.config import check_choice
+from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
 from bcq_tf.embeddings.compositional.code_sizes import check_sizes
 from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.compositional.codebook_fit import fitted_codebooks
 from bcq_tf.embeddings.compositional.index_search import improve_indexes, residuals
 from bcq_tf.embeddings.compositional.residual_start import residual_codes
 from bcq_tf.solvers.checks import check_matrix
-
-DTYPES = ("float32", "float16")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,13 +67,10 @@ def additive_codes(
         ValueError, TypeError: an argument breaks its rule.
     """
     matrix = check_matrix(matrix)
-    check_sizes(M, K, len(matrix))
-    check_choice("dtype", dtype, DTYPES)
-    _check_whole("seed", seed, 0)
-    _check_whole("rounds", rounds, 1)
-    # A power of two changes no digit, and squares stay far from the ends of float32.
-    scale = 2.0 ** np.frexp(np.abs(matrix).max())[1]
-    for number, reached in enumerate(_rounds(matrix, scale, M, K, seed, rounds), 1):
+    M, K = check_sizes(M, K, len(matrix))
+    check_choice("dtype", dtype, SCALE_DTYPES)
+    seed, rounds = check_integer("seed", seed, 0), check_integer("rounds", rounds, 1)
+    for number, reached in enumerate(_rounds(matrix, M, K, seed, rounds), 1):
         if progress is not None:
             progress(number, reached)
     return CompositionalCodes.of(
@@ -84,8 +78,9 @@ def additive_codes(
     )
 
 
-def _rounds(matrix, scale: float, M: int, K: int, seed: int, rounds: int) -> Iterator[Round]:
-    table = (matrix / scale).astype(np.float32)
+def _rounds(matrix, M: int, K: int, seed: int, rounds: int) -> Iterator[Round]:
+    table, centre, exponent = _centred(matrix)
+    scale = 2.0**exponent
     indexes, codebooks = residual_codes(table, M, K, np.random.default_rng(seed))
     error, _ = errors(table, indexes, codebooks)
     for number in range(rounds):
@@ -95,12 +90,28 @@ def _rounds(matrix, scale: float, M: int, K: int, seed: int, rounds: int) -> Ite
             codebooks = fitted
         improve_indexes(table, indexes, codebooks, (seed, number))
         error, distance = errors(table, indexes, codebooks)
+        moved = codebooks.astype(np.float64)
+        moved[0] += centre  # each row has one vector of this codebook
         yield Round(
             indexes.astype(np.uint16),
-            (codebooks * scale).astype(np.float32),
+            np.ldexp(moved, exponent).astype(np.float32),
             error * scale**2,
             distance * scale,
         )
+
+
+def _centred(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    # (the table float32 without its mean row, that row float64, e): the matrix is 2^e times the sum
+    # of both. So squares stay far from the ends of float32, and no digits are lost to what all rows
+    # have in common.
+    exponent = int(np.frexp(np.abs(matrix).max())[1])
+    centre = np.zeros(matrix.shape[1])
+    for rows in row_blocks(matrix.shape):
+        centre += np.ldexp(matrix[rows].astype(np.float64), -exponent).sum(axis=0) / len(matrix)
+    table = np.empty(matrix.shape, np.float32)
+    for rows in row_blocks(matrix.shape):
+        table[rows] = np.ldexp(matrix[rows].astype(np.float64), -exponent) - centre
+    return table, centre, exponent
 
 
 def errors(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) -> tuple[float, float]:
@@ -112,11 +123,3 @@ def errors(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) -> tu
         squared += of_rows.sum()
         distance += np.sqrt(of_rows).sum()
     return squared / len(matrix), distance / len(matrix)
-
-
-def _check_whole(name: str, value, least: int) -> None:
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not (whole and value >= least):
-        raise ValueError(
-            f"`{name}` must be an integer from {least} upwards. Received: {name}={value!r}"
-        )

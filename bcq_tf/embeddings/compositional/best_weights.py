@@ -19,31 +19,38 @@ class BestWeights(keras.callbacks.Callback):
 
     Args:
         path: a `.bcq.npy` file.
+        table: a checksum of the vectors that are trained on, which the file keeps; None takes
+            weights that were trained on any.
 
     Attributes:
         epochs_done: epochs before and with the best one.
         best: its distance.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, table: int | None = None):
         super().__init__()
-        self.path, self.epochs_done, self.best = path, 0, np.inf
+        self.path, self.table, self.epochs_done, self.best = path, table, 0, np.inf
 
     def restore(self, model: CodeAutoencoder) -> None:
         """Gives `model` the weights of the file; its epoch and distance are the best so far.
 
         Raises:
-            ValueError: they are of other sizes.
+            ValueError: they are of other sizes, or were trained on other vectors.
             FileFormatError, OSError: the file is damaged, of another kind, or cannot be read.
         """
         read = file.read(self.path)
         weights, metadata = dict(read), read.metadata
-        if set(metadata) != {"sizes", "epochs_done", MONITOR}:
+        if set(metadata) != {"sizes", "table", "epochs_done", MONITOR}:
             raise file.FileFormatError(f"'{self.path}' holds no weights of an EmbeddingCompressor")
         if metadata["sizes"] != list(model.sizes):
             raise ValueError(
                 f"'{self.path}' must be of {_text(model.sizes)}. "
                 f"Received: {_text(metadata['sizes'])}"
+            )
+        if self.table not in (None, metadata["table"]):
+            raise ValueError(
+                f"`matrix` must be the one that the weights at '{self.path}' were trained on, or "
+                "`resume` False. Received: another matrix, resume=True"
             )
         variables = _by_name(model)
         if set(weights) != set(variables):
@@ -62,7 +69,12 @@ class BestWeights(keras.callbacks.Callback):
             name: keras.ops.convert_to_numpy(variable)
             for name, variable in _by_name(self.model).items()
         }
-        facts = {"sizes": list(self.model.sizes), "epochs_done": epoch + 1, MONITOR: value}
+        facts = {
+            "sizes": list(self.model.sizes),
+            "table": self.table,
+            "epochs_done": epoch + 1,
+            MONITOR: value,
+        }
         file.save(self.path, weights, facts)
 
 

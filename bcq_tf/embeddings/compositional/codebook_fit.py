@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 RIDGE = 1e-7  # of a codebook vector's mean count: what the indexes leave open is kept small
-BLOCK_ROWS = 1 << 12  # whose sums are formed in single precision
+BLOCK_ROWS = 1 << 12  # at most, whose sums are formed in single precision
+BLOCK_NUMBERS = 1 << 22  # at most, of a block's zeros and ones
 
 
 def fitted_codebooks(matrix: np.ndarray, indexes: np.ndarray, K: int) -> np.ndarray:
@@ -44,9 +45,10 @@ def sums_by_index(matrix: np.ndarray, indexes: np.ndarray, K: int) -> np.ndarray
     """The sum of the rows that use a vector, float64 [M K, D]."""
     count = indexes.shape[1]
     sums = np.zeros((count * K, matrix.shape[1]))
-    for begin in range(0, len(matrix), BLOCK_ROWS):
-        places = indexes[begin : begin + BLOCK_ROWS] + K * np.arange(count)
+    step = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // (count * K)))
+    for begin in range(0, len(matrix), step):
+        places = indexes[begin : begin + step] + K * np.arange(count)
         one_hot = np.zeros((len(places), count * K), np.float32)
         np.put_along_axis(one_hot, places, 1, axis=1)
-        sums += one_hot.T @ matrix[begin : begin + BLOCK_ROWS]
+        sums += one_hot.T @ matrix[begin : begin + step]
     return sums

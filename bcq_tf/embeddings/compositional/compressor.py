@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import numbers
 import os
+import zlib
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import tensorflow as tf
 
 from bcq_tf import file
 from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.config import check_integer
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 from bcq_tf.embeddings.compositional.best_weights import BestWeights
 from bcq_tf.embeddings.compositional.code_files import write_codes
@@ -30,8 +33,8 @@ class EmbeddingCompressor:
     Args:
         M: number of codebooks.
         K: vectors of a codebook.
-        path: of the best weights, a `.bcq.npy` file; the ending is added where it lacks. They are
-            written whole or not at all.
+        path: of the best weights, a `.bcq.npy` file; the ending is added where it lacks, and so is
+            its folder. They are written whole or not at all.
         temperature: of the softmax, positive.
         learning_rate: of Adam, a number or a `keras.optimizers.schedules.LearningRateSchedule`.
             The values here are the paper's; a temperature of 0.5 and a rate that falls from 0.01
@@ -61,23 +64,21 @@ class EmbeddingCompressor:
         validation_split: float = 0.0,
         seed: int = 0,
     ):
-        check_sizes(M, K)
-        for name, value in (("temperature", temperature), ("clip_norm", clip_norm)):
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
-        for name, value, least in (("batch_size", batch_size, 1), ("epochs", epochs, 1)):
-            if not hasattr(value, "__index__") or value < least:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
-        if not 0 <= validation_split < 1:
+        self.M, self.K = check_sizes(M, K)
+        _check_positive("temperature", temperature)
+        if clip_norm is not None:
+            _check_positive("clip_norm", clip_norm)
+        if not _is_number(validation_split) or not 0 <= validation_split < 1:
             raise ValueError(
                 "`validation_split` must be from 0 to less than 1. "
                 f"Received: validation_split={validation_split!r}"
             )
-        self.M, self.K, self.seed = M, K, seed
         path = os.fsdecode(path)
         self.path = path if path.endswith(file.SUFFIX) else path + file.SUFFIX
         self.temperature, self.learning_rate, self.clip_norm = temperature, learning_rate, clip_norm
-        self.batch_size, self.epochs, self.validation_split = batch_size, epochs, validation_split
+        self.batch_size = check_integer("batch_size", batch_size, 1)
+        self.epochs, self.seed = check_integer("epochs", epochs, 1), check_integer("seed", seed, 0)
+        self.validation_split = validation_split
         self._model = None
 
     def train(self, matrix, resume: bool = True, verbose="auto") -> keras.callbacks.History:
@@ -91,6 +92,7 @@ class EmbeddingCompressor:
             matrix: float [R, D], finite, at least M K rows.
             resume: whether to go on from the best epoch at `path`, where there is one; it stays
                 the best until another is better. Else `path` is written anew.
+                Weights that were trained on another matrix are an error.
             verbose: as of `keras.Model.fit`.
 
         Returns:
@@ -98,13 +100,14 @@ class EmbeddingCompressor:
 
         Raises:
             ValueError, TypeError: an argument breaks its rule; the weights at `path` are of other
-                sizes; no epoch had a finite distance.
+                sizes or of another matrix; no epoch had a finite distance.
             FileFormatError, OSError: `path` is damaged, or cannot be read or written.
         """
         matrix = _table(matrix)
         check_sizes(self.M, self.K, len(matrix))
+        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
         model = self._fresh(matrix.shape[1])
-        best = BestWeights(self.path)
+        best = BestWeights(self.path, zlib.crc32(np.ascontiguousarray(matrix)))
         if resume and os.path.exists(self.path):
             best.restore(model)
         held, trained = self._split(matrix)
@@ -200,6 +203,15 @@ class EmbeddingCompressor:
 
         epochs = tf.data.Dataset.range(first_epoch, self.epochs)
         return epochs.flat_map(epoch).prefetch(4)
+
+
+def _check_positive(name: str, value) -> None:
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _table(matrix) -> np.ndarray:

@@ -27,8 +27,8 @@ def gumbel_codes(
     """
     matrix = check_matrix(matrix)
     # Rates suit numbers near 1. A power of two changes no digit.
-    scale = np.float32(2.0 ** np.frexp(np.sqrt(np.mean(matrix**2.0)))[1])
-    scaled = matrix / scale
+    exponent = _exponent(matrix)
+    scaled = np.ldexp(matrix, -exponent).astype(np.float32)
     steps = epochs * -(-len(matrix) // BATCH)
     with tempfile.TemporaryDirectory() as folder:
         compressor = EmbeddingCompressor(
@@ -43,5 +43,12 @@ def gumbel_codes(
         )
         compressor.train(scaled, verbose="auto" if verbose else 0)
         codes = compressor.codes(scaled)
-    codebooks = stored_codebooks(codes.codebooks * scale, dtype, matrix)
-    return CompositionalCodes(codes.packed, codebooks)
+    codebooks = np.ldexp(codes.codebooks, exponent)
+    return CompositionalCodes(codes.packed, stored_codebooks(codebooks, dtype, matrix))
+
+
+def _exponent(matrix: np.ndarray) -> int:
+    # Of the root mean square, in a way that neither under- nor overflows.
+    largest = int(np.frexp(np.abs(matrix).max())[1])
+    squares = np.square(np.ldexp(matrix.astype(np.float64), -largest))
+    return largest + int(np.frexp(np.sqrt(squares.mean()))[1])

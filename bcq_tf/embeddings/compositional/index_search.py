@@ -34,7 +34,7 @@ def improve_indexes(
         rng = np.random.default_rng((*seed, chunk.start))
         _search(matrix[chunk], indexes[chunk], tables, rng)
 
-    for_chunks(len(matrix), matrix.shape[1], 1, work)
+    for_chunks(len(matrix), max(codebooks.shape[1:]), 1, work)
 
 
 def residuals(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) -> np.ndarray:

@@ -21,12 +21,3 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     result[:whole] = parts.reshape(whole, b.shape[1])
     np.matmul(a[whole:], b, out=result[whole:])
     return result
-
-
-def product_of_columns(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """a.T [K, n] @ b [n, D], float32 [K, D]."""
-    step = max(1, LONE_PRODUCT // (a.shape[1] * b.shape[1]))
-    whole = len(a) - len(a) % step
-    first, second = (one[:whole].reshape(-1, step, one.shape[1]) for one in (a, b))
-    total = (first.swapaxes(1, 2) @ second).sum(axis=0)
-    return total + a[whole:].T @ b[whole:]

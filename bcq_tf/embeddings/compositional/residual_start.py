@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.coded_matrix import row_blocks
-from bcq_tf.embeddings.compositional.lone_products import product, product_of_columns
+from bcq_tf.embeddings.compositional.codebook_fit import sums_by_index
+from bcq_tf.embeddings.compositional.lone_products import product
 
 SAMPLE_ROWS = 1 << 13  # at least, and this many for each vector:
 ROWS_A_VECTOR = 64
@@ -32,8 +33,8 @@ def residual_codes(
     for m in range(M):
         sample = rest[rng.permutation(len(rest))[: max(SAMPLE_ROWS, ROWS_A_VECTOR * K)]]
         codebooks[m] = _kmeans(sample, K, rng)
-        for rows in row_blocks((len(matrix), max(K, matrix.shape[1]))):
-            indexes[rows, m] = _nearest(rest[rows], codebooks[m])
+        indexes[:, m] = _nearest(rest, codebooks[m])
+        for rows in row_blocks(matrix.shape):
             rest[rows] -= codebooks[m, indexes[rows, m]]
     return indexes, codebooks
 
@@ -42,12 +43,10 @@ def _kmeans(sample: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarray:
     # The rows of the sample are in random order; a centre that loses all its rows stays.
     centres = _far_rows(sample[: max(SAMPLE_ROWS, FIRST_ROWS_A_VECTOR * K)], K, rng)
     for _ in range(KMEANS_ROUNDS):
-        one_hot = np.zeros((len(sample), K), np.float32)
-        one_hot[np.arange(len(sample)), _nearest(sample, centres)] = 1
-        sizes = one_hot.sum(axis=0)[:, None]
-        centres = np.where(
-            sizes > 0, product_of_columns(one_hot, sample) / np.maximum(sizes, 1), centres
-        )
+        index = _nearest(sample, centres)
+        sizes = np.bincount(index, minlength=K)[:, None]
+        means = sums_by_index(sample, index[:, None], K) / np.maximum(sizes, 1)
+        centres = np.where(sizes > 0, means, centres).astype(np.float32)
     return centres
 
 
@@ -68,5 +67,10 @@ def _far_rows(sample: np.ndarray, K: int, rng: np.random.Generator) -> np.ndarra
     return sample[taken]
 
 
-def _nearest(rows: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    return np.argmin(np.square(centres).sum(axis=1) - 2 * product(rows, centres.T), axis=1)
+def _nearest(matrix: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    # The centre that is nearest to each row, intp [R].
+    squares, doubled = np.square(centres).sum(axis=1), -2 * centres.T
+    nearest = np.empty(len(matrix), np.intp)
+    for rows in row_blocks((len(matrix), max(centres.shape))):
+        nearest[rows] = np.argmin(squares + product(matrix[rows], doubled), axis=1)
+    return nearest

@@ -75,7 +75,8 @@ def _solved(vectors: WordTable, questions: np.ndarray) -> np.ndarray:
         part = questions[begin : begin + AT_ONCE]
         a, b, c = (unit_rows(vectors.rows(part[:, i])) for i in range(3))
         answers, _ = nearest(vectors, b - a + c, 1, excluded=part[:, :3])
-        solved[begin : begin + AT_ONCE] = answers[:, 0] == part[:, 3]
+        found = (answers == part[:, 3:]) & ~(part[:, :3] == part[:, 3:]).any(axis=1, keepdims=True)
+        solved[begin : begin + AT_ONCE] = found[:, 0]
     return solved
 
 

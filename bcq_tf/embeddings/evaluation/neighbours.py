@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bcq_tf.config import check_integer
 from bcq_tf.embeddings.table_blocks import as_table, blocks_of, check_same_rows, rows_of
 
 AT_ONCE = 1 << 23  # cosines
@@ -28,10 +29,11 @@ def neighbour_overlap(table, other, k: int = 10, sample: int = 1000, seed: int =
     table, other = as_table("table", table), as_table("other", other)
     check_same_rows(table, other)
     rows = table.shape[0]
-    if not 1 <= k < rows:
-        raise ValueError(f"`k` must be from 1 to {rows - 1}. Received: k={k}")
-    if sample < 1:
-        raise ValueError(f"`sample` must be positive. Received: sample={sample}")
+    if rows < 2:
+        raise ValueError("`table` must have two rows at least. Received: 1")
+    check_integer("k", k, 1, rows - 1)
+    check_integer("sample", sample, 1)
+    check_integer("seed", seed, 0)
     ids = np.sort(np.random.default_rng(seed).choice(rows, min(sample, rows), replace=False))
     ours, theirs = _of_rows(table, ids, k), _of_rows(other, ids, k)
     return float(np.mean((ours[:, :, None] == theirs[:, None, :]).any(axis=2)))
@@ -62,8 +64,12 @@ def nearest(table, queries: np.ndarray, k: int, excluded: np.ndarray | None = No
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
     """Rows of length 1, float32; those of zeros stay."""
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(lengths > 0, lengths, 1)
+    rows = rows / _or_one(np.abs(rows).max(axis=1, keepdims=True))  # no square under- or overflows
+    return rows / _or_one(np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def _or_one(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, values, 1)
 
 
 def _of_rows(table, ids: np.ndarray, k: int) -> np.ndarray:

@@ -13,9 +13,10 @@ def eigenspace_overlap(table, other) -> float:
     """||U^T U~||_F^2 / max(d, k), U and U~ orthonormal bases of the columns of two tables.
 
     May et al. 2019, "On the downstream performance of compressed word embeddings", who show that
-    it tells how models do on compressed vectors: 1 where the columns span the same space, 0 where
-    the spaces are orthogonal. U holds the left singular vectors of singular values above 1e-6 of
-    the largest. The tables are read in parts; beside them it takes memory for d + k columns only.
+    it tells how models do on compressed vectors: 1 where columns, independent ones, span the same
+    space, 0 where the spaces are orthogonal. U holds the left singular vectors of singular values
+    above 1e-6 of the largest. The tables are read in parts; beside them it takes memory for d + k
+    columns only.
 
     Args:
         table: [n, d], an array, codes or word vectors.
@@ -30,6 +31,8 @@ def eigenspace_overlap(table, other) -> float:
     table, other = as_table("table", table), as_table("other", other)
     check_same_rows(table, other)
     ours, theirs, both = _products(table, other)
+    if not np.isfinite(both).all():
+        raise ValueError("`table` and `other` must be finite. Received: NaN or Inf")
     # (U^T U~) = S^-1 V^T (X^T X~) V~ S~^-1, since U = X V S^-1.
     overlap = _whitening(ours).T @ both @ _whitening(theirs)
     return float(np.sum(overlap**2) / max(table.shape[1], other.shape[1]))
@@ -41,9 +44,10 @@ def _products(table, other):
     ours, theirs, both = np.zeros((d, d)), np.zeros((k, k)), np.zeros((d, k))
     for rows, block in blocks_of(other):
         a, b = rows_of(table, rows).astype(np.float64), block.astype(np.float64)
-        ours += a.T @ a
-        theirs += b.T @ b
-        both += a.T @ b
+        with np.errstate(invalid="ignore"):  # Inf, which is refused when all is summed
+            ours += a.T @ a
+            theirs += b.T @ b
+            both += a.T @ b
     return ours, theirs, both
 
 

@@ -47,7 +47,6 @@ class Quality:
         """JSON-able data."""
         result = dataclasses.asdict(self)
         if self.similarity is not None:
-            result["similarity"] = [dataclasses.asdict(score) for score in self.similarity]
             result["mean_similarity"] = self.mean_similarity
         if self.analogies is not None:
             result["analogies"]["score"] = self.analogies.score
@@ -67,6 +66,8 @@ def measure_quality(vectors: WordTable, other: WordTable, wordsim=None, analogie
         ValueError: the tables do not fit together, or a file is damaged.
         OSError: a file cannot be read.
     """
+    if list(vectors.words) != list(other.words):
+        raise ValueError("`other` must have the words of `vectors` in order. Received: other words")
     moved = distance(vectors, other)
     return Quality(
         other.nbytes,

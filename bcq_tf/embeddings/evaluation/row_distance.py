@@ -41,5 +41,7 @@ def distance(table, other) -> Distance:
         total += float(np.sum(np.sqrt(squares)))
         error += float(np.sum(squares))
         energy += float(np.sum(wanted**2))
+    if not np.isfinite(total):
+        raise ValueError("`table` and `other` must be finite. Received: NaN or Inf")
     relative = (error / energy if energy else np.inf) if error else 0.0
     return Distance(total / table.shape[0], relative)

@@ -17,7 +17,7 @@ def known_limit(matrix: np.ndarray, zero: np.ndarray, bits: int) -> np.float32 |
     """The limit whose 2^bits levels are all values of the rows that are not zero.
 
     Args:
-        matrix: float [R, C], finite.
+        matrix: float32 [R, C], finite.
         zero: bool [R], the rows of zeros.
         bits: 1 to 8.
 
@@ -44,8 +44,7 @@ def _distinct_magnitudes(matrix: np.ndarray, zero: np.ndarray, most: int) -> np.
     found = np.empty(0, np.float32)
     for rows in row_blocks(matrix.shape):
         values = matrix[rows][~zero[rows]]
-        with np.errstate(over="ignore"):
-            found = np.union1d(found, np.abs(values).astype(np.float32, copy=False))
+        found = np.union1d(found, np.abs(values))
         if len(found) > most:
             return None
     return found

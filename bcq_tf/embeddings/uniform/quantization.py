@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 
 from bcq_tf import packing
-from bcq_tf.config import check_bits, check_choice
+from bcq_tf.config import check_bits, check_choice, check_integer
 from bcq_tf.embeddings.uniform.clipping import best_limit, histogram
 from bcq_tf.embeddings.uniform.known_levels import known_limit
 from bcq_tf.solvers.checks import check_matrix
@@ -27,8 +25,9 @@ def quantize_uniform(
     clipped. With stochastic rounding the expected error is least. The tolerance is relative, so
     the table's scale does not matter.
 
-    A table that has such levels already, which its values tell, keeps them with either rounding,
-    bit for bit where they are the `levels` of some `UniformCodes`. Rows of zeros stay zero.
+    A table that has such levels already, which its values tell, within 1e-6 of the largest, keeps
+    them with either rounding, bit for bit where they are the `levels` of some `UniformCodes`. Rows
+    of zeros stay zero.
 
     Args:
         matrix: float [R, C], finite.
@@ -43,26 +42,34 @@ def quantize_uniform(
     Raises:
         ValueError, TypeError: an argument breaks its rule.
     """
-    check_bits(bits)
+    bits = check_bits(bits)
     check_choice("rounding", rounding, ROUNDINGS)
-    _check_seed(seed)
-    matrix = check_matrix(matrix)
+    if seed is not None:
+        seed = check_integer("seed", seed, 0)
+    matrix = _single(check_matrix(matrix))
     zero = ~matrix.any(axis=1)
     limit = known_limit(matrix, zero, bits)
     stochastic = rounding == "stochastic" and limit is None
     if limit is None:
         limit = best_limit(*histogram(matrix, zero), bits, stochastic)
+        limit = min(limit, np.abs(matrix).max())  # a bin's middle may be larger
     if stochastic and seed is None:
         seed = np.random.SeedSequence().entropy
     packed = _packed(matrix, zero, limit, bits, seed if stochastic else None)
     zero_rows = np.packbits(zero, bitorder="little") if zero.any() else None
-    return UniformCodes(packed, float(limit), int(bits), matrix.shape[1], zero_rows)
+    return UniformCodes(packed, float(limit), bits, matrix.shape[1], zero_rows)
 
 
-def _check_seed(seed) -> None:
-    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    if seed is not None and not (whole and seed >= 0):
-        raise ValueError(f"`seed` must be an integer from 0 upwards or None. Received: seed={seed}")
+def _single(matrix: np.ndarray) -> np.ndarray:
+    # As float32.
+    with np.errstate(over="ignore"):
+        single = matrix.astype(np.float32, copy=False)
+    if not np.isfinite(single).all():
+        raise ValueError(
+            "`matrix` must have magnitudes that float32 holds. "
+            f"Received: up to {np.abs(matrix).max():.6g}"
+        )
+    return single
 
 
 def _packed(matrix, zero, limit: np.float32, bits: int, seed: int | None) -> np.ndarray:
@@ -74,7 +81,7 @@ def _packed(matrix, zero, limit: np.float32, bits: int, seed: int | None) -> np.
     def work(chunk: slice) -> None:
         # Each chunk has numbers of its own, whichever thread takes it.
         rng = None if seed is None else np.random.default_rng((seed, chunk.start))
-        fields = _fields(matrix[chunk].astype(np.float32, copy=False), limit, bits, rng)
+        fields = _fields(matrix[chunk], limit, bits, rng)
         fields[zero[chunk]] = 1 << (bits - 1)
         packed[chunk] = packing.pack_fields(fields, bits)
 
