@@ -204,7 +204,15 @@ def _has_value(variable) -> bool:
 
 
 def initialize(variable, value=None) -> None:
-    """Gives a variable its value: `value`, or for a deferred one by its initializer."""
+    """Gives a variable its value: `value`, or for a deferred one by its initializer.
+
+    Raises:
+        ValueError: the value is of another shape.
+    """
+    if value is not None and tuple(np.shape(value)) != tuple(variable.shape):
+        raise ValueError(
+            f"`{variable.name}` must be {list(variable.shape)}. Received: {list(np.shape(value))}"
+        )
     if _has_value(variable):
         if value is not None:
             variable.assign(value)

@@ -38,7 +38,7 @@ class BCQCallback(MonitorCallback):
     Args:
         filepath: a path that ends in ".bcq.npy" and may hold fields such as "{epoch:03d}" or
             "{val_loss:.3f}"; None writes no file. Where it exists and was made with the same
-            settings, training goes on with its best value.
+            settings, and the same codes of packed embeddings, training goes on with its best value.
         bits, group_size, offset, solver: see `BCQConfig`.
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
         every_n_steps: the interval in optimizer steps (gradient accumulation divides them).
@@ -160,7 +160,11 @@ class BCQCallback(MonitorCallback):
 
     def _step(self) -> int:
         optimizer = self.model.optimizer
-        return self._batches if optimizer is None else int(optimizer.iterations)
+        if optimizer is None:
+            return self._batches
+        return int(
+            keras.ops.convert_to_numpy(optimizer.iterations)
+        )  # MirroredStrategy's has no int
 
     def _project(self, effort: str) -> None:
         self._quantizer.solve(effort, self._float_values)
@@ -230,8 +234,9 @@ class BCQCallback(MonitorCallback):
         if path is None:
             return
         opened = file.read(path)
-        read_table(opened, opened.metadata)  # not a model's file: said now, not when it is lost
-        if self._made_alike(opened.metadata):
+        # Not a model's file: said now, not when it is lost.
+        entries = read_table(opened, opened.metadata)
+        if self._made_alike(opened.metadata) and self._quantizer.has_packed(entries):
             self.best, self._best = opened.metadata["value"], (opened, opened.metadata)
             if self.verbose:
                 print_message(f"Going on from {path}: {self.monitor} {self.best}")

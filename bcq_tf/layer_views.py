@@ -14,6 +14,7 @@ from keras import layers
 from bcq_tf._keras import sublayers, walk_layers
 from bcq_tf.matrix_view import MatrixView
 
+PACKED = "its layer is packed"  # why a weight of a packed embedding has no view
 FLOAT_DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 NORMALIZATION_TYPES = (
@@ -163,7 +164,7 @@ def _why_unknown(layer, variable) -> tuple[str, bool]:
     if isinstance(layer, NORMALIZATION_TYPES):
         return "normalization", False
     if is_packed(layer):
-        return "its layer is packed", False
+        return PACKED, False
     reason = _changed_by_keras(layer) or _why_not_a_matrix(variable)
     if reason:
         return reason, False

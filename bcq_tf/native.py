@@ -61,6 +61,12 @@ def core() -> ctypes.CDLL | None:
         return None
 
 
+def supports_xla() -> bool:
+    """Whether XLA can compile what computes with our ops: it knows the compiled ones, or the plain
+    TensorFlow ones are used."""
+    return library(XLA) is not None or library(TF_OPS) is None
+
+
 @functools.cache
 def library(name: str) -> Path | None:
     """The path of a library beside the core, such as `TF_OPS`; None: do without.

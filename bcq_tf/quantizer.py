@@ -9,7 +9,8 @@ from bcq_tf import file
 from bcq_tf._keras import as_array, assign_rows, serialized_model
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
-from bcq_tf.model_table import make_name
+from bcq_tf.layer_views import PACKED
+from bcq_tf.model_table import Entry, check_model, make_name
 from bcq_tf.report import Report
 from bcq_tf.selection import Chosen, select
 from bcq_tf.solvers import quantize
@@ -116,6 +117,15 @@ class ModelQuantizer:
         for weight in self.plan.skipped:
             skipped.setdefault(weight.reason, []).append(weight.position)
         return {"config": common, "weights": weights, "skipped": skipped}
+
+    def has_packed(self, entries: list[Entry]) -> bool:
+        """Whether a file's weights have the shapes of the model's, and its packed codes."""
+        try:
+            check_model(self.model, entries)
+        except ValueError:
+            return False
+        codes = [w for w in self.plan.skipped if w.reason == PACKED and not w.variable.trainable]
+        return all(np.array_equal(as_array(w.variable), entries[w.position].value()) for w in codes)
 
     def metadata(self) -> dict:
         """What a file says of the weights, see `bcq_tf.model_table`: the settings, the error of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import numbers
 
 import numpy as np
 
@@ -94,9 +95,10 @@ class UniformCodes(CodedMatrix):
 
 
 def _check(codes: UniformCodes) -> None:
-    if not 0 <= codes.limit <= float(np.finfo(np.float32).max):
+    number = isinstance(codes.limit, numbers.Real)
+    if not number or not 0 <= codes.limit <= float(np.finfo(np.float32).max):
         raise ValueError(
-            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={codes.limit}"
+            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={codes.limit!r}"
         )
     width = packing.bytes_per_row(codes.columns, codes.bits)
     check_octets("packed", codes.packed, (len(codes.packed), width))

@@ -5,9 +5,12 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import bcq_tf
 from bcq_tf import BCQCallback
+from bcq_tf.embeddings import quantize_uniform
+from bcq_tf.layers import QuantEmbedding
 from bcq_tf.quantizer import ModelQuantizer
 
 from .models import compiled_mlp, mlp, regression_data
@@ -171,6 +174,43 @@ def test_a_file_of_other_settings_is_replaced(tmp_path):
     fit(model, [BCQCallback(path, 1, rules=RULES)], epochs=1)
     kernel = next(name for name in bcq_tf.read(path) if name.endswith("hidden/kernel"))
     assert bcq_tf.read(path)[kernel].bits == 1
+
+
+def fit_around_a_table(path, bits, seed, target):
+    """A callback, and the codes of a packed embedding under the layer that it quantized."""
+    ids = np.random.default_rng(0).integers(0, 90, (64, 4))
+    codes = quantize_uniform(np.random.default_rng(seed).normal(size=(90, 40)), bits)
+    layers = [QuantEmbedding.from_codes(codes), keras.layers.Flatten(), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((4,), dtype="int32"), *layers])
+    model.compile(keras.optimizers.SGD(1e-4), "mse")
+    callback, y = BCQCallback(path, 3, rules=RULES), np.full((64, 1), target)
+    model.fit(ids, y, validation_data=(ids, y), verbose=0, callbacks=[callback])
+    np.testing.assert_array_equal(layers[0].codes.packed, codes.packed)
+    return callback, codes
+
+
+@pytest.mark.parametrize(("bits", "seed", "goes_on"), [(4, 0, False), (2, 1, False), (2, 0, True)])
+def test_a_file_with_another_packed_table_is_replaced(tmp_path, bits, seed, goes_on):
+    first, _ = fit_around_a_table(tmp_path / "m.bcq.npy", 2, 0, target=0.0)
+    second, codes = fit_around_a_table(tmp_path / "m.bcq.npy", bits, seed, target=99.0)
+    assert (second.best == first.best) == goes_on
+    kept = bcq_tf.read(tmp_path / "m.bcq.npy")
+    (packed,) = (kept[name] for name in kept if name.endswith("packed"))
+    np.testing.assert_array_equal(packed, codes.packed)
+
+
+@pytest.mark.parametrize("latent", [False, True])
+def test_under_mirrored_strategy(tmp_path, latent):
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = compiled_mlp()
+    callback = BCQCallback(tmp_path / "m.bcq.npy", 2, rules=RULES, every_n_steps=3, latent=latent)
+    logs = fit(model, [callback], epochs=2).history
+    assert is_quantized(model, 2)
+    again = mlp()
+    bcq_tf.load_weights(again, tmp_path / "m.bcq.npy")
+    for one, other in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert callback.best == min(logs["val_loss"])
 
 
 def test_beside_model_checkpoint_backup_and_early_stopping(tmp_path):

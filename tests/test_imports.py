@@ -45,7 +45,8 @@ MAY_IMPORT = {
     "bcq_tf._keras": "keras numpy tensorflow",
     "bcq_tf.layer_views": "keras _keras matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
-    "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file model_table report",
+    "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file layer_views model_table "
+    "report",
     "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
     "packing",
     "bcq_tf.layers.table_codes": f"{BASE} numpy embeddings layers matrix_view ops solvers",

@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.ops import TiledCodes
-from bcq_tf.ops.layout import TILE_ROWS, Layout
+from bcq_tf.ops.layout import Layout
+from bcq_tf.ops.tiled_codes import plane_words
 
 # [256, 8]: bit k of a byte is the sign of its column k, 1 for +1.
 SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")
@@ -30,10 +31,11 @@ def unpackable(codes: TiledCodes) -> dict[str, np.ndarray]:
     """
     layout = codes.layout
     tiles, scales = np.asarray(codes.tiles), np.asarray(codes.scales)
-    counts = list(enumerate(layout.plane_rows))
     parts = {
-        "planes": np.concatenate([_plane_bytes(tiles, layout, i, count) for i, count in counts]),
-        "scales": np.concatenate([scales[:, i, :count].T for i, count in counts]),
+        "planes": np.concatenate([_plane_bytes(tiles, layout, i) for i in range(layout.bits)]),
+        "scales": np.concatenate(
+            [scales[:, i, :count].T for i, count in enumerate(layout.plane_rows)]
+        ),
     }
     if codes.offset is not None:
         parts["offset"] = np.ascontiguousarray(np.asarray(codes.offset).T)
@@ -131,12 +133,9 @@ def _as_factor(values):
     return tf.reshape(values, [-1, values.shape[1], 1, 1])
 
 
-def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int, count: int) -> np.ndarray:
-    # uint8 [count, bytes of a row] of one plane.
-    row = np.arange(count)[:, np.newaxis]
-    tile = row // TILE_ROWS
-    steps = np.arange(layout.row_words) * layout.tile_planes[tile] + plane
-    words = tiles[layout.tile_starts[tile] + steps * TILE_ROWS + row % TILE_ROWS]
+def _plane_bytes(tiles: np.ndarray, layout: Layout, plane: int) -> np.ndarray:
+    # uint8 [rows that it covers, bytes of a row] of one plane.
+    words = plane_words(tiles, layout, plane)
     as_bytes = np.ascontiguousarray(words.astype("<u4")).view(np.uint8)
     return np.ascontiguousarray(as_bytes[:, : -(-layout.columns // 8)])
 

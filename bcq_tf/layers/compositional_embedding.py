@@ -13,9 +13,9 @@ class CompositionalEmbedding(PackedEmbedding):
     """`keras.layers.Embedding` whose rows are sums of vectors, one from each of M codebooks.
 
     Make one with `CompositionalEmbedding.from_codes(bcq_tf.embeddings.additive_codes(matrix, M,
-    K))`. It holds the packed indexes and the codebooks, R ceil(M ceil(log2 K) / 8) + 4 M K D bytes (2 in
-    place of 4 with float16 codebooks), and no float table. A row is put together when it is looked
-    up: in float32 the bits of `codes.reconstruct()`. `model.export` within
+    K))`. It holds the packed indexes and the codebooks, R ceil(M ceil(log2 K) / 8) + 4 M K D bytes
+    (2 in place of 4 with float16 codebooks), and no float table. A row is put together when it is
+    looked up: in float32 the bits of `codes.reconstruct()`. `model.export` within
     `bcq_tf.ops.portable_ops()` gives a SavedModel that needs no bcq_tf.
 
     The codebooks can train, as Shu & Nakayama 2018 do with the codes held; the indexes never do. An
@@ -40,8 +40,3 @@ class CompositionalEmbedding(PackedEmbedding):
             TypeError: the codes are of another type.
         """
         return super().from_codes(codes, trainable_scales=trainable_codebooks, **kwargs)
-
-    @property
-    def codes(self) -> CompositionalCodes:
-        """The codes that the layer holds."""
-        return self.packed_weights["embeddings"].codes(self.parts_of("embeddings"))

@@ -8,12 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.compositional_codes import CompositionalCodes, index_bits
-from bcq_tf.config import check_choice, check_integer
+from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.compositional import compositional_gather
 from bcq_tf.packing import bytes_per_row
-
-DTYPES = ("float16", "float32")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +40,7 @@ class CompositionalWeight(TableWeight):
         super().__post_init__()
         for name in ("codebooks", "entries"):
             check_integer(name, getattr(self, name), 1)
-        check_choice("dtype", self.dtype, DTYPES)
+        check_choice("dtype", self.dtype, SCALE_DTYPES)
 
     @classmethod
     def of(cls, codes: CompositionalCodes, trainable: bool = False) -> CompositionalWeight:
@@ -67,7 +65,6 @@ class CompositionalWeight(TableWeight):
 
     def values(self, codes: CompositionalCodes) -> dict:
         """See `TableWeight`."""
-        self.check_same(CompositionalWeight.of(codes, self.trainable))
         return codes.arrays()
 
     def codes(self, parts: dict) -> CompositionalCodes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from bcq_tf import native
 from bcq_tf.ops.embedding import gather_rows, gather_rows_sparse, has_gpu
 from bcq_tf.ops.matmul import DTYPES
 from bcq_tf.ops.tables import Tables
@@ -65,6 +66,7 @@ class FastEmbedding(keras.layers.Embedding):
                 f"`deterministic` must be a bool. Received: deterministic={deterministic!r}"
             )
         self.deterministic = deterministic
+        self.supports_jit = native.supports_xla()
 
     def call(self, inputs, training=None):
         """inputs: ids [...] -> [..., output_dim]."""
@@ -103,4 +105,4 @@ class FastEmbedding(keras.layers.Embedding):
 
 
 def _refuse_lora(received: str) -> None:
-    raise ValueError(f"a FastEmbedding cannot have LoRA. Received: {received}")
+    raise ValueError(f"`lora_rank` must be None for a FastEmbedding. Received: {received}")

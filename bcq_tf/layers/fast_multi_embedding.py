@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from bcq_tf import native
 from bcq_tf.ops.embedding import gather_rows
 from bcq_tf.ops.matmul import DTYPES
 from bcq_tf.ops.tables import Tables
@@ -61,6 +62,7 @@ class FastMultiEmbedding(keras.layers.Layer):
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.deterministic = deterministic
+        self.supports_jit = native.supports_xla()
         self.autocast = False
 
     @property

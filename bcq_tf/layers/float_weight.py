@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.coded_matrix import CodedMatrix, check_ids
 from bcq_tf.config import check_choice
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.fields import integer_ids, nan_where_no_row
@@ -15,7 +16,7 @@ DTYPES = {16: "float16", 32: "float32"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FloatTable:
+class FloatTable(CodedMatrix):
     """What stands for codes where there are none: floats [R, C]."""
 
     values: np.ndarray
@@ -25,14 +26,13 @@ class FloatTable:
         """(R, C)."""
         return self.values.shape
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the floats."""
-        return self.values.nbytes
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The floats, "values"."""
+        return {"values": self.values}
 
-    def reconstruct(self) -> np.ndarray:
-        """float32 [R, C]."""
-        return self.values.astype(np.float32, copy=False)
+    def rows(self, ids) -> np.ndarray:
+        """See `CodedMatrix.rows`."""
+        return self.values[check_ids(ids, len(self.values))].astype(np.float32, copy=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,6 @@ class FloatWeight(TableWeight):
 
     def values(self, codes: FloatTable) -> dict:
         """See `TableWeight`."""
-        self.check_same(FloatWeight.of(codes))
         return {"table": codes.values}
 
     def codes(self, parts: dict) -> FloatTable:

@@ -25,20 +25,37 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
 
         Args:
             codes: of the table, [vocabulary, dimensions]; of the type that the class says.
-            trainable_scales: whether the scales of binary codes train; no others do.
+            trainable_scales: whether the scales of binary codes train, or the codebooks of
+                compositional ones; no others can.
             **kwargs: of `keras.layers.Embedding` and `PackedLayer`.
 
         Raises:
             TypeError: the codes are of another type.
+            ValueError: such codes cannot train.
         """
         if not isinstance(codes, cls.CODES):
             raise TypeError(
                 f"`codes` must be {cls.CODES.__name__}. Received: {type(codes).__name__}"
             )
         weight = weight_of(codes, MatrixView(codes.shape, (0,), (1,)), trainable_scales)
+        if trainable_scales and not getattr(weight, "trainable", False):
+            raise ValueError(
+                f"`trainable_scales` must be False with {cls.CODES.__name__}. Received: True"
+            )
         layer = cls(*codes.shape, packed_weights={"embeddings": weight}, **kwargs)
         layer.build_of((None,), "embeddings", codes)
         return layer
+
+    def _set_packing(self, packed_weights, precision: str) -> None:
+        super()._set_packing(packed_weights, precision)
+        weight, shape = self.packed_weights["embeddings"], (self.input_dim, self.output_dim)
+        if weight.view.shape != shape:
+            raise ValueError(f"`packed_weights` must be of {list(shape)}. Received: {weight}")
+
+    @property
+    def codes(self):
+        """The codes that the layer holds, made at each access."""
+        return self.packed_weights["embeddings"].codes(self.parts_of("embeddings"))
 
     @property
     def embeddings(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import types
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -18,8 +19,9 @@ from bcq_tf._keras import (
 )
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_choice
+from bcq_tf.layers.float_weight import FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight, item_bytes
-from bcq_tf.layers.weights import weight_from_dict
+from bcq_tf.layers.weights import weight_from_dict, weight_of
 from bcq_tf.ops import TiledCodes, bcq_matmul
 from bcq_tf.ops.matmul import PRECISIONS
 
@@ -55,6 +57,10 @@ class PackedLayer:
         check_backend()
         check_choice("precision", precision, PRECISIONS)
         names = [name for name, _ in self.PACKED]
+        if not isinstance(packed_weights, Mapping):
+            raise TypeError(
+                f"`packed_weights` must be a dict. Received: {type(packed_weights).__name__}"
+            )
         unknown = [name for name in packed_weights if name not in names]
         if unknown or not packed_weights:
             raise ValueError(
@@ -69,7 +75,7 @@ class PackedLayer:
         # Not a plain dict, which Keras would wrap.
         self.packed_weights = types.MappingProxyType(made)
         self.precision = precision
-        self.supports_jit = native.library(native.XLA) is not None or not _compiled(made)
+        self.supports_jit = native.supports_xla() or not any(map(_is_coded, made.values()))
 
     def add_weight(self, *args, name=None, **kwargs):
         """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight."""
@@ -113,9 +119,15 @@ class PackedLayer:
         """Gives the variables of the packed weight `name` the values of `codes`.
 
         Raises:
-            ValueError: the codes are of another layout.
+            TypeError, ValueError: there is no such weight; the codes are of another kind or layout.
         """
-        values = self.packed_weights[name].values(codes)
+        weight = self.packed_weights.get(name)
+        if weight is None:
+            raise ValueError(f"`name` must be one of {list(self.packed_weights)}. Received: {name}")
+        given = weight_of(codes, weight.view, getattr(weight, "trainable", False))
+        if given != weight:
+            raise ValueError(f"`codes` must be those of {weight}. Received: {given}")
+        values = weight.values(codes)
         for part, variable in self.parts_of(name).items():
             initialize(variable, values[part])
 
@@ -174,7 +186,7 @@ class PackedLayer:
 
     def enable_lora(self, *args, **kwargs):
         """Raises ValueError: the layer is packed."""
-        raise ValueError(f"a packed layer cannot have LoRA. Received: layer '{self.name}'")
+        raise ValueError(f"`layer` must not be packed to have LoRA. Received: '{self.name}'")
 
 
 def check_backend() -> None:
@@ -202,7 +214,6 @@ def _constant(value):
     return lambda shape, dtype: tf.cast(value, dtype)
 
 
-def _compiled(weights: dict) -> bool:
-    # Whether a compiled op computes with one of the weights.
-    binary = any(isinstance(weight, PackedWeight) for weight in weights.values())
-    return binary and native.library(native.TF_OPS) is not None
+def _is_coded(weight) -> bool:
+    # Whether ops of ours compute with the weight.
+    return not isinstance(weight, FloatWeight)

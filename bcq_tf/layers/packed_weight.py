@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import ml_dtypes
 import numpy as np
@@ -86,18 +87,22 @@ class PackedWeight:
     @property
     def nbytes(self) -> int:
         """Bytes of all variables. Rows are padded to tiles, so this can exceed `codes.nbytes`."""
-        layout, scale = self.layout, 2 if self.scale_dtype == "float16" else 4
-        scales = layout.groups * layout.rows * (layout.bits + self.offset)
-        return 4 * layout.words + scale * scales + 8 * layout.rows * self.row_order
+        return sum(
+            math.prod(shape) * item_bytes(dtype) for shape, dtype, _ in self.parts().values()
+        )
 
     def float_nbytes(self, dtype: str) -> int:
         """Bytes of the float weight in a variable of `dtype`."""
         return self.layout.rows * self.layout.columns * item_bytes(dtype)
 
     def values(self, codes: BinaryCodes) -> dict:
-        """The values of the variables for `codes`, tensors by part."""
+        """The values of the variables for `codes`, of which these are the facts, by part."""
         tiled = TiledCodes.from_codes(codes)
         return {part: getattr(tiled, part) for part in self.parts()}
+
+    def codes(self, parts: dict) -> BinaryCodes:
+        """The codes that the variables, by part, hold."""
+        return TiledCodes(layout=self.layout, **parts).to_codes()
 
     def gather(self, parts: dict, ids, dtype: str):
         """ids [...] -> rows of the matrix [..., C], from the variables by part."""

@@ -86,7 +86,15 @@ class QuantEmbedding(PackedEmbedding):
 
     @classmethod
     def from_codes(cls, codes: BinaryCodes | UniformCodes, **kwargs) -> QuantEmbedding:
-        """A built layer with these codes; keyword arguments of the class."""
+        """A built layer with these codes; keyword arguments of the class.
+
+        Raises:
+            TypeError: the codes are of another type.
+        """
+        if not isinstance(codes, tuple(_TYPES.values())):
+            raise TypeError(
+                f"`codes` must be UniformCodes or BinaryCodes. Received: {type(codes).__name__}"
+            )
         method = "uniform" if isinstance(codes, UniformCodes) else "binary"
         return cls(*codes.shape, codes.bits, weights=codes, method=method, **kwargs)
 
@@ -112,6 +120,8 @@ def _check_shape(num_embeddings, embedding_dim, padding_idx) -> None:
 
 def _read(path):
     # The matrix or the codes in a file.
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise TypeError(f"`embedding_file` must be a path. Received: {path!r}")
     if not os.fsdecode(path).endswith(file.SUFFIX):
         from bcq_tf.embeddings import read_vectors
 
@@ -138,7 +148,10 @@ def _codes(name: str, given, shape: tuple, nbit: int, method: str, padding_idx):
         if padding_idx is not None and given[padding_idx].any():
             given = given.copy()
             given[padding_idx] = 0
-        return table_codes(given, nbit, method)
+        try:
+            return table_codes(given, nbit, method)
+        except (TypeError, ValueError) as error:
+            raise type(error)(str(error).replace("`matrix`", f"`{name}`")) from None
     if not isinstance(given, _TYPES[method]) or given.bits != nbit:
         raise ValueError(
             f"`{name}` must be a matrix or {_TYPES[method].__name__} of {nbit} bits, as nbit={nbit}"

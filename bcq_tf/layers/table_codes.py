@@ -14,6 +14,7 @@ from bcq_tf.layers.uniform_weight import UniformWeight
 from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout
 from bcq_tf.solvers import quantize
+from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.uniform_codes import UniformCodes
 
 METHODS = ("uniform", "binary")
@@ -22,7 +23,9 @@ METHODS = ("uniform", "binary")
 def check_method(nbit, method: str) -> int:
     """`nbit` as an int; raises ValueError unless it is 1 to 8, 16 or 32, `method` in `METHODS`."""
     if not is_integer(nbit) or not (1 <= nbit <= MAX_BITS or nbit in DTYPES):
-        raise ValueError(f"`nbit` must be an integer from 1 to 8, 16 or 32. Received: nbit={nbit}")
+        raise ValueError(
+            f"`nbit` must be an integer from 1 to 8, 16 or 32. Received: nbit={nbit!r}"
+        )
     check_choice("method", method, METHODS)
     return int(nbit)
 
@@ -61,10 +64,10 @@ def table_codes(matrix, nbit: int, method: str) -> BinaryCodes | UniformCodes | 
 
 def _float_table(matrix, dtype: str) -> FloatTable:
     with np.errstate(over="ignore"):
-        values = np.asarray(matrix).astype(dtype)
+        values = check_matrix(matrix).astype(dtype)
     if not np.isfinite(values).all():
         raise ValueError(
-            f"`matrix` must be finite, and in the range of {dtype} for {8 * values.itemsize} bits. "
+            f"`matrix` must be in the range of {dtype} for {8 * values.itemsize} bits. "
             f"Received: {np.count_nonzero(~np.isfinite(values))} values that are not"
         )
     return FloatTable(values)

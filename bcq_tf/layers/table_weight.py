@@ -42,17 +42,8 @@ class TableWeight:
         raise NotImplementedError
 
     def values(self, codes) -> dict:
-        """The values of the variables for `codes`, arrays by part.
-
-        Raises:
-            ValueError: the codes are of other sizes.
-        """
+        """The values of the variables for `codes`, of which these are the facts: arrays by part."""
         raise NotImplementedError
-
-    def check_same(self, other: TableWeight) -> None:
-        """Raises ValueError unless `other`, of codes that are to be held, equals this."""
-        if other != self:
-            raise ValueError(f"`codes` must be those of {self}. Received: {other}")
 
     def gather(self, parts: dict, ids, dtype: str):
         """ids [...] -> rows of the table [..., C], from the variables by part."""

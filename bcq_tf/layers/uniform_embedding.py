@@ -23,8 +23,3 @@ class UniformEmbedding(PackedEmbedding):
     """
 
     CODES = UniformCodes
-
-    @property
-    def codes(self) -> UniformCodes:
-        """The codes that the layer holds."""
-        return self.packed_weights["embeddings"].codes(self.parts_of("embeddings"))

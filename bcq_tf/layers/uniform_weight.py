@@ -54,7 +54,6 @@ class UniformWeight(TableWeight):
 
     def values(self, codes: UniformCodes) -> dict:
         """See `TableWeight`."""
-        self.check_same(UniformWeight.of(codes))
         limits = {"limit": np.float32(codes.limit), "half_step": codes.half_step}
         return codes.arrays() | limits
 

@@ -21,7 +21,16 @@ def weight_of(codes, view: MatrixView, trainable: bool = False) -> PackedWeight 
 
     view: how the weight is seen as their matrix.
     trainable: whether the scales of binary codes train, or the codebooks of compositional ones.
+
+    Raises:
+        TypeError: they are of another type.
+        ValueError: their shape is not that of the view.
     """
+    if not isinstance(codes, CODES):
+        raise TypeError(
+            "`codes` must be BinaryCodes, UniformCodes or CompositionalCodes. "
+            f"Received: {type(codes).__name__}"
+        )
     if isinstance(codes, BinaryCodes):
         return PackedWeight.of(codes, view, trainable)
     if isinstance(codes, CompositionalCodes):

@@ -17,49 +17,50 @@ _THIS = sys.modules[__name__]
 
 def available() -> bool:
     """Whether the library can be used."""
-    return _library() is not None
+    return library() is not None
 
 
 def product(x, codes: TiledCodes, precision: str = "exact"):
     """x [..., C] -> x W^T [..., R]."""
-    return _library().bcq_product(x=x, **_arguments(codes), precision=precision)
+    return library().bcq_product(x=x, **_arguments(codes), precision=precision)
 
 
 def product_transposed(dy, codes: TiledCodes):
     """dy [..., R] -> dy W [..., C]."""
-    return _library().bcq_product_transposed(dy=dy, **_arguments(codes))
+    return library().bcq_product_transposed(dy=dy, **_arguments(codes))
 
 
 def product_scale_gradient(x, dy, codes: TiledCodes) -> tuple:
     """x [..., C], dy [..., R] -> (dscales,) or (dscales, doffset), float32."""
-    both = _library().bcq_product_scale_gradient(x=x, dy=dy, **_arguments(codes))
+    both = library().bcq_product_scale_gradient(x=x, dy=dy, **_arguments(codes))
     return _present(codes, both)
 
 
 def gather(ids, codes: TiledCodes, dtype: tf.DType):
     """ids int64 [...] -> rows of W [..., C]."""
-    return _library().bcq_gather(ids=ids, **_arguments(codes), T=dtype)
+    return library().bcq_gather(ids=ids, **_arguments(codes), T=dtype)
 
 
 def gather_scale_gradient(ids, dout, codes: TiledCodes) -> tuple:
     """ids int64 [...], dout [..., C] -> (dscales,) or (dscales, doffset), float32."""
-    both = _library().bcq_gather_scale_gradient(ids=ids, dout=dout, **_arguments(codes))
+    both = library().bcq_gather_scale_gradient(ids=ids, dout=dout, **_arguments(codes))
     return _present(codes, both)
 
 
 @functools.cache
-def _library():
+def library():
+    """The module of the compiled ops, None where they cannot be used."""
     path = native.library(native.TF_OPS)
     if path is None:
         return None
     try:
-        library = tf.load_op_library(str(path))
+        loaded = tf.load_op_library(str(path))
         for other in _others():
             tf.load_library(str(other))
     except (tf.errors.OpError, RuntimeError) as error:
         native.refuse(native.NativeLibraryError(f"The compiled library {path}: {error}"))
         return None
-    return library
+    return loaded
 
 
 def _others() -> list:

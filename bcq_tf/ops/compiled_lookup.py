@@ -16,7 +16,7 @@ def chosen() -> bool:
 
 def uniform_rows(packed, half_step, ids, bits: int, columns: int, zero_rows=None):
     """See `uniform_gather`."""
-    return _library().bcq_uniform_rows(
+    return compiled.library().bcq_uniform_rows(
         packed=packed,
         half_step=half_step,
         zero_rows=tf.zeros([0], tf.uint8) if zero_rows is None else zero_rows,
@@ -28,13 +28,9 @@ def uniform_rows(packed, half_step, ids, bits: int, columns: int, zero_rows=None
 
 def compositional_rows(packed, codebooks, ids, bits: int):
     """See `compositional_gather`."""
-    return _library().bcq_compositional_rows(
+    return compiled.library().bcq_compositional_rows(
         packed=packed, codebooks=codebooks, ids=_narrow_or_wide(ids), bits=bits
     )
-
-
-def _library():
-    return compiled._library()
 
 
 def _narrow_or_wide(ids):
@@ -47,7 +43,7 @@ def _narrow_or_wide(ids):
 def _uniform_gradient(op, drows):
     # Rows are half_step times integers.
     packed, half_step, zero_rows, ids = op.inputs
-    integers = _library().bcq_uniform_rows(
+    integers = compiled.library().bcq_uniform_rows(
         packed=packed,
         half_step=tf.ones_like(half_step),
         zero_rows=zero_rows,
@@ -62,7 +58,7 @@ def _uniform_gradient(op, drows):
 def _compositional_gradient(op, drows):
     packed, codebooks, ids = op.inputs
     count, entries, _ = codebooks.shape
-    dcodebooks = _library().bcq_compositional_gradient(
+    dcodebooks = compiled.library().bcq_compositional_gradient(
         packed=packed,
         ids=ids,
         dout=drows,

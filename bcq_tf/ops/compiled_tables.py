@@ -10,7 +10,7 @@ from bcq_tf.ops import compiled
 
 def gather(table, ids, counted, sizes, dims, deterministic: bool):
     """Rows of the tables."""
-    return _library().bcq_tables_gather(
+    return compiled.library().bcq_tables_gather(
         table=table,
         ids=ids,
         counted=_counted(counted, ids),
@@ -22,7 +22,7 @@ def gather(table, ids, counted, sizes, dims, deterministic: bool):
 
 def gradient(ids, drows, counted, sizes, dims, deterministic: bool):
     """The gradient of the tables from that of the rows."""
-    return _library().bcq_tables_gradient(
+    return compiled.library().bcq_tables_gradient(
         ids=ids,
         dout=drows,
         counted=_counted(counted, ids),
@@ -34,7 +34,7 @@ def gradient(ids, drows, counted, sizes, dims, deterministic: bool):
 
 def unique(ids, size: int) -> tuple:
     """(the different ones among the ids, the place there of each)."""
-    return _library().bcq_unique_ids(ids=ids, size=size)
+    return compiled.library().bcq_unique_ids(ids=ids, size=size)
 
 
 def rows_of_variable(variable: tf.Variable, ids):
@@ -42,11 +42,9 @@ def rows_of_variable(variable: tf.Variable, ids):
     variable_accessed(variable)  # tapes then watch it
     size, dim = variable.shape
     handle, dtype = variable.handle, variable.dtype
-    return _library().bcq_variable_rows(variable=handle, ids=ids, size=size, dim=dim, T=dtype)
-
-
-def _library():
-    return compiled._library()
+    return compiled.library().bcq_variable_rows(
+        variable=handle, ids=ids, size=size, dim=dim, T=dtype
+    )
 
 
 def _counted(counted, ids):

@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bcq_tf.config import check_integer
-
-MOST_ROWS = 2**31 - 1
+from bcq_tf.ops.layout import MOST_ROWS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,6 +66,19 @@ class TiledCodes:
                 row_place=None if order is None else tf.constant(np.argsort(order), tf.uint32),
             )
 
+    def to_codes(self) -> BinaryCodes:
+        """The codes that these were made of; `row_order` int64."""
+        layout, order = self.layout, self.row_order
+        scales = np.asarray(self.scales)
+        return BinaryCodes(
+            planes=[plane_words(self.tiles, layout, i) for i in range(layout.bits)],
+            scales=[scales[:, i, :rows].T for i, rows in enumerate(layout.plane_rows)],
+            columns=layout.columns,
+            group_size=None if layout.groups == 1 else layout.group_size,
+            offset=None if self.offset is None else np.asarray(self.offset).T,
+            row_order=None if order is None else np.asarray(order).astype(np.int64),
+        )
+
     def tensors(self) -> TiledCodes:
         """The same with every part a tensor, its dtype and shape checked.
 
@@ -128,6 +141,14 @@ def _tiles(codes: BinaryCodes, layout: Layout) -> np.ndarray:
             steps = np.arange(layout.row_words) * layout.tile_planes[tile] + i
             tiles[layout.tile_starts[tile] + steps * TILE_ROWS + lane] = plane[block]
     return tiles
+
+
+def plane_words(tiles, layout: Layout, plane: int) -> np.ndarray:
+    """The words of a plane, uint32 [rows that it covers, words of a row]."""
+    row = np.arange(layout.plane_rows[plane])[:, np.newaxis]
+    tile, lane = np.divmod(row, TILE_ROWS)
+    steps = np.arange(layout.row_words) * layout.tile_planes[tile] + plane
+    return np.asarray(tiles)[layout.tile_starts[tile] + steps * TILE_ROWS + lane]
 
 
 def _scales(codes: BinaryCodes, layout: Layout) -> np.ndarray:

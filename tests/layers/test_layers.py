@@ -17,6 +17,7 @@ from bcq_tf.layers.swap import unpack_layer
 from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import portable_ops
 from tests.layers.cases import CASES, ROWS, built, inputs, pack, quantized
+from tests.ops import codes as ops_codes
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -338,7 +339,7 @@ def test_what_a_packed_layer_cannot():
     _, packed = layers_of("dense")
     with pytest.raises(NotImplementedError, match="BCQDense does not have a `quantize` method"):
         packed.quantize("int8")
-    with pytest.raises(ValueError, match="a packed layer cannot have LoRA. Received: layer 'dense"):
+    with pytest.raises(ValueError, match="must not be packed to have LoRA. Received: 'dense"):
         packed.enable_lora(4)
 
 
@@ -347,3 +348,30 @@ def test_an_id_that_is_no_row(name):
     _, packed = layers_of(name)
     with pytest.raises(tf.errors.InvalidArgumentError, match=str(ROWS)):
         packed(np.array([[ROWS]]))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"offset": True},
+        {"ragged": True},
+        {"bits": 2},
+        {"group_size": 32},
+        {"dtype": "float16"},
+        {"columns": 64},
+    ],
+)
+def test_codes_of_another_layout_are_refused(other):
+    form = {"rows": 70, "columns": 96, "bits": 3}
+    layer = BCQDense.from_codes(ops_codes.random_codes(**form))
+    before = layer.get_weights()
+    with pytest.raises(ValueError, match="`codes` must be"):
+        layer.assign_codes("kernel", ops_codes.random_codes(**(form | other)))
+    for old, new in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_bias_of_another_shape_is_refused():
+    codes = ops_codes.random_codes(rows=70)
+    with pytest.raises(ValueError, match=r"`bias` must be \[70\]. Received: \[5\]"):
+        BCQDense.from_codes(codes, bias=np.ones(5))

@@ -174,8 +174,9 @@ def test_the_table_is_frozen_and_the_other_layers_train(method, nbit):
         ({"padding_idx": ROWS}, "`padding_idx` must be an integer from 0 to 69. Received"),
         ({"weights": table()[1:]}, r"`weights` must be .*\[70, 40\]. Received: \[69, 40\]"),
         ({"weights": table()[0]}, r"Received: \[40\]"),
-        ({"weights": table() * np.nan}, "`matrix` must be finite"),
-        ({"weights": table() * 1e6, "nbit": 16}, "in the range of float16"),
+        ({"weights": table() * np.nan}, "`weights` must be finite"),
+        ({"weights": table() * np.nan, "nbit": 32}, "`weights` must be finite"),
+        ({"weights": table() * 1e6, "nbit": 16}, "`weights` must be in the range of float16"),
         ({"weights": table(), "embedding_file": "x"}, "`weights` or `embedding_file` must be None"),
         (
             {"weights": bcq_tf.quantize(table(), 2)},
@@ -190,7 +191,36 @@ def test_bad_arguments(settings, message):
         QuantEmbedding(**arguments)
 
 
+@pytest.mark.parametrize("nbit", [2, 16])
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (1j * table(), "`weights` must hold real numbers. Received: dtype=complex"),
+        (np.full((ROWS, COLUMNS), "a"), "`weights` must hold real numbers"),
+    ],
+)
+def test_weights_that_are_no_numbers(nbit, weights, message):
+    with pytest.raises(TypeError, match=message):
+        QuantEmbedding(ROWS, COLUMNS, nbit, weights=weights)
+
+
+@pytest.mark.parametrize("codes", [table(), None, 3])
+def test_codes_that_are_none(codes):
+    with pytest.raises(TypeError, match="`codes` must be UniformCodes or BinaryCodes. Received"):
+        QuantEmbedding.from_codes(codes)
+
+
+@pytest.mark.parametrize("kind", [int, np.int8, np.uint8])
+def test_integers_of_any_type(kind):
+    layer = QuantEmbedding(np.int16(ROWS), kind(COLUMNS), kind(8), weights=table())
+    np.testing.assert_array_equal(layer.embeddings, expected(table(), "uniform", 8))
+    assert json.loads(json.dumps(layer.get_config()))["nbit"] == 8
+
+
 def test_bad_files(tmp_path):
+    with pytest.raises(TypeError, match="`embedding_file` must be a path. Received: 5"):
+        made("uniform", 2, embedding_file=5)
+
     bcq_tf.save(tmp_path / "other.bcq.npy", {"kernel": table()})
     with pytest.raises(ValueError, match="`embedding_file` must hold a tensor named 'embeddings'"):
         made("uniform", 2, embedding_file=tmp_path / "other.bcq.npy")

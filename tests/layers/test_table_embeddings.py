@@ -9,8 +9,14 @@ import pytest
 import tensorflow as tf
 
 import bcq_tf
+from bcq_tf import native
 from bcq_tf.embeddings import quantize_uniform
-from bcq_tf.layers import CompositionalEmbedding, UniformEmbedding
+from bcq_tf.layers import (
+    CompositionalEmbedding,
+    FastEmbedding,
+    FastMultiEmbedding,
+    UniformEmbedding,
+)
 from bcq_tf.ops import portable_ops
 from tests.layers.tables import COLUMNS, IDS, ROWS, SIZES, random_codes, random_table
 
@@ -176,3 +182,23 @@ def test_an_id_that_is_no_row_is_an_error(kind, wrong):
     with portable_ops():  # which cannot raise under XLA
         rows = tf.function(layer, jit_compile=True)(np.array([0, wrong]))
     assert np.isnan(rows[1]).all()
+
+
+@some_kinds
+def test_sizes_that_are_not_those_of_the_codes_are_refused(kind):
+    weight = kind.make().packed_weights["embeddings"]
+    with pytest.raises(ValueError, match=r"`packed_weights` must be of \[5, 7\]. Received: "):
+        kind.layer(5, 7, packed_weights={"embeddings": weight})
+    for wrong in (None, "embeddings", [weight]):
+        with pytest.raises(TypeError, match="`packed_weights` must be a dict. Received"):
+            kind.layer(ROWS, COLUMNS, packed_weights=wrong)
+
+
+@pytest.mark.parametrize("name", [native.TF_OPS, native.XLA])
+@some_kinds
+def test_xla_is_used_where_it_knows_the_ops(kind, name, monkeypatch):
+    paths = {native.TF_OPS: "ops", native.XLA: "xla"} | {name: None}
+    monkeypatch.setattr(native, "library", paths.get)
+    assert kind.make().supports_jit == (name == native.TF_OPS)
+    assert FastEmbedding(3, 4).supports_jit == (name == native.TF_OPS)
+    assert FastMultiEmbedding([3], [4]).supports_jit == (name == native.TF_OPS)

@@ -52,8 +52,16 @@ def test_bad_codes_are_refused():
         UniformEmbedding.from_codes(bcq_tf.quantize(random_table(), 1))
     with pytest.raises(TypeError, match="`codes` must be BinaryCodes. Received: UniformCodes"):
         BCQEmbedding.from_codes(codes)
+    with pytest.raises(ValueError, match="`trainable_scales` must be False with UniformCodes"):
+        UniformEmbedding.from_codes(codes, trainable_scales=True)
+    with pytest.raises(ValueError, match=r"`name` must be one of \['embeddings'\]. Received: bias"):
+        layer.assign_codes("bias", codes)
+    with pytest.raises(TypeError, match="`codes` must be BinaryCodes, .* Received: ndarray"):
+        layer.assign_codes("embeddings", random_table())
+    with pytest.raises(ValueError, match="`codes` must be those of UniformWeight.* PackedWeight"):
+        layer.assign_codes("embeddings", bcq_tf.quantize(random_table(), 2))
     weight = layer.packed_weights["embeddings"].to_dict() | {"bits": 9}
     with pytest.raises(ValueError, match="`bits` must be an integer from 1 to 8. Received: bits=9"):
         UniformEmbedding(ROWS, COLUMNS, packed_weights={"embeddings": weight})
-    with pytest.raises(ValueError, match="cannot have LoRA"):
+    with pytest.raises(ValueError, match="must not be packed to have LoRA"):
         layer.enable_lora(2)

@@ -61,7 +61,7 @@ WRONG = [  # op, argument, its value, the error
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize(("op", "argument", "value", "message"), WRONG)
 def test_an_argument_that_does_not_fit(op, argument, value, message, jit):
-    call = getattr(compiled._library(), f"bcq_{op}")
+    call = getattr(compiled.library(), f"bcq_{op}")
     if jit:
         call = tf.function(call, jit_compile=True)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):

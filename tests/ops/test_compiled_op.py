@@ -14,7 +14,7 @@ from tests.ops.codes import random_codes
 def library():
     if not compiled.available():
         pytest.skip("the compiled ops are not loaded")
-    return compiled._library()
+    return compiled.library()
 
 
 @pytest.fixture

@@ -256,10 +256,10 @@ def test_dtypes_that_are_not_taken(ops):
     ("sizes", "dims", "message"),
     [
         ([], [], r"`sizes` must have a number for each table. Received: sizes=\[\]"),
-        ([3, 0], [1, 1], "`sizes` must be integers from 1 to .* Received: 0"),
-        ([3], [2.5], "`dims` must be integers from 1 to .* Received: 2.5"),
-        ([3], [True], "`dims` must be integers .* Received: True"),
-        ([3], [2**31], "`dims` must be integers from 1 to 2147483647. Received: 2147483648"),
+        ([3, 0], [1, 1], "`sizes` must be an integer from 1 to .* Received: sizes=0"),
+        ([3], [2.5], "`dims` must be an integer from 1 to .* Received: dims=2.5"),
+        ([3], [True], "`dims` must be an integer .* Received: dims=True"),
+        ([3], [2**31], "`dims` must be an integer from 1 to 2147483647. Received: dims=2147483648"),
         ([3, 4], [1], "`dims` must have one number for each of 2 `sizes`. Received: 1"),
         (3, [1], "`sizes` must be a list of integers. Received: sizes=3"),
         ("34", [1, 1], "`sizes` must be a list of integers. Received: sizes='34'"),
@@ -277,7 +277,7 @@ def test_sizes_of_tables_that_cannot_be(sizes, dims, message):
 def library():
     if not compiled.available():
         pytest.skip("the compiled ops are not loaded")
-    return compiled._library()
+    return compiled.library()
 
 
 GATHER = {

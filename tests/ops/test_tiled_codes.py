@@ -36,6 +36,16 @@ def test_words_stand_where_the_layout_says(form):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_they_are_turned_back_into_the_codes(form):
+    codes = random_codes(**FORMS[form])
+    again = TiledCodes.from_codes(codes).to_codes()
+    assert (again.shape, again.bits, again.groups) == (codes.shape, codes.bits, codes.groups)
+    assert again.arrays().keys() == codes.arrays().keys()
+    for name, array in codes.arrays().items():
+        np.testing.assert_array_equal(again.arrays()[name], array)
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_the_compiled_core_makes_the_same_tiles(form):
     core = native.core()
     if core is None:
