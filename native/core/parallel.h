@@ -26,6 +26,18 @@ bcq_parallel bcq_threads(int32_t threads);
 
 #ifdef __cplusplus
 }
+
+namespace bcq {
+
+/* nanoseconds: what one item costs, roughly. */
+inline void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task,
+                void* argument) {
+  if (items == 0) return;
+  if (parallel.run == nullptr || items == 1) return task(argument, 0, items);
+  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, argument);
+}
+
+}  // namespace bcq
 #endif
 
 #endif

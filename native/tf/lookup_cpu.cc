@@ -17,10 +17,6 @@ using tensorflow::Tensor;
 const uint8_t* Bytes(const Tensor& tensor) { return static_cast<const uint8_t*>(Data(tensor)); }
 float* Floats(Tensor* tensor) { return static_cast<float*>(Data(*tensor)); }
 
-bcq_ids Ids(const Tensor& ids) {
-  return {Data(ids), ids.dtype() == tensorflow::DT_INT64 ? 8 : 4};
-}
-
 absl::Status IdsStatus(bcq_status status, int64_t rows, int64_t bad, const Tensor& ids) {
   if (status != BCQ_BAD_ID) return ToStatus(status);
   return absl::InvalidArgumentError(BadTableId({rows}, bad, Ids(ids)));

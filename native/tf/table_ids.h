@@ -14,13 +14,11 @@ namespace bcq {
 /* The id at `index`, of all ids, is no row of its table. */
 inline std::string BadTableId(const std::vector<int64_t>& sizes, int64_t index, bcq_ids ids) {
   const int64_t tables = static_cast<int64_t>(sizes.size()), table = index % tables;
-  const int64_t id = ids.bytes == 8 ? static_cast<const int64_t*>(ids.data)[index]
-                                    : static_cast<const int32_t*>(ids.data)[index];
   const std::string of = tables == 1 ? "" : absl::StrCat(" of table ", table);
   const std::string place =
       tables == 1 ? absl::StrCat(index) : absl::StrCat(index / tables, ", ", table);
   return absl::StrCat("`ids`", of, " must be from 0 to ", sizes[table] - 1, ". Received: ids[",
-                      place, "]=", id);
+                      place, "]=", id_at(ids, index));
 }
 
 }  // namespace bcq

@@ -16,10 +16,6 @@ using tensorflow::OpKernelConstruction;
 using tensorflow::OpKernelContext;
 using tensorflow::Tensor;
 
-bcq_ids Ids(const Tensor& ids) {
-  return {Data(ids), ids.dtype() == tensorflow::DT_INT64 ? 8 : 4};
-}
-
 absl::Status IdsStatus(bcq_status status, const std::vector<int64_t>& sizes, int64_t bad,
                        bcq_ids ids) {
   if (status != BCQ_BAD_ID) return ToStatus(status);

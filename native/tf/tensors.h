@@ -2,6 +2,7 @@
 #ifndef BCQ_TF_TENSORS_H_
 #define BCQ_TF_TENSORS_H_
 
+#include "core/ids.h"
 #include "core/matrix.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/tensor.h"
@@ -21,6 +22,10 @@ inline bcq_type Type(const tensorflow::Tensor& tensor) {
     default:
       return BCQ_FLOAT32;
   }
+}
+
+inline bcq_ids Ids(const tensorflow::Tensor& ids) {
+  return {Data(ids), ids.dtype() == tensorflow::DT_INT64 ? 8 : 4};
 }
 
 /* The matrix of an op's last five inputs, their shapes checked. */

@@ -168,12 +168,6 @@ void cut_work(Job& job, const bcq_parallel& parallel, double nanoseconds) {
   job.row_parts = divide_up(wanted, static_cast<int64_t>(job.cuts.size()) - 1);
 }
 
-void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task, Job* job) {
-  if (items == 0) return;
-  if (parallel.run == nullptr || items == 1) return task(job, 0, items);
-  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, job);
-}
-
 double batch_row_cost(const Job& job) {
   return kPerId * static_cast<double>(job.tables.size()) +
          kPerColumn * static_cast<double>(job.columns);

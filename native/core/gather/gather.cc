@@ -74,11 +74,6 @@ void sort_places(const bcq_matrix* m, const int64_t* ids, int64_t count, int64_t
   starts[0] = 0;
 }
 
-void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task, Job* job) {
-  if (parallel.run == nullptr) return task(job, 0, items);
-  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, job);
-}
-
 }  // namespace
 
 extern "C" {

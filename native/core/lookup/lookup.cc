@@ -172,12 +172,6 @@ void add(void* argument, int64_t begin, int64_t end) {
   }
 }
 
-void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task, Job* job) {
-  if (items == 0) return;
-  if (parallel.run == nullptr || items == 1) return task(job, 0, items);
-  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, job);
-}
-
 bcq_status finish(const Job& job, int64_t* bad) {
   return job.bad.Tell(bad) ? BCQ_BAD_ID : job.status.load();
 }

@@ -44,11 +44,6 @@ void scale_gradient(void* argument, int64_t begin, int64_t end) {
   }
 }
 
-void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task, Job* job) {
-  if (parallel.run == nullptr) return task(job, 0, items);
-  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, job);
-}
-
 /* Arranges dy and runs `task` over its items, for kGradientBatch rows of the batch at a time. */
 bcq_status run_batches(Job job, int64_t batch, int64_t items, bcq_task task,
                        const bcq_parallel& parallel) {

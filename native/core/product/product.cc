@@ -78,16 +78,11 @@ void multiply(void* argument, int64_t begin, int64_t end) {
   }
 }
 
-void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task, Job* job) {
-  if (parallel.run == nullptr) return task(job, 0, items);
-  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, job);
-}
-
 /* Rough costs: of making the tables of an input, and of 64 signs. */
 constexpr double kTableNanoseconds = .5;
 double sign_nanoseconds(bcq_precision precision) { return precision == BCQ_EXACT ? .4 : .2; }
 
-void run(Job* job, const bcq_parallel& parallel) {
+void run_product(Job* job, const bcq_parallel& parallel) {
   const bcq_matrix* m = job->matrix;
   const Tables& t = job->tables;
   run(parallel, job->batch * t.tiles, kTableNanoseconds * kTileWords * kWordBits, prepare, job);
@@ -115,7 +110,7 @@ extern "C" BCQ_EXPORT bcq_status bcq_product(const bcq_matrix* matrix, bcq_preci
     job.x = element(x, type, row * matrix->columns);
     job.y = element(y, type, row * matrix->rows);
     job.batch = smaller(most, batch - row);
-    run(&job, parallel);
+    run_product(&job, parallel);
   }
   return BCQ_OK;
 }
