@@ -23,7 +23,8 @@ class ChosenWeight:
 
 @dataclasses.dataclass(frozen=True)
 class SkippedWeight:
-    """A weight that stays float: its path, shape, bytes and the reason."""
+    """A weight that is left as it is, float or codes of a packed embedding: its path, shape, bytes
+    and the reason."""
 
     path: str
     shape: tuple[int, ...]
@@ -37,7 +38,7 @@ class Report:
 
     Attributes:
         chosen: the quantized weights.
-        skipped: the weights that stay float.
+        skipped: the weights that are left as they are.
         nbytes: bytes of the file that they make, its header included.
 
     `print(report)` shows a table; `to_dict()` is for machines.
@@ -59,7 +60,7 @@ class Report:
 
     @property
     def float_nbytes(self) -> int:
-        """Bytes of all weights that stay float."""
+        """Bytes of all weights that are left as they are."""
         return sum(weight.nbytes for weight in self.skipped)
 
     @property
@@ -128,7 +129,7 @@ class Report:
 
         tables = [_chosen_table(self)]
         if self.skipped:
-            tables.append(float_table("Stay float", self.skipped))
+            tables.append(float_table("Left as they are", self.skipped))
         return Group(*tables, _totals(self))
 
     def __str__(self) -> str:
@@ -156,7 +157,7 @@ def _totals(report: Report) -> str:
     ratio = report.original_nbytes / report.nbytes
     return (
         f"{len(report.chosen)} weights quantized to {report.codes_nbytes:,} bytes "
-        f"({report.bits_per_weight:.2f} bits per weight), {len(report.skipped)} stay float "
-        f"({report.float_nbytes:,} bytes). The file takes {report.nbytes:,} bytes, "
+        f"({report.bits_per_weight:.2f} bits per weight), {len(report.skipped)} are left as they "
+        f"are ({report.float_nbytes:,} bytes). The file takes {report.nbytes:,} bytes, "
         f"{ratio:.1f} times less than float32."
     )

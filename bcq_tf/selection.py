@@ -35,7 +35,7 @@ class Chosen:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Skipped:
-    """A weight that stays float, and why.
+    """A weight that is left as it is, and why.
 
     Args:
         position: its index in `model.weights`.
@@ -56,7 +56,7 @@ class Plan:
 
     Args:
         chosen: the weights to quantize, in the order of `model.weights`.
-        skipped: the weights that stay float, in that order.
+        skipped: the weights that are left as they are, in that order.
     """
 
     chosen: tuple[Chosen, ...]
