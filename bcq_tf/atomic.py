@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def write_atomically(path: str, chunks: Iterable) -> None:
@@ -18,6 +18,7 @@ def write_atomically(path: str, chunks: Iterable) -> None:
 
     Raises:
         FileNotFoundError: the folder does not exist.
+        IsADirectoryError: `path` is a folder.
         OSError: it cannot be written.
     """
     # Not tempfile: its files are readable by their owner only, whatever the umask says.
@@ -36,20 +37,43 @@ def replacing(path: str, suffix: str = ".tmp") -> Iterator[str]:
         path: what is replaced.
         suffix: how the temporary name ends.
     """
+    with replacing_all([path], suffix) as (temporary,):
+        yield temporary
+
+
+@contextlib.contextmanager
+def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[str]]:
+    """As `replacing`, for files that belong together: all are on the disk before the first rename.
+
+    Only what strikes between two renames leaves a new file beside an old one.
+    """
+    paths = [_target(path) for path in paths]
+    folders = [os.path.dirname(path) for path in paths]
+    temporaries = [os.path.join(folder, f".{uuid.uuid4().hex}{suffix}") for folder in folders]
+    try:
+        yield temporaries
+        for temporary in temporaries:
+            _sync_file(temporary)
+        for temporary, path in zip(temporaries, paths, strict=True):
+            os.replace(temporary, path)
+    except BaseException:  # KeyboardInterrupt too
+        for temporary in temporaries:
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(temporary)
+        raise
+    for folder in set(folders):
+        _sync_folder(folder)
+
+
+def _target(path: str) -> str:
+    # Where links lead; raises where no file can be put, before anything is written.
     path = os.path.realpath(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise FileNotFoundError(errno.ENOENT, "No such folder", folder)
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}{suffix}")
-    try:
-        yield temporary
-        _sync_file(temporary)
-        os.replace(temporary, path)
-    except BaseException:  # KeyboardInterrupt too
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
-    _sync_folder(folder)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "Is a folder", path)
+    return path
 
 
 def _sync_file(path: str) -> None:

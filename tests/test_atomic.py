@@ -1,10 +1,11 @@
-"""`replacing`: the old file or the new one, whatever happens."""
+"""`replacing`, `replacing_all`: the old files or the new ones, whatever happens."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from bcq_tf.atomic import replacing
+from bcq_tf.atomic import replacing, replacing_all, write_atomically
 
 
 def test_the_new_file_takes_the_place_of_the_old(tmp_path):
@@ -55,3 +56,56 @@ def test_a_link_keeps_pointing_to_the_file_that_is_replaced(tmp_path):
         file.write(b"new")
     assert link.is_symlink()
     assert path.read_bytes() == b"new"
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_before_anything_is_written(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(IsADirectoryError, match=f"Is a folder: '{tmp_path}/a'"):
+        write_atomically(str(tmp_path / "a"), [b"new"])
+    assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.fixture
+def pair(tmp_path) -> list[str]:
+    """Paths of two files in different folders, which hold "old"."""
+    (tmp_path / "folder").mkdir()
+    paths = [tmp_path / "a", tmp_path / "folder" / "b"]
+    for path in paths:
+        path.write_bytes(b"old")
+    return [str(path) for path in paths]
+
+
+def contents(paths: list[str]) -> list[bytes]:
+    """Of the files, which are all there is in their folders."""
+    for path in map(Path, paths):
+        assert [other for other in path.parent.iterdir() if other.is_file()] == [path]
+    return [Path(path).read_bytes() for path in paths]
+
+
+def write_some(paths: list[str], count: int, error: type | None = None) -> None:
+    """Writes "new" to the first `count` temporary files and raises `error`."""
+    with replacing_all(paths) as temporaries:
+        for temporary in temporaries[:count]:
+            Path(temporary).write_bytes(b"new")
+        assert [Path(path).read_bytes() for path in paths] == [b"old", b"old"]
+        if error is not None:
+            raise error
+
+
+def test_files_that_belong_together_are_replaced_at_the_end(pair):
+    write_some(pair, 2)
+    assert contents(pair) == [b"new", b"new"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_all_old_files(pair, count, error):
+    with pytest.raises(error):
+        write_some(pair, count, error)
+    assert contents(pair) == [b"old", b"old"]
+
+
+def test_none_is_renamed_where_one_was_not_written(pair):
+    with pytest.raises(FileNotFoundError):
+        write_some(pair, 1)
+    assert contents(pair) == [b"old", b"old"]

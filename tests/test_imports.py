@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
     "bcq_tf.embeddings": f"{BASE} lazy_names numpy packing solvers atomic file rich uniform_codes "
     "compositional_codes",
-    "bcq_tf.embeddings.compositional.code_files": f"{BASE} numpy atomic container file",
+    "bcq_tf.embeddings.compositional.code_files": f"{BASE} numpy atomic container embeddings file",
     "bcq_tf.embeddings.compositional.autoencoder": "keras",
     "bcq_tf.embeddings.compositional.best_weights": f"{BASE} keras numpy embeddings file",
     "bcq_tf.embeddings.compositional.compressor": f"{BASE} keras numpy tensorflow embeddings file "

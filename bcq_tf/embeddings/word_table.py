@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 CLOSE = 3  # similar words that an error names
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class UnknownWordError(KeyError):
@@ -23,7 +25,7 @@ class WordTable:
     `word in table`, `len(table)` and `for word in table` speak of the words.
 
     Args:
-        words: different, non-empty strings.
+        words: different, non-empty strings without lone surrogates, which UTF-8 cannot hold.
         shape: (n, D) of the vectors.
 
     Raises:
@@ -31,10 +33,10 @@ class WordTable:
     """
 
     def __init__(self, words: Iterable[str], shape: tuple[int, int]):
-        self.words = tuple(words)
+        self.words = check_words(words)
         self.shape = (int(shape[0]), int(shape[1]))
         self._numbers = {word: number for number, word in enumerate(self.words)}
-        _check_words(self.words, self._numbers, self.shape[0])
+        _check_table(self.words, self._numbers, self.shape[0])
 
     def rows(self, ids) -> np.ndarray:
         """The vectors of the words of numbers `ids`, integers [n]: float32 [n, D]."""
@@ -93,16 +95,32 @@ class WordTable:
         return [near[found] for found in difflib.get_close_matches(lower, near, CLOSE, cutoff=0.7)]
 
 
-def _check_words(words: tuple, numbers: dict, rows: int) -> None:
+def check_words(words: Iterable[str]) -> tuple[str, ...]:
+    """`words` as a tuple.
+
+    Raises:
+        TypeError: they are not strings.
+        ValueError: one has a lone surrogate, which UTF-8 cannot hold.
+    """
+    try:
+        words = tuple(words)
+    except TypeError:
+        raise TypeError(f"`words` must be strings. Received: {type(words).__name__}") from None
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"`words` must be strings. Received: {word!r}")
+        if not word.isascii() and _SURROGATE.search(word):
+            raise ValueError(f"`words` must be text that UTF-8 can hold. Received: {word!r}")
+    return words
+
+
+def _check_table(words: tuple, numbers: dict, rows: int) -> None:
     if len(words) != rows:
         raise ValueError(
             f"`words` must be as many as the vectors, {rows}. Received: {len(words)} words"
         )
     if not words:
         raise ValueError("`words` must be one at least. Received: none")
-    for word in words:
-        if not isinstance(word, str):
-            raise TypeError(f"`words` must be strings. Received: {word!r}")
     if "" in numbers:
         raise ValueError("`words` must not be empty. Received: ''")
     if len(numbers) < len(words):

@@ -16,22 +16,23 @@ class WordVectors(WordTable):
 
     Args:
         words: n different strings.
-        matrix: floats [n, D], finite; kept as float32, without a copy where they are that.
+        matrix: floats [n, D], finite in float32; kept as that, without a copy where they are.
 
     Raises:
         ValueError, TypeError: the parts do not fit together.
     """
 
     def __init__(self, words: Iterable[str], matrix):
-        matrix = np.asarray(matrix)
+        matrix = _as_array(matrix)
         if matrix.ndim != 2 or matrix.shape[1] == 0:
             raise ValueError(f"`matrix` must be [words, D]. Received: {list(matrix.shape)}")
         if not np.issubdtype(matrix.dtype, np.floating):
             raise TypeError(f"`matrix` must be of floating dtype. Received: {matrix.dtype}")
         super().__init__(words, matrix.shape)
-        self.matrix = frozen(matrix.astype(np.float32, copy=False))
+        with np.errstate(over="ignore"):  # to Inf, which is refused
+            self.matrix = frozen(matrix.astype(np.float32, copy=False))
         if not all(np.isfinite(block).all() for _, block in self.blocks()):
-            raise ValueError("`matrix` must be finite. Received: NaN or Inf")
+            raise ValueError("`matrix` must be finite in float32. Received: NaN or Inf")
 
     @property
     def nbytes(self) -> int:
@@ -48,3 +49,12 @@ class WordVectors(WordTable):
 
     def __repr__(self) -> str:
         return f"WordVectors({list(self.shape)})"
+
+
+def _as_array(matrix) -> np.ndarray:
+    try:
+        return np.asarray(matrix)
+    except ValueError:
+        raise ValueError(
+            "`matrix` must be [words, D]. Received: rows of different lengths"
+        ) from None

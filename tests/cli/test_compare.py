@@ -1,6 +1,7 @@
 """`compare` against NumPy on the outputs of a float model with the codes' values."""
 
 import os
+import zipfile
 
 import keras
 import numpy as np
@@ -168,7 +169,9 @@ def test_data_that_do_not_fit(folder, fail, tmp_path, arrays, message):
 def test_data_of_another_kind(folder, fail, tmp_path):
     (tmp_path / "text.npz").write_text("hello")
     np.save(tmp_path / "array.npy", np.zeros(3))
-    for name in ("text.npz", "array.npy"):
+    with zipfile.ZipFile(tmp_path / "header.npz", "w") as file:
+        file.writestr("ids.npy", b"\x93NUMPY\x01\x00\x76\x00" + b"{'shape': (3, 2".ljust(118))
+    for name in ("text.npz", "array.npy", "header.npz"):
         line = fail("compare", folder.model, folder.file, "--data", tmp_path / name)
         assert "is no .npz file of arrays" in line
     line = fail("compare", folder.model, folder.file, "--data", folder.model)

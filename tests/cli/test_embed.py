@@ -2,14 +2,19 @@
 
 import importlib.util
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 import bcq_tf
 from bcq_tf import cli
+from bcq_tf.cli.embed.word_tables import plain_warnings
 from bcq_tf.embeddings import (
     CompressedVectors,
     WordVectors,
@@ -99,6 +104,20 @@ def test_warnings_are_lines_on_stderr(files, capsys, run, tmp_path):
     assert "1 vectors of words that came before were left out, the first of 'a'" in lines[0]
 
 
+@plain_warnings()
+def warn_of_several_things() -> None:
+    for text in ("first", "second", "first"):
+        warnings.warn(text, stacklevel=1)
+    warnings.warn("overflow", RuntimeWarning, stacklevel=1)
+
+
+def test_a_warning_is_shown_once_and_those_of_programs_are_left_as_they_are(capsys):
+    with pytest.warns(RuntimeWarning, match="overflow") as others:
+        warn_of_several_things()
+    assert capsys.readouterr().err.splitlines() == ["warning: first", "warning: second"]
+    assert len(others) == 1
+
+
 def test_compare_measures_each_method_and_size(files, run_json, tmp_path):
     words = ["--wordsim", files / "sets", "--analogies", files / "questions.txt"]
     shown = run_json("embed", "compare", files / "a.txt", "--bits", "1,3", "--K", "2", *words)
@@ -130,9 +149,18 @@ def test_compositional_codes_are_as_large_as_uniform_ones_at_most(files, run_jso
 
 
 def test_compare_says_what_does_not_fit(files, run, run_json):
-    words = ["embed", "compare", files / "a.txt", "--bits", "1", "--methods", "compositional"]
-    assert "Left out: compositional, M=0 K=16: not one codebook of 16 is as small" in run(*words)
-    assert len(run_json(*words)["lines"]) == 1
+    words = ["embed", "compare", files / "a.txt", "--bits", "1,2", "--methods", "compositional"]
+    left_out = [f"compositional, {bits}: not one codebook of 16 is as small"
+                for bits in ("1 bit", "2 bits")]  # fmt: skip
+    assert run(*words).splitlines()[-2:] == [f"Left out: {text}" for text in left_out]
+    shown = run_json(*words)
+    assert (shown["skipped"], len(shown["lines"])) == (left_out, 1)
+
+
+def test_compare_of_two_words(run_json, tmp_path):
+    (tmp_path / "two.txt").write_text("a 1 2\nb 3 4\n")
+    words = ["embed", "compare", tmp_path / "two.txt", "--bits", "2", "--methods", "uniform"]
+    assert [line["neighbour_overlap"] for line in run_json(*words)["lines"]] == [1, 1]
 
 
 def test_compare_with_sizes_of_compositional_codes(files, run_json):
@@ -153,14 +181,40 @@ def test_the_table_has_the_columns_that_were_asked_for(files, run):
     assert [line.split()[0] for line in text.splitlines()[4:6]] == ["float", "uniform"]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg"])
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 def test_a_picture(files, run, tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     text = run("embed", "compare", files / "a.txt", "--bits", "1,2", "--K", "2", "--wordsim",
                files / "sets", "--picture", path)  # fmt: skip
     assert f"Written: {path}" in text
-    start = {".png": b"\x89PNG", ".svg": b"<?xml"}[suffix]
+    start = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(start)
+
+
+def drawn_texts(path) -> list[str]:
+    """The texts of an SVG file that matplotlib drew, which it names in comments."""
+    return re.findall("<!-- (.*?) -->", path.read_text("utf-8"))
+
+
+def test_a_picture_has_a_panel_for_each_score_and_a_line_for_each_method(files, run, tmp_path):
+    path = tmp_path / "a.svg"
+    run("embed", "compare", files / "a.txt", "--bits", "1,2", "--K", "2", "--wordsim",
+        files / "sets", "--analogies", files / "questions.txt", "--picture", path)  # fmt: skip
+    texts = drawn_texts(path)
+    panels = ["relative error", "eigenspace overlap", "neighbours kept", "word similarity",
+              "analogies"]  # fmt: skip
+    assert [text for text in texts if text in panels] == panels
+    assert texts.count("bits a weight") == len(panels)
+    methods = ["uniform", "binary", "compositional", "float"]
+    assert [text for text in texts if text in methods] == methods  # of the one legend
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_without_any_error_has_no_logarithm(run, tmp_path):
+    (tmp_path / "same.txt").write_text("".join(f"w{i} 0.5 0.5\n" for i in range(20)))
+    run("embed", "compare", tmp_path / "same.txt", "--bits", "1,2", "--methods", "uniform",
+        "--picture", tmp_path / "a.svg")  # fmt: skip
+    assert "relative error" in drawn_texts(tmp_path / "a.svg")
 
 
 def test_matplotlib_is_asked_for_before_the_work(files, fail, tmp_path, monkeypatch):
@@ -197,6 +251,44 @@ def test_export_of_codes(files, run, tmp_path, format, words):
     np.testing.assert_array_equal(codes.codebooks, expected.codebooks.astype(np.float32))
 
 
+def test_codes_may_begin_with_the_name_of_a_folder(files, run, tmp_path):
+    (tmp_path / "out").mkdir()
+    run("embed", "export", files / "compositional.bcq.npy", tmp_path / "out", "--format", "codes")
+    assert read_codes(tmp_path / "out")[0].shape == (ROWS, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "written"),
+    [
+        ("in.codebook.npy", ["in", "--format", "codes"], "in.codebook.npy"),
+        ("in.codes", ["in", "--format", "word-codes"], "in.codes"),
+        ("in.vocab", ["in.npy"], "in.vocab"),
+        ("in.vocab", ["in", "--format", "npy"], "in.vocab"),
+        ("in.txt", ["./in.txt"], "./in.txt"),
+    ],
+)
+def test_export_keeps_what_it_reads(files, fail, monkeypatch, tmp_path, name, words, written):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(files / "compositional.bcq.npy", name)
+    message = fail("embed", "export", name, *words)
+    assert f"`OUT` must not be a file that is read. Received: {written}" in message
+    assert os.listdir() == [name]
+    assert CompressedVectors.read(name).words == files.vectors.words
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"),
+    [("a.codes", ["a", "--format", "codes"]), ("a.codebook.npy", ["a", "--format", "codes"]),
+     ("a.vocab", ["a.npy"]), ("a.npy", ["a.npy"]), ("a.txt", ["a.txt"])],
+)  # fmt: skip
+def test_export_to_a_folder_writes_nothing(files, fail, monkeypatch, tmp_path, folder, words):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir(folder)
+    message = fail("embed", "export", files / "compositional.bcq.npy", *words)
+    assert message == f"error: `OUT` must be a file. Received: the folder '{folder}'"
+    assert os.listdir() == [folder]
+
+
 def test_neighbours(files, run, run_json):
     source = files / "uniform.bcq.npy"
     expected = CompressedVectors.read(source).neighbours("w7", 3)
@@ -205,6 +297,29 @@ def test_neighbours(files, run, run_json):
     text = run("embed", "neighbours", source, "w7")
     assert text.splitlines()[0].strip() == "Nearest to 'w7'"
     assert len([line for line in text.splitlines() if " w" in line and "." in line]) == 10
+
+
+def test_neighbours_are_all_others_where_these_are_few(run_json, tmp_path):
+    vectors = CompressedVectors(["a", "b", "c"], quantize_uniform(np.eye(3, dtype=np.float32), 2))
+    vectors.save(tmp_path / "few.bcq.npy")
+    shown = run_json("embed", "neighbours", tmp_path / "few.bcq.npy", "a")
+    assert {line["word"] for line in shown["nearest"]} == {"b", "c"}
+
+
+def test_words_that_the_terminal_cannot_show_are_escaped(tmp_path):
+    vectors = CompressedVectors(["a", "日本"], quantize_uniform(np.ones((2, 3), np.float32), 2))
+    vectors.save(tmp_path / "a.bcq.npy")
+    words = [sys.executable, "-m", "bcq_tf", "embed", "neighbours", tmp_path / "a.bcq.npy", "a"]
+    ascii = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(words, capture_output=True, env=ascii, check=True)
+    assert b" \\u65e5\\u672c " in done.stdout
+
+
+def damaged_npy(path) -> None:
+    """A `.npy` file with words, of which the header is cut short."""
+    text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2".ljust(117) + b"\n"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
 
 
 def test_compare_and_compress_need_no_tensorflow(files, run, tmp_path):
@@ -218,6 +333,7 @@ def test_compare_and_compress_need_no_tensorflow(files, run, tmp_path):
     code = f"""
 import sys
 from bcq_tf import cli
+from bcq_tf.cli.embed.word_tables import plain_warnings
 for words in {commands}:
     assert cli.main(words) == 0
 assert not {{"tensorflow", "keras", "matplotlib"}} & set(sys.modules)
@@ -258,8 +374,13 @@ def test_progress_leaves_the_output_alone(files, capsys, tmp_path, trainer):
          "`K` must be given with method 'compositional'. Received: None"),
         (["compress", "a.txt", "o.bcq.npy", "--method", "uniform", "--bits", "2", "--M", "4"],
          "`M` must be None with method 'uniform'. Received: M=4"),
-        (["compress", "a.txt", "o.bcq.npy", "--method", "uniform", "--bits", "9"],
+        # Said before the vectors are read: a file that is cut would be an error of its own.
+        (["compress", "cut.txt", "o.bcq.npy", "--method", "uniform", "--bits", "9"],
          "`bits` must be an integer from 1 to 8. Received: bits=9"),
+        (["compress", "cut.txt", "o.bcq.npy", "--method", "compositional", "--M", "-1", "--K", "4"],
+         "`M` must be an integer from 1 to 8192. Received: M=-1"),
+        (["compress", "cut.txt", "o.bcq.npy", "--method", "binary", "--bits", "1", "--seed", "-1"],
+         "`seed` must be an integer from 0 upwards. Received: seed=-1"),
         (["compress", "a.txt", "o.bcq.npy", "--method", "compositional", "--M", "40", "--K", "16"],
          "`M` times `K` must be at most the 120 rows"),
         (["compress", "a.txt", "o.npz", "--method", "uniform", "--bits", "2"],
@@ -268,6 +389,14 @@ def test_progress_leaves_the_output_alone(files, capsys, tmp_path, trainer):
          "No such file: 'no.txt'"),
         (["compress", "cut.txt", "o.bcq.npy", "--method", "uniform", "--bits", "2"],
          "'cut.txt', line 2: the file ends in the middle of the line (1 of 2 numbers)"),
+        (["compress", "damaged.npy", "o.bcq.npy", "--method", "uniform", "--bits", "2"],
+         "'damaged.npy' is no whole .npy file of an array: "),
+        (["compare", "one.txt"], "'one.txt' must have two words at least. Received: 1"),
+        (["compare", "a.txt", "--limit", "1"], "'a.txt' must have two words at least. Received: 1"),
+        (["compare", "cut.txt", "--seed", "-1"], "`seed` must be an integer from 0 upwards"),
+        (["compare", "cut.txt", "--M", "99", "--K", "99"], "`M` times `K` must be at most 8192"),
+        (["compare", "a.txt", "--picture", "set.svg", "--wordsim", "set.svg"],
+         "`--picture` must not be a file that is read. Received: set.svg"),
         (["compare", "a.txt", "--methods", "uniform,magic"],
          "argument --methods: must be of uniform, binary, compositional. Received: magic"),
         (["compare", "a.txt", "--bits", "1,9"], "`bits` must be an integer from 1 to 8. Received"),
@@ -281,6 +410,13 @@ def test_progress_leaves_the_output_alone(files, capsys, tmp_path, trainer):
         (["export", "uniform.bcq.npy", "b", "--format", "codes"],
          "`--format codes` must be of compositional codes. Received: 'uniform.bcq.npy' of Uniform"),
         (["export", "uniform.bcq.npy", "uniform.bcq.npy"], "`OUT` must not be a file that is read"),
+        (["export", "uniform.bcq.npy", "a.bcq.npy"], "`OUT` must not end with .bcq.npy"),
+        (["export", "uniform.bcq.npy", "a.npy.gz"], "`path` must not end with .gz for a .npy"),
+        (["export", "uniform.bcq.npy", ""], "`OUT` must end with the name of a file. Received: ''"),
+        (["export", "uniform.bcq.npy", "no/"], "`OUT` must end with the name of a file. Received"),
+        (["export", "uniform.bcq.npy", "no/a.txt"], "No such folder: '"),
+        (["export", "blanks.bcq.npy", "b.txt"], "'word2vec' takes them. Received: 'new york'"),
+        (["neighbours", "one.bcq.npy", "a"], "'one.bcq.npy' must have two words at least. Rec"),
         (["neighbours", "uniform.bcq.npy", "W7x"],
          "`word` must be one of 120 words. Received: 'W7x'. Similar: 'w7'"),
         (["neighbours", "uniform.bcq.npy", "w7", "--k", "120"], "`k` must be from 1 to 119. Rec"),
@@ -293,6 +429,12 @@ def test_progress_leaves_the_output_alone(files, capsys, tmp_path, trainer):
 def test_bad_input_is_one_line(files, fail, monkeypatch, words, message):
     monkeypatch.chdir(files.path)
     (files.path / "cut.txt").write_text("a 1 2\nb 3")
+    (files.path / "one.txt").write_text("a 1 2\n")
+    (files.path / "set.svg").write_text("w1 w2 3\n")
+    damaged_npy("damaged.npy")
+    codes = quantize_uniform(np.ones((2, 2), np.float32), 1)
+    CompressedVectors(["new york", "b c"], codes).save("blanks.bcq.npy")
+    CompressedVectors(["a"], quantize_uniform(np.ones((1, 2), np.float32), 1)).save("one.bcq.npy")
     (files.path / "o.bcq.npy").write_bytes(b"precious")
     assert message in fail("embed", *words)
     assert (files.path / "o.bcq.npy").read_bytes() == b"precious"

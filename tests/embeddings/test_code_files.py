@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.embeddings.compositional import code_files
 from bcq_tf.embeddings.compositional.code_files import read_codes, write_codes
 from bcq_tf.file import FileFormatError
 
@@ -114,7 +115,7 @@ def test_damaged_codes(tmp_path, text, error):
         (np.full((6, 2), np.nan, np.float32), "`codebooks` must be finite"),
         (np.full((6, 2), 1e300), "`codebooks` must be finite"),
         (np.ones((6, 0), np.float32), r"`codebooks` must be \[M, K, D\]"),
-        (np.array([{}], object), "not a whole .npy file: Object arrays cannot be loaded"),
+        (np.array([{}], object), "is no whole .npy file of an array"),
     ],
 )
 def test_codebooks_that_do_not_fit(tmp_path, codebook, error):
@@ -126,7 +127,7 @@ def test_a_codebook_that_is_cut_off_or_missing(tmp_path):
     prefix = written(tmp_path)
     path = prefix + ".codebook.npy"
     os.truncate(path, os.path.getsize(path) - 4)
-    with pytest.raises(FileFormatError, match="not a whole .npy file"):
+    with pytest.raises(FileFormatError, match="is no whole .npy file of an array"):
         read_codes(prefix)
     os.remove(path)
     with pytest.raises(FileNotFoundError):
@@ -139,13 +140,60 @@ def test_a_codebook_that_is_cut_off_or_missing(tmp_path):
         (WORDS[:3], "`words` must be 4, one for each row. Received: 3"),
         ([*WORDS[:3], "a\tb"], "`words` must have no tab .* Received: 'a\\\\tb'"),
         ([*WORDS[:3], "a\nb"], "no end of a line"),
+        ([*WORDS[:3], "\ud800"], "`words` must be text that UTF-8 can hold. Received"),
+        (range(4), "`words` must be strings. Received: 0"),
+        (4, "`words` must be strings. Received: int"),
     ],
 )
 def test_words_that_cannot_be_written_leave_the_old_files(tmp_path, words, error):
     prefix = written(tmp_path)
-    with pytest.raises(ValueError, match=error):
+    with pytest.raises((ValueError, TypeError), match=error):
         write_codes(prefix, codes_of(), words)
-    assert read_codes(prefix)[0].shape == (2, 2)
+    assert_unchanged(prefix)
+
+
+def assert_unchanged(prefix: str) -> None:
+    """The files of `written` are there, and no others."""
+    codes, _ = read_codes(prefix)
+    np.testing.assert_array_equal(codes.indexes(), [[0, 1], [2, 0]])
+    np.testing.assert_array_equal(codes.codebooks.ravel(), np.arange(12))
+    assert sorted(os.listdir(os.path.dirname(prefix))) == ["model.codebook.npy", "model.codes"]
+
+
+@pytest.mark.parametrize("broken", ["indexes", "codebooks"])
+def test_an_interrupt_leaves_the_old_files(tmp_path, monkeypatch, broken):
+    prefix = written(tmp_path)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    if broken == "indexes":
+        monkeypatch.setattr(code_files, "_chunks", stop)
+    else:
+        monkeypatch.setattr(np, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_codes(prefix, codes_of())
+    assert_unchanged(prefix)
+
+
+def test_a_folder_in_the_place_of_one_file_leaves_the_other(tmp_path):
+    prefix = written(tmp_path)
+    os.remove(prefix + ".codes")
+    os.mkdir(prefix + ".codes")
+    with pytest.raises(IsADirectoryError, match="model.codes"):
+        write_codes(prefix, codes_of())
+    assert np.load(prefix + ".codebook.npy").shape == (6, 2)
+
+
+def test_words_may_be_any_iterable(tmp_path):
+    write_codes(tmp_path / "model", codes_of(), (word for word in WORDS))
+    assert read_codes(tmp_path / "model")[1] == WORDS
+
+
+def test_the_prefix_must_be_a_path():
+    for call in (lambda: read_codes(None), lambda: write_codes(None, codes_of())):
+        with pytest.raises(TypeError, match="`prefix` must be a path. Received: NoneType"):
+            call()
 
 
 def test_only_compositional_codes_are_written(tmp_path):

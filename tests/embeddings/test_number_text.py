@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from bcq_tf.embeddings.vector_files import number_text
 from bcq_tf.embeddings.vector_files.number_text import parse_row, parse_rows
 
-FORMATS = ("%.9g", "%.17g", "%.5g", "%.6f", "%f", "%.12f", "%d", "%+.3e", "%.0f", "%r")
+FORMATS = ("%.9g", "%.17g", "%.5g", "%.6f", "%f", "%.12f", "%d", "%+.3e", "%.18e", "%.7E", "%.30f",
+           "%.0f", "%r")  # fmt: skip
 
 
 def slowly(rows: list[bytes]) -> np.ndarray:
@@ -31,20 +33,43 @@ def test_the_shortest_text_of_a_float32_gives_it_back(seed):
     np.testing.assert_array_equal(found[:, 0], values)
 
 
+@pytest.mark.parametrize("pattern", ["%.17g", "%.23e", "%.60g"])
+def test_numbers_beside_the_middle_of_two_float32(pattern):
+    bits = np.random.default_rng(0).integers(0, 0x7F7FFFFF, 5000).astype(np.uint32)
+    low, high = (part.view(np.float32).astype(np.float64) for part in (bits, bits + np.uint32(1)))
+    near = np.concatenate([(low + high) / 2 * (1 + step * 2.0**-52) for step in (-1, 0, 1)])
+    rows = [(pattern % value).encode() for value in near.tolist()]
+    np.testing.assert_array_equal(parse_rows(rows, 1), slowly(rows))
+
+
+def test_tables_with_an_exponent_take_no_number_by_number(monkeypatch):
+    # `float` is looked up in the module before it is found among Python's own names.
+    monkeypatch.setattr(number_text, "float", lambda text: pytest.fail("slow"), raising=False)
+    values = np.random.default_rng(0).standard_normal((50, 300)).astype(np.float32)
+    for scale in (np.float32(1e-7), np.float32(1e-20), np.float32(1e20)):
+        rows = [b" ".join(row) for row in (values * scale).astype("S16").tolist()]
+        np.testing.assert_array_equal(parse_rows(rows, 300), values * scale)
+
+
 @pytest.mark.parametrize(
     "text",
     ["0", "-0", "-0.0", "1.", ".5", "-.5", "+.5", "0.1", "123456789.125", "0.000000000000001",
      "123456789012345.5", "12345678901234567890", "0000000000000000001.50", "1e5", "1E-5", "1.5e+3",
-     "0.12345678901234567890", "99999999", "100000000", "16777217", "1.17549435e-38", "1e-46"],
+     "0.12345678901234567890", "99999999", "100000000", "16777217", "1.17549435e-38", "1e-46",
+     "1e-400", "-1e-400", "1e39", "-1e400", "0e999999999", "1e00000000000000000000000000007",
+     "0." + "0" * 40 + "1e41", "9" * 30 + "e-29", "1E+05"],
 )  # fmt: skip
 def test_numbers_of_every_length(text):
     found = parse_rows([text.encode()], 1)
-    assert found.tobytes() == np.float32(float(text)).reshape(1, 1).tobytes()  # signs of 0 too
+    with np.errstate(over="ignore"):
+        expected = np.float64(float(text)).astype(np.float32)
+    assert found.tobytes() == expected.tobytes()  # signs of 0 too
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-", ".", "+-1", "1-2", "--1", "1..2", "1.2.3", "e5", "1e", "x", "0x1", "1_0", "nan"],
+    ["", "-", ".", "+-1", "1-2", "--1", "1..2", "1.2.3", "e5", "1e", "x", "0x1", "1_0", "nan",
+     "1e2.5", "1e2e3", "1e+-2", "1e1_0", "e", "1.e", ".e1", "+e1"],
 )  # fmt: skip
 def test_what_is_no_plain_number_is_left_to_the_slow_way(text):
     assert parse_rows([b"1.5", text.encode()], 1) is None
@@ -55,7 +80,11 @@ def test_rows_must_have_as_many_numbers_with_single_blanks(row):
     assert parse_rows([b"1 2 3", row.encode()], 3) is None
 
 
-def test_the_slow_way_takes_any_white_space_and_names_what_is_no_number():
-    assert parse_row(b" 1\t2.5\r -inf ").tolist() == [1, 2.5, -np.inf]
-    with pytest.raises(ValueError, match="^'1,5' is no number$"):
-        parse_row(b"1 1,5 2")
+def test_the_slow_way_takes_any_white_space():
+    assert parse_row(b" 1\t2.5\r -inf 1e39").tolist() == [1, 2.5, -np.inf, np.inf]
+
+
+@pytest.mark.parametrize("text", ["1,5", "1_0", "1e1_0", "0x10", "١"])
+def test_the_slow_way_names_what_is_no_number(text):
+    with pytest.raises(ValueError, match=f"^'{text}' is no number$"):
+        parse_row(f"1 {text} 2".encode())

@@ -58,18 +58,32 @@ def test_the_mean_is_of_sets_with_enough_pairs():
     assert math.isnan(mean_score(made[2:]))
 
 
-@pytest.mark.parametrize("line", ["cat dog", "cat dog x", "cat dog 1 2"])
+@pytest.mark.parametrize(
+    "line", ["cat dog", "cat dog x", "cat dog 1 2", "cat dog nan", "cat dog -inf", "cat dog 1_0",
+             "cat dog ١"]
+)  # fmt: skip
 def test_damaged_sets(tmp_path, line):
-    (tmp_path / "a.txt").write_text(f"cat dog 1\n{line}\n")
-    with pytest.raises(ValueError, match=r"a.txt', line 2: two words and a rating must stand in"):
+    (tmp_path / "a.txt").write_text(f"cat dog 1\n{line}\n", "utf-8")
+    with pytest.raises(ValueError, match=r"a.txt', line 2: two words and a finite rating must"):
         similarity_scores(VECTORS, tmp_path)
 
 
-def test_a_folder_without_sets_and_a_set_that_is_no_text(tmp_path):
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_sets_as_various_editors_save_them(tmp_path, start, line_end):
+    (tmp_path / "a.txt").write_bytes(start + line_end.join([b"cat dog 2", b"", b"cat car 1"]))
+    (score,) = similarity_scores(VECTORS, tmp_path)
+    assert (score.covered, score.pairs) == (2, 2)
+
+
+def test_what_is_no_utf8_is_named_with_its_line(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"cat dog 1\ncaf\xe9 dog 2\n")
+    with pytest.raises(ValueError, match=r"a.txt', line 2: it is no UTF-8 \(invalid"):
+        similarity_scores(VECTORS, tmp_path)
+
+
+def test_a_folder_without_sets_and_a_set_that_is_missing(tmp_path):
     with pytest.raises(ValueError, match="`path` must be a folder with .txt files. Received"):
-        similarity_scores(VECTORS, tmp_path)
-    (tmp_path / "a.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(ValueError, match=r"a.txt' is no UTF-8"):
         similarity_scores(VECTORS, tmp_path)
     with pytest.raises(FileNotFoundError):
         similarity_scores(VECTORS, tmp_path / "b.txt")

@@ -4,11 +4,13 @@ import gzip
 import re
 import tracemalloc
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bcq_tf.embeddings import VectorFileError, WordVectors, read_vectors, write_vectors
+from bcq_tf.embeddings.vector_files.vector_file import FORMATS, output_paths
 
 # Three lines of GloVe 6B 50d, cut to four numbers (Pennington et al. 2014, ODC PDDL 1.0).
 GLOVE = b"the 0.418 0.24968 -0.41242 0.1217\n, 0.013441 0.23682 -0.16899 0.40951\nof 0.70853 0.57088 -0.4716 0.18048\n"  # noqa: E501
@@ -74,6 +76,27 @@ def test_what_is_written_is_read(tmp_path, kind, count, dimension):
 def test_the_format_written_follows_the_name(tmp_path, name, start):
     write_vectors(tmp_path / name, some_vectors())
     assert (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "written"),
+    [("a.txt", {}, ["a.txt"]), ("a.bin.gz", {}, ["a.bin.gz"]), ("a.npy", {}, ["a.npy", "a.vocab"]),
+     ("a", {"format": "npy"}, ["a", "a.vocab"]), ("a.npy", {"words": "b"}, ["a.npy", "b"])],
+)  # fmt: skip
+def test_the_paths_written_are_known_before_and_returned(
+    tmp_path, monkeypatch, name, options, written
+):
+    monkeypatch.chdir(tmp_path)
+    assert output_paths(name, **options) == tuple(written)
+    assert write_vectors(name, some_vectors(), **options) == tuple(written)
+    assert sorted(path.name for path in tmp_path.iterdir()) == written
+
+
+def test_words_of_a_matrix_are_gzipped_where_their_name_says_so(tmp_path):
+    vectors, words = some_vectors(), tmp_path / "words.gz"
+    write_vectors(tmp_path / "a.npy", vectors, words=words)
+    assert gzip.decompress(words.read_bytes()).decode().split("\n")[6] == "</s>"
+    assert_same(read_vectors(tmp_path / "a.npy", words=words), vectors)
 
 
 def test_equal_vectors_give_equal_gzip_files(tmp_path):
@@ -154,6 +177,21 @@ def test_words_with_blanks(read, word, header):
     assert read(data).vector(word).tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("name", ["a.vec", "a.txt", "a.dat", "a.vec.gz", "a.dat.gz"])
+@pytest.mark.parametrize("dimension", [1, 2, 300, 9000])
+def test_text_with_a_header_and_control_characters_is_no_binary(tmp_path, name, dimension):
+    vectors = WordVectors(["a\x01b", "\x00", "c"], some_vectors(9, dimension).matrix[:3])
+    write_vectors(tmp_path / name, vectors, "word2vec")
+    assert_same(read_vectors(tmp_path / name), vectors)
+
+
+@pytest.mark.parametrize("name", ["a.vec", "a.txt.gz"])
+def test_names_of_text_are_believed(read, name):
+    with pytest.raises(VectorFileError, match=f"{name}', line 2: "):
+        read(binary(), name)
+    assert_same(read(binary(), name, format="word2vec-binary"), WordVectors(WORDS, NUMBERS))
+
+
 def test_two_integers_are_a_header_unless_all_lines_are_that_short(read):
     assert read(b"7 8\n2 5\n").words == ("7", "2")
     assert read(b"1 1\n2 5\n").words == ("2",)
@@ -195,6 +233,7 @@ def test_a_last_line_without_end_is_said_to_be_doubtful(tmp_path):
         (GLOVE + b"in 1 2 x 4\n", "line 4: 'x' is no number"),
         (GLOVE + b"in 1 2 0,5 4\n", "line 4: '0,5' is no number"),
         (GLOVE + b"in 1 2 1.2.3 4\n", "line 4: '1.2.3' is no number"),
+        (GLOVE + b"in 1 2 1_0 4\n", "line 4: '1_0' is no number"),
         (GLOVE + b"in 1 nan 3 4\n", "line 4: number 2 is NaN"),
         (GLOVE + b"in 1 2 -inf 4\n", "line 4: number 3 is Inf in float32"),
         (GLOVE + b"in 1 2 3 1e39\n", "line 4: number 4 is Inf in float32"),
@@ -273,7 +312,7 @@ def test_gzip_data_that_is_cut_or_damaged(tmp_path, cut):
         read_vectors(path)
 
 
-def write_array(folder, matrix, words: bytes) -> str:
+def write_array(folder, matrix, words: bytes) -> Path:
     np.save(folder / "a.npy", matrix)
     (folder / "a.vocab").write_bytes(words)
     return folder / "a.npy"
@@ -308,11 +347,22 @@ def test_a_matrix_and_words_that_do_not_fit(tmp_path, matrix, words, message):
     assert message in str(raised.value)
 
 
+def test_words_of_a_matrix_after_a_byte_order_mark(tmp_path):
+    path = write_array(tmp_path, NUMBERS, b"\xef\xbb\xbfthe\n,\nof\n")
+    assert read_vectors(path).words == WORDS
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_of_a_matrix_beyond_float32(tmp_path):
+    path = write_array(tmp_path, NUMBERS.astype(np.float64) * 1e39, b"the\n,\nof\n")
+    with pytest.raises(VectorFileError, match="line 1: number 1 is Inf in float32"):
+        read_vectors(path)
+
+
 def test_a_matrix_that_is_no_npy_file(tmp_path):
-    for data in (b"", b"nothing", GLOVE):
-        (tmp_path / "a.npy").write_bytes(data)
-        with pytest.raises(VectorFileError, match=r"a.npy' is no .npy file of an array"):
-            read_vectors(tmp_path / "a.npy")
+    (tmp_path / "a.npy").write_bytes(GLOVE)
+    with pytest.raises(VectorFileError, match=r"a.npy' is no whole .npy file of an array"):
+        read_vectors(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.bin", "a.npy"])
@@ -329,6 +379,7 @@ def test_a_file_that_is_missing(tmp_path, name):
         ({"format": "pickle"}, "`format` must be None or one of .* Received: 'pickle'"),
         ({"limit": 0}, "`limit` must be None or a positive integer. Received: 0"),
         ({"words": "b"}, "`words` must be None but for a .npy matrix. Received: 'b'"),
+        ({"name": "a.npy.gz"}, r"`path` must not end with .gz for a .npy matrix. Received: '.*gz'"),
         ({"format": "word2vec"}, "line 1: the header of two integers"),
     ],
 )
@@ -337,17 +388,133 @@ def test_arguments_that_break_their_rules(read, options, message):
         read(GLOVE, **options)
 
 
+def test_paths_must_be_paths():
+    for call in (lambda: read_vectors(None), lambda: write_vectors(None, some_vectors())):
+        with pytest.raises(TypeError, match="`path` must be a path. Received: NoneType"):
+            call()
+    with pytest.raises(TypeError, match="`words` must be a path. Received: int"):
+        read_vectors("a.npy", words=3)
+
+
 @pytest.mark.parametrize(
-    ("name", "word"),
-    [("a.txt", "a\nb"), ("a.txt", " a"), ("a.txt", "a "), ("a.txt", "version 2.0"),
-     ("a.bin", "a b"), ("a.bin", "\na"), ("a.npy", "a\nb")],
+    ("name", "vectors", "words", "error", "message"),
+    [
+        ("a.txt", NUMBERS, None, TypeError,
+         "`vectors` must be WordVectors or CompressedVectors. Received: ndarray"),
+        ("a.npy.gz", some_vectors(), None, ValueError, "`path` must not end with .gz for a .npy"),
+        ("a.npy", some_vectors(), "a.npy", ValueError,
+         "`words` must be another file than `path`. Received: 'a.npy'"),
+        ("a.npy", some_vectors(), "../here/a.npy", ValueError, "`words` must be another file than"),
+    ],
 )  # fmt: skip
-def test_a_word_that_would_not_be_read_back_is_refused(tmp_path, name, word):
+def test_what_is_not_written(tmp_path, monkeypatch, name, vectors, words, error, message):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    (folder / name).write_bytes(b"precious")
+    with pytest.raises(error, match=message):
+        write_vectors(name, vectors, words=words)
+    assert (folder / name).read_bytes() == b"precious"
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+FEW = "`vectors` must have few words with blanks among the first for `format` 'glove'; 'word2vec' "
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("a.txt", ["a\nb"], "`vectors` must have words without line ends"),
+        ("a.txt", [" a"], "`vectors` must have words without line ends"),
+        ("a.txt", ["a "], "`vectors` must have words without line ends"),
+        ("a.txt", ["version 2.0"], "a fraction as the last. Received: 'version 2.0'"),
+        ("a.txt", ["route 66", "highway 61"], FEW + "takes them. Received: 'route 66'"),
+        ("a.txt.gz", ["a", "new york", "los angeles"], FEW + "takes them. Received: 'new york'"),
+        ("a.txt", ["a 0"], FEW),
+        ("a.txt", ["a\t-1"], FEW),
+        (
+            "a.txt",
+            ["\ufeffa", "b"],
+            r"must have no U\+FEFF before the first word for `format` 'glove'",
+        ),
+        (
+            "a.npy",
+            ["\ufeffa", "b"],
+            r"must have no U\+FEFF before the first word for `format` 'npy'",
+        ),
+        ("a.bin", ["a b"], "`vectors` must have words without blanks"),
+        ("a.bin", ["\na"], "`vectors` must have words without blanks"),
+        ("a.npy", ["a\nb"], "`vectors` must have words without line ends"),
+    ],
+)
+def test_words_that_would_not_be_read_back_are_refused(tmp_path, name, words, message):
     (tmp_path / name).write_bytes(b"precious")
-    with pytest.raises(ValueError, match="`vectors` must have words without"):
-        write_vectors(tmp_path / name, WordVectors([word], NUMBERS[:1]))
+    with pytest.raises(ValueError, match=message):
+        write_vectors(tmp_path / name, WordVectors(words, NUMBERS[: len(words)]))
     assert (tmp_path / name).read_bytes() == b"precious"
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("words", [["route 66", "highway 61"], ["a 0"], ["\ufeffa", "b"]])
+def test_a_header_makes_such_words_readable(tmp_path, words):
+    vectors = WordVectors(words, NUMBERS[: len(words)])
+    write_vectors(tmp_path / "a.vec", vectors, "word2vec")
+    assert_same(read_vectors(tmp_path / "a.vec"), vectors)
+
+
+def test_words_with_blanks_may_be_many_after_the_first_lines(tmp_path):
+    words = [f"w{i}" for i in range(10_000)] + [f"new york {i}" for i in range(30_000)]
+    vectors = WordVectors(words, np.ones((40_000, 30), np.float32))
+    write_vectors(tmp_path / "a.txt", vectors)
+    assert_same(read_vectors(tmp_path / "a.txt"), vectors)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("format", FORMATS)
+def test_odd_words_are_read_back_or_refused(tmp_path, format, seed):
+    rng = np.random.default_rng(seed)
+    characters = list("ab01.-+eE_ \t\r\n\v\x01\x1c\x85\xa0\u2028\ufeffé日")
+    written = 0
+    for _ in range(100):
+        words = {
+            "".join(rng.choice(characters, rng.integers(1, 6))) for _ in range(rng.integers(1, 8))
+        }
+        matrix = rng.standard_normal((len(words), rng.integers(1, 5)))
+        vectors = WordVectors(sorted(words), matrix.astype(np.float32))
+        path = tmp_path / ("a" + {"word2vec-binary": ".bin", "npy": ".npy"}.get(format, ""))
+        try:
+            write_vectors(path, vectors, format)
+        except ValueError:
+            continue
+        written += 1
+        assert_same(read_vectors(path), vectors)
+    assert written > 10
+
+
+class Interrupted(WordVectors):
+    """Vectors of which the reading is stopped."""
+
+    def rows(self, ids):
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.bin.gz", "a.npy"])
+def test_an_interrupt_leaves_the_old_files(tmp_path, name):
+    old = some_vectors()
+    paths = write_vectors(tmp_path / name, old)
+    with pytest.raises(KeyboardInterrupt):
+        write_vectors(tmp_path / name, Interrupted(["c", "d"], NUMBERS[:2]))
+    assert_same(read_vectors(tmp_path / name), old)
+    assert sorted(map(str, tmp_path.iterdir())) == sorted(paths)
+
+
+def test_words_that_cannot_be_written_leave_the_old_matrix(tmp_path):
+    old = some_vectors()
+    write_vectors(tmp_path / "a.npy", old)
+    (tmp_path / "words").mkdir()
+    with pytest.raises(IsADirectoryError, match="Is a folder: .*words'"):
+        write_vectors(tmp_path / "a.npy", some_vectors(9, 2), words=tmp_path / "words")
+    assert_same(read_vectors(tmp_path / "a.npy"), old)
 
 
 def test_progress_is_shown_where_it_is_asked_for(tmp_path, capsys):

@@ -61,13 +61,21 @@ def test_an_unknown_word_is_a_key_error_that_names_similar_ones(word, message):
         (["a", "b", "a"], MATRIX, ValueError, "`words` must differ. Received: 'a' more than once"),
         (["a", "", "c"], MATRIX, ValueError, "`words` must not be empty. Received: ''"),
         (["a", 1, "c"], MATRIX, TypeError, "`words` must be strings. Received: 1"),
+        ([["a"], "b", "c"], MATRIX, TypeError, r"`words` must be strings. Received: \['a'\]"),
+        (3, MATRIX, TypeError, "`words` must be strings. Received: int"),
+        (["a", "\ud800", "c"], MATRIX, ValueError,
+         r"`words` must be text that UTF-8 can hold. Received: '\\ud800'"),
         ([], MATRIX[:0], ValueError, "`words` must be one at least. Received: none"),
         (["a"], MATRIX[0], ValueError, r"`matrix` must be \[words, D\]. Received: \[2\]"),
         (["a"], MATRIX[:1, :0], ValueError, r"`matrix` must be \[words, D\]. Received: \[1, 0\]"),
         (["a"], [[1]], TypeError, "`matrix` must be of floating dtype. Received: int64"),
-        (["a"], [[np.inf]], ValueError, "`matrix` must be finite. Received: NaN or Inf"),
+        (["a", "b"], [[1.0, 2.0], [3.0]], ValueError,
+         r"`matrix` must be \[words, D\]. Received: rows of different lengths"),
+        (["a"], [[np.inf]], ValueError, "`matrix` must be finite in float32. Received: NaN or Inf"),
+        (["a"], [[1e300]], ValueError, "`matrix` must be finite in float32. Received: NaN or Inf"),
     ],
-)
+)  # fmt: skip
+@pytest.mark.filterwarnings("error")
 def test_what_it_refuses(words, matrix, error, message):
     with pytest.raises(error, match=message):
         WordVectors(words, matrix)

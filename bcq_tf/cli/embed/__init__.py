@@ -7,7 +7,7 @@ from bcq_tf.cli.embed import compare, compress, export, neighbours
 
 EXAMPLES = """\
   python -m bcq_tf embed compress glove.txt glove.bcq.npy --method binary --bits 2
-  python -m bcq_tf embed compare glove.txt --bits 1,2,4 --wordsim FOLDER --picture glove.png
+  python -m bcq_tf embed compare glove.txt --limit 20000 --wordsim FOLDER --picture glove.png
   python -m bcq_tf embed export glove.bcq.npy vectors.txt
   python -m bcq_tf embed neighbours glove.bcq.npy king
 """

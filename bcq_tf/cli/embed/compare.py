@@ -10,19 +10,19 @@ import time
 from contextlib import redirect_stdout
 
 from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import add_vectors, read_vectors
+from bcq_tf.cli.embed.word_tables import add_vectors, check_two_words, read_vectors
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists, check_output
 from bcq_tf.cli.parser import positive, positives
-from bcq_tf.config import check_bits
-from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS
+from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
 from bcq_tf.embeddings.evaluation.quality import Quality
 from bcq_tf.tables import as_text, table
 
 PICTURES = (".png", ".svg", ".pdf")
 EXAMPLES = """\
-  python -m bcq_tf embed compare glove.txt
-      uniform, binary and compositional codes of 1, 2 and 4 bits a value
+  python -m bcq_tf embed compare glove.txt --limit 20000
+      uniform, binary and compositional codes of 1, 2 and 4 bits a value; the last of all 400,000
+      words would take days
   python -m bcq_tf embed compare glove.txt.gz --limit 50000 --wordsim FOLDER \\
       --analogies questions-words.txt --picture glove.png
       with scores of word similarity and analogies, and a picture of size against score
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> Comparison:
     """See `Command`."""
     _check(options)
     vectors = read_vectors(options)
+    check_two_words(options.vectors, vectors)
     from bcq_tf.embeddings.evaluation.quality import measure_quality
 
     tests = {"wordsim": options.wordsim, "analogies": options.analogies}
@@ -163,15 +164,19 @@ def methods(text: str) -> tuple[str, ...]:
 
 
 def _check(options: argparse.Namespace) -> None:
+    shared = {name: getattr(options, name) for name in ("trainer", "seed", "epochs")}
     with blaming_input():
         for bits in options.bits:
-            check_bits(bits)
+            check_settings("uniform", bits=bits, **shared)
+        for M in options.M or [1]:
+            check_settings("compositional", M=M, K=options.K, **shared)
     if options.wordsim is not None and not os.path.isdir(options.wordsim):
         check_exists(options.wordsim)
     if options.analogies is not None:
         check_exists(options.analogies)
     if options.picture is not None:
-        check_output(options.picture, PICTURES, [options.vectors], name="--picture")
+        read = [options.vectors, options.words, options.wordsim, options.analogies]
+        check_output(options.picture, PICTURES, read, name="--picture")
         _check_matplotlib()
 
 
@@ -190,12 +195,19 @@ def _plan(options: argparse.Namespace, shape: tuple[int, int]):
     for method in options.methods:
         if method != "compositional":
             for bits in options.bits:
-                yield method, f"{bits} bits" if bits > 1 else "1 bit", {"bits": bits}
+                yield method, _in_words(bits), {"bits": bits}
             continue
-        budgets = [shape[0] * bytes_per_row(shape[1], bits) for bits in options.bits]
-        sizes = options.M or [most_codebooks(n, shape, options.K, options.dtype) for n in budgets]
-        for M in sizes:
+        for M in options.M or []:
             yield method, f"M={M} K={options.K}", {"M": M, "K": options.K}
+        for bits in [] if options.M else options.bits:
+            nbytes = shape[0] * bytes_per_row(shape[1], bits)
+            M = most_codebooks(nbytes, shape, options.K, options.dtype)
+            label = f"M={M} K={options.K}" if M else _in_words(bits)
+            yield method, label, {"M": M, "K": options.K}
+
+
+def _in_words(bits: int) -> str:
+    return f"{bits} bits" if bits > 1 else "1 bit"
 
 
 def _measure(options, vectors, method: str, label: str, settings: dict, tests: dict) -> Line:

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> Compressed:
     check_output(options.out, (SUFFIX,), [options.vectors, options.words])
     settings = {name: getattr(options, name) for name in ("bits", "M", "K", "trainer")}
     with blaming_input():  # before the vectors are read, which takes a while
-        check_settings(options.method, **settings)
+        check_settings(options.method, **settings, seed=options.seed, epochs=options.epochs)
     vectors = read_vectors(options)
     from bcq_tf.embeddings import CompressedVectors, compress, distance
 

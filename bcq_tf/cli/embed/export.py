@@ -10,8 +10,10 @@ from bcq_tf.cli.command import Command
 from bcq_tf.cli.embed.word_tables import read_compressed
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_output
-from bcq_tf.embeddings.vector_files.vector_array import SUFFIX, words_path
-from bcq_tf.embeddings.vector_files.vector_file import FORMATS
+from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.embeddings.compositional.code_files import code_paths, write_codes
+from bcq_tf.embeddings.vector_files.vector_file import FORMATS, output_paths, write_vectors
+from bcq_tf.file import SUFFIX
 from bcq_tf.tables import as_text
 
 CODES = ("codes", "word-codes")
@@ -39,16 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Exported:
     """See `Command`."""
-    check_output(options.out, ("",), [options.file])
+    _check_outputs(options)
     vectors = read_compressed(options.file)
     with blaming_input():
         if options.format in CODES:
             return Exported(_write_codes(options, vectors))
-        from bcq_tf.embeddings import write_vectors
-
-        write_vectors(options.out, vectors, options.format)
-    is_array = options.format == "npy" or (options.format is None and options.out.endswith(SUFFIX))
-    return Exported((options.out, words_path(options.out)) if is_array else (options.out,))
+        return Exported(write_vectors(options.out, vectors, options.format))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,14 +73,23 @@ COMMAND = Command(
 )
 
 
-def _write_codes(options: argparse.Namespace, vectors) -> tuple[str, ...]:
-    from bcq_tf.compositional_codes import CompositionalCodes
-    from bcq_tf.embeddings import write_codes
+def _check_outputs(options: argparse.Namespace) -> None:
+    if not os.path.basename(options.out):
+        raise UserError(f"`OUT` must end with the name of a file. Received: '{options.out}'")
+    with blaming_input():
+        is_codes = options.format in CODES
+        paths = code_paths(options.out) if is_codes else output_paths(options.out, options.format)
+    for path in paths:
+        check_output(path, ("",), [options.file])
+        if path.endswith(SUFFIX):
+            raise UserError(f"`OUT` must not end with {SUFFIX}, as codes do. Received: {path}")
 
+
+def _write_codes(options: argparse.Namespace, vectors) -> tuple[str, ...]:
     if not isinstance(vectors.codes, CompositionalCodes):
         raise UserError(
             f"`--format {options.format}` must be of compositional codes. "
             f"Received: '{options.file}' of {type(vectors.codes).__name__}"
         )
     words = vectors.words if options.format == "word-codes" else None
-    return tuple(write_codes(options.out, vectors.codes, words))
+    return write_codes(options.out, vectors.codes, words)

@@ -6,11 +6,12 @@ import argparse
 import dataclasses
 
 from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import read_compressed
+from bcq_tf.cli.embed.word_tables import check_two_words, read_compressed
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.parser import positive
 from bcq_tf.tables import as_text, table
 
+USUAL = 10  # words
 EXAMPLES = """\
   python -m bcq_tf embed neighbours glove.bcq.npy king
       the ten words of largest cosine
@@ -23,14 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", help="a .bcq.npy file of word vectors")
     add("word", metavar="WORD", help="whose neighbours")
-    add("--k", type=positive, default=10, help="how many (%(default)s)")
+    add("--k", type=positive, help=f"how many ({USUAL}, or all others where they are fewer)")
 
 
 def run(options: argparse.Namespace) -> Neighbours:
     """See `Command`."""
     vectors = read_compressed(options.file)
+    check_two_words(options.file, vectors)
+    k = min(USUAL, len(vectors) - 1) if options.k is None else options.k
     with blaming_input(errors=(ValueError, KeyError)):
-        return Neighbours(options.word, vectors.neighbours(options.word, options.k))
+        return Neighbours(options.word, vectors.neighbours(options.word, k))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 from bcq_tf.atomic import replacing
 
 COLUMNS = 3
+ERROR = "relative error"
 MARKERS = {"uniform": "o", "binary": "s", "compositional": "^"}
 
 
@@ -33,7 +34,7 @@ def _panels(lines) -> dict[str, list[float]]:
     # {title: score of each line}.
     qualities = [line.quality for line in lines]
     panels = {
-        "relative error": [q.relative_error for q in qualities],
+        ERROR: [q.relative_error for q in qualities],
         "eigenspace overlap": [q.eigenspace_overlap for q in qualities],
         "neighbours kept": [q.neighbour_overlap for q in qualities],
     }
@@ -55,13 +56,13 @@ def _draw_panel(axes, title: str, lines, scores: list[float]) -> None:
         )
         if points:
             axes.plot(*zip(*points, strict=True), marker=marker, markersize=5, label=method)
-    if title == "relative error":
+    if title != ERROR:
+        axes.axhline(scores[0], color="gray", linewidth=0.8, linestyle="--", label="float")
+    elif any(score > 0 for score in scores):  # what a logarithm has
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:.2g}")
         axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        axes.axhline(scores[0], color="gray", linewidth=0.8, linestyle="--", label="float")
     axes.set(title=title, xlabel="bits a weight")
     axes.title.set_fontsize(10)
     axes.grid(alpha=0.3)

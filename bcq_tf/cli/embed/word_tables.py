@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 
-from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists
 from bcq_tf.cli.parser import positive
 from bcq_tf.embeddings.vector_files.vector_file import FORMATS
@@ -54,11 +54,25 @@ def read_compressed(path: str):
         return CompressedVectors.read(path)
 
 
+def check_two_words(path: str, vectors) -> None:
+    """Raises UserError unless a file has two vectors or more, so that each has neighbours."""
+    if len(vectors) < 2:
+        raise UserError(f"'{path}' must have two words at least. Received: {len(vectors)}")
+
+
 @contextlib.contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Shows warnings of this context as lines on stderr, each once."""
-    with warnings.catch_warnings(record=True) as caught:
+    """Shows UserWarnings of this context as lines on stderr, each once; others as ever."""
+    with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
+        show_others, seen = warnings.showwarning, set()
+
+        def show(message, category, *place, **more):
+            if not issubclass(category, UserWarning):
+                show_others(message, category, *place, **more)
+            elif str(message) not in seen:
+                seen.add(str(message))
+                print(f"warning: {message}", file=sys.stderr)
+
+        warnings.showwarning = show
         yield
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
-from bcq_tf.atomic import replacing, write_atomically
+from bcq_tf.atomic import replacing_all
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.container import short
+from bcq_tf.embeddings.vector_files.npy_array import open_array
+from bcq_tf.embeddings.vector_files.paths import as_path
+from bcq_tf.embeddings.word_table import check_words
 from bcq_tf.file import FileFormatError
 
 CODES, CODEBOOK = ".codes", ".codebook.npy"
@@ -19,7 +21,7 @@ _LINES = 1 << 12  # written at once
 
 
 def write_codes(
-    prefix, codes: CompositionalCodes, words: Sequence[str] | None = None
+    prefix, codes: CompositionalCodes, words: Iterable[str] | None = None
 ) -> tuple[str, str]:
     """Writes `prefix`.codes and `prefix`.codebook.npy.
 
@@ -27,26 +29,38 @@ def write_codes(
     one of two public layouts: M integers with a space between; or the word, a tab and those.
 
     Args:
-        prefix: of both paths; each file appears whole or not at all.
+        prefix: of both paths; both files appear whole or neither.
         codes: to write; float16 codebooks are written as float32.
         words: R words, for the second layout.
 
     Returns:
-        The two paths.
+        See `code_paths`.
 
     Raises:
-        ValueError: `words` are not R, or one has a tab or the end of a line.
-        TypeError: `codes` are of another kind.
+        ValueError: `words` are not R, or one has a tab, the end of a line or a lone surrogate.
+        TypeError: `codes` are of another kind, or `words` are not strings.
         OSError: a file cannot be written.
     """
     if not isinstance(codes, CompositionalCodes):
         raise TypeError(f"`codes` must be a CompositionalCodes. Received: {type(codes).__name__}")
     rows, dimensions = codes.shape
-    _check_words(words, rows)
-    prefix = os.fsdecode(prefix)
-    with replacing(prefix + CODEBOOK, ".npy") as temporary:
-        np.save(temporary, codes.codebooks.reshape(-1, dimensions).astype(np.float32))
-    write_atomically(prefix + CODES, _chunks(codes.indexes(), words))
+    words = None if words is None else _checked(words, rows)
+    paths = code_paths(prefix)
+    with replacing_all(paths) as (new_text, new_codebook):
+        with open(new_text, "xb") as file:
+            file.writelines(_chunks(codes.indexes(), words))
+        with open(new_codebook, "xb") as file:
+            np.save(file, codes.codebooks.reshape(-1, dimensions).astype(np.float32))
+    return paths
+
+
+def code_paths(prefix) -> tuple[str, str]:
+    """The files that `write_codes` writes: `prefix`.codes and `prefix`.codebook.npy.
+
+    Raises:
+        TypeError: `prefix` is no path.
+    """
+    prefix = as_path("prefix", prefix)
     return prefix + CODES, prefix + CODEBOOK
 
 
@@ -65,40 +79,41 @@ def read_codes(prefix) -> tuple[CompositionalCodes, list[str] | None]:
         FileFormatError: a file is damaged, or they do not fit together; names the file, and the
             line from 1.
         OSError: a file cannot be read.
+        TypeError: `prefix` is no path.
     """
-    prefix = os.fsdecode(prefix)
-    codebooks = _read_codebook(prefix + CODEBOOK)
-    indexes, words = _read_indexes(prefix + CODES)
+    text, codebook = code_paths(prefix)
+    codebooks = _read_codebook(codebook)
+    indexes, words = _read_indexes(text)
     count = indexes.shape[1]
     if codebooks.ndim == 2 and len(codebooks) % count == 0:
         codebooks = codebooks.reshape(count, len(codebooks) // count, codebooks.shape[1])
     if codebooks.ndim != 3 or len(codebooks) != count:
         raise FileFormatError(
-            f"'{prefix + CODEBOOK}' must be [M K, D] with M={count}, the indexes of a line of "
-            f"'{prefix + CODES}'. Received: {list(codebooks.shape)}"
+            f"'{codebook}' must be [M K, D] with M={count}, the indexes of a line of "
+            f"'{text}'. Received: {list(codebooks.shape)}"
         )
     entries = codebooks.shape[1]
     wrong = np.argwhere(indexes >= entries)
     if wrong.size:
         row, m = wrong[0]
         raise FileFormatError(
-            f"'{prefix + CODES}', line {row + 1}: an index must be below {entries}. "
+            f"'{text}', line {row + 1}: an index must be below {entries}. "
             f"Received: {indexes[row, m]}"
         )
     try:
         return CompositionalCodes.of(indexes, codebooks), words
     except (TypeError, ValueError) as error:
-        raise FileFormatError(f"'{prefix + CODEBOOK}': {error}") from None
+        raise FileFormatError(f"'{codebook}': {error}") from None
 
 
-def _check_words(words, rows: int) -> None:
-    if words is None:
-        return
+def _checked(words, rows: int) -> tuple[str, ...]:
+    words = check_words(words)
     if len(words) != rows:
         raise ValueError(f"`words` must be {rows}, one for each row. Received: {len(words)}")
     for word in words:
         if "\t" in word or "\n" in word or "\r" in word:
             raise ValueError(f"`words` must have no tab and no end of a line. Received: {word!r}")
+    return words
 
 
 def _chunks(indexes: np.ndarray, words):
@@ -111,17 +126,11 @@ def _chunks(indexes: np.ndarray, words):
 
 
 def _read_codebook(path: str) -> np.ndarray:
-    try:
-        codebook = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise FileFormatError(f"'{path}' is not a whole .npy file: {error}") from None
-    if not isinstance(codebook, np.ndarray) or codebook.dtype.kind != "f":
-        kind = getattr(codebook, "dtype", type(codebook).__name__)
-        raise FileFormatError(f"'{path}' must hold a float array. Received: {kind}")
-    if codebook.dtype == np.float16:
-        return codebook
+    codebook = open_array(path, FileFormatError)
+    if codebook.dtype.kind != "f":
+        raise FileFormatError(f"'{path}' must hold a float array. Received: {codebook.dtype}")
     with np.errstate(over="ignore"):  # an Inf is told of where all is put together
-        return codebook.astype(np.float32)
+        return np.array(codebook, np.float16 if codebook.dtype == np.float16 else np.float32)
 
 
 def _read_indexes(path: str) -> tuple[np.ndarray, list[str] | None]:

@@ -36,8 +36,9 @@ class SimilarityScore:
 def similarity_scores(vectors: WordTable, path) -> tuple[SimilarityScore, ...]:
     """Scores of the sets in a folder (its `.txt` files), or of one file.
 
-    A set has a pair of words and a rating in each line, with white space between them. Words are
-    looked for as they are, then in lower case; pairs with a word that is missing are left out.
+    A set is UTF-8 with a pair of words and a rating, a finite number, in each line, white space
+    between them; empty lines do not count. Words are looked for as they are, then in lower case;
+    pairs with a word that is missing are left out.
 
     Raises:
         ValueError: a file is no such set, or the folder has none; names the line.
@@ -93,7 +94,15 @@ def _read(path: str) -> list[tuple[str, str, float]]:
     for number, fields in read_lines(path):
         try:
             first, second, rating = fields
-            pairs.append((first, second, float(rating)))
+            pairs.append((first, second, _rating(rating)))
         except ValueError:
-            raise line_error(path, number, "two words and a rating must stand in it") from None
+            rule = "two words and a finite rating must stand in it"
+            raise line_error(path, number, rule) from None
     return pairs
+
+
+def _rating(text: str) -> float:
+    rating = float(text)  # which takes underscores and the digits of other scripts too
+    if not math.isfinite(rating) or "_" in text or not text.isascii():
+        raise ValueError
+    return rating

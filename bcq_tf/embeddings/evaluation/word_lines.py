@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 
 
@@ -9,16 +10,20 @@ def read_lines(path) -> list[tuple[int, list[str]]]:
     """The numbers and fields of a UTF-8 file's lines, empty ones left out.
 
     Raises:
-        ValueError: it is no UTF-8.
+        ValueError: a line is no UTF-8.
         OSError: it cannot be read.
     """
-    path = os.fsdecode(path)
-    try:
-        with open(path, encoding="utf-8") as file:
-            lines = [line.split() for line in file]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"'{path}' is no UTF-8 ({error.reason})") from None
-    return [(number, fields) for number, fields in enumerate(lines, 1) if fields]
+    with open(path, "rb") as file:
+        lines = file.read().removeprefix(codecs.BOM_UTF8).splitlines()
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            fields = line.decode("utf-8").split()
+        except UnicodeDecodeError as error:
+            raise line_error(path, number, f"it is no UTF-8 ({error.reason})") from None
+        if fields:
+            found.append((number, fields))
+    return found
 
 
 def line_error(path, number: int, message: str) -> ValueError:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 _PLAIN = b"0123456789+-.eE \n"
-_PAD = b"\n" * 16  # so that sixteen characters stand before every number's end
+_MOST_DIGITS = 24  # before the point, and after it
+_PAD = b"\n" * _MOST_DIGITS  # so that as many characters stand before every number's end
 _AT_ONCE = 6000  # numbers whose arrays stay in the cache, and in memory that is there already
-_MOST_DIGITS = 15  # which float64 holds exactly
-_POWERS = 10.0 ** np.arange(_MOST_DIGITS + 1)
 _EIGHT = 8  # digits in a uint64
+_LAST_POWER = 300  # of ten
+_POWERS = np.array([float(f"1e{n}") for n in range(-_LAST_POWER, _LAST_POWER + 1)])
+_ERROR = 2.0**-49  # more than the eight roundings of a number in `_parse` come to
 
 
 def parse_rows(rows: list[bytes], columns: int) -> np.ndarray | None:
@@ -36,6 +38,7 @@ def parse_rows(rows: list[bytes], columns: int) -> np.ndarray | None:
     return result
 
 
+@np.errstate(over="ignore")  # to Inf, which the caller refuses
 def parse_row(row: bytes) -> np.ndarray:
     """Numbers with white space between them, float32 [n].
 
@@ -45,48 +48,89 @@ def parse_row(row: bytes) -> np.ndarray:
     numbers = []
     for field in row.split():
         try:
+            if b"_" in field:  # which `float` takes for Python's sake
+                raise ValueError
             numbers.append(float(field))
         except ValueError:
             raise ValueError(f"{field[:40].decode('utf-8', 'replace')!r} is no number") from None
-    return _float32(np.array(numbers, np.float64))
+    return np.array(numbers, np.float64).astype(np.float32)
 
 
+@np.errstate(over="ignore")  # to Inf, which the caller refuses
 def _parse(text: bytes) -> np.ndarray | None:
     # float32 of the fields between single blanks or line ends; None where one is no number.
     padded = _PAD + text + b"\n"
     characters = np.frombuffer(padded, np.uint8)
     ends = np.flatnonzero(characters[len(_PAD) :] <= ord(" ")) + len(_PAD)
     begins = np.concatenate([[len(_PAD)], ends[:-1] + 1])
-    points = ends.copy()
+    tails, exponents, simple = ends, np.int64(0), True
+    if b"e" in text or b"E" in text:
+        tails, exponents, simple = _exponents(padded, characters, ends)
+    points = tails.copy()
     found = np.flatnonzero(characters == ord("."))
-    points[np.searchsorted(ends, found)] = found
-    first = characters[begins]
-    negative = first == ord("-")
-    whole_digits = points - begins - (negative | (first == ord("+")))
-    fraction_digits = np.maximum(ends - points - 1, 0)
-    digits = whole_digits + fraction_digits
-    whole, simple = _integers(padded, points, whole_digits)
-    fraction, simple_too = _integers(padded, ends, fraction_digits)
-    simple &= simple_too & (digits > 0) & (digits <= _MOST_DIGITS)
-    power = _POWERS[np.minimum(fraction_digits, _MOST_DIGITS)]
-    values = (whole * power + fraction) / power  # rounded once, as the sum is exact
-    np.negative(values, out=values, where=negative)
-    for number in np.flatnonzero(~simple):  # with an exponent, mostly
+    points[_owners(found, ends)] = found
+    negative, signed = _signs(characters, begins)
+    whole_digits = points - begins - signed
+    fraction_digits = np.maximum(tails - points - 1, 0)
+    whole, whole_simple = _integers(padded, points, whole_digits)
+    fraction, fraction_simple = _integers(padded, tails, fraction_digits)
+    simple &= whole_simple & fraction_simple & (whole_digits + fraction_digits > 0)
+    values = whole * _power(exponents) + fraction * _power(exponents - fraction_digits)
+    result = (values * (1 - _ERROR)).astype(np.float32)
+    # Both ends of where the exact value may be are one float32, so `float` leads to it too.
+    simple &= result == (values * (1 + _ERROR)).astype(np.float32)
+    result *= np.where(negative, np.float32(-1), np.float32(1))  # -0.0 too
+    for number in np.flatnonzero(~simple):  # rarely one that is right
         try:
-            values[number] = float(padded[begins[number] : ends[number]])
+            result[number] = float(padded[begins[number] : ends[number]])
         except ValueError:
             return None
-    return _float32(values)
+    return result
+
+
+def _exponents(padded: bytes, characters: np.ndarray, ends: np.ndarray):
+    # Where the digits of numbers end, their exponents, and whether those are small integers.
+    marks = np.flatnonzero((characters | 32) == ord("e"))
+    numbers = _owners(marks, ends)
+    negative, signed = _signs(characters, marks + 1)
+    digits = ends[numbers] - marks - 1 - signed
+    sizes, found = _integers(padded, ends[numbers], digits)
+    tails, exponents, simple = ends.copy(), np.zeros_like(ends), np.ones(len(ends), bool)
+    tails[numbers] = marks
+    exponents[numbers] = np.where(negative, -sizes, sizes)
+    simple[numbers] = found & (digits > 0) & (sizes <= _LAST_POWER - _MOST_DIGITS)
+    return tails, exponents, simple
+
+
+def _owners(marks: np.ndarray, ends: np.ndarray):
+    # An index of the numbers that marks stand in; found faster where each number has one.
+    if len(marks) == len(ends) and np.all(marks < ends) and np.all(marks[1:] > ends[:-1]):
+        return slice(None)
+    return np.searchsorted(ends, marks)
+
+
+def _signs(characters: np.ndarray, begins: np.ndarray):
+    # Which numbers begin with "-", and which with that or "+".
+    first = characters[begins]
+    negative = first == ord("-")
+    return negative, negative | (first == ord("+"))
+
+
+def _power(exponents: np.ndarray) -> np.ndarray:
+    # Of ten; another where an exponent is beyond the table.
+    return _POWERS.take(exponents + _LAST_POWER, mode="clip")
 
 
 def _integers(padded: bytes, ends: np.ndarray, digits: np.ndarray):
-    # The integers of so many digits, at most 16, before `ends`; and which of them are ones.
+    # The integers of so many digits before `ends`, float64; and which of them are ones.
     values, simple = _eight_digits(padded, ends, np.minimum(digits, _EIGHT))
-    if digits.max() > _EIGHT:
-        more, simple_too = _eight_digits(padded, ends - _EIGHT, np.maximum(digits - _EIGHT, 0))
-        values += more * 10**_EIGHT
-        simple &= simple_too & (digits <= 2 * _EIGHT)
-    return values.astype(np.float64), simple
+    values = values.astype(np.float64)
+    for seen in range(_EIGHT, min(int(digits.max()), _MOST_DIGITS), _EIGHT):
+        left = np.clip(digits - seen, 0, _EIGHT)
+        more, more_simple = _eight_digits(padded, ends - seen, left)
+        values += more * 10.0**seen
+        simple &= more_simple
+    return values, simple & (digits <= _MOST_DIGITS)
 
 
 def _eight_digits(padded: bytes, ends: np.ndarray, digits: np.ndarray):
@@ -102,8 +146,3 @@ def _eight_digits(padded: bytes, ends: np.ndarray, digits: np.ndarray):
     pairs = np.uint64(0x000000FF000000FF)
     values = (values & pairs) * low + ((values >> np.uint64(16)) & pairs) * high
     return values >> np.uint64(32), simple
-
-
-def _float32(values: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # to Inf, which the caller refuses
-        return values.astype(np.float32)

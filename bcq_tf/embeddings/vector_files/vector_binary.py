@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.coded_matrix import row_blocks
+from bcq_tf.embeddings.vector_files.number_text import parse_row
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
 from bcq_tf.embeddings.vector_files.vector_source import BLOCK_BYTES, VectorSource
 from bcq_tf.embeddings.vector_files.vector_text import parse_header
@@ -20,11 +21,14 @@ _FLOAT = np.dtype("<f4")
 
 
 def looks_binary(start: bytes) -> bool:
-    """Whether the first bytes of a file, a few thousand, are of this format and not of text."""
-    header, _, rest = start.partition(b"\n")
-    # Bytes of floats are control characters one time in eight; text has none.
+    """Whether the first bytes of a file, with its first two lines, are of this format, not text."""
+    first, _, rest = start.partition(b"\n")
+    header = parse_header(first)
+    # Bytes of floats are control characters one time in eight; text has them in odd words only.
     controls = bytes(range(9)) + bytes(range(14, 32))
-    return parse_header(header) is not None and len(rest) > len(rest.translate(None, controls))
+    if header is None or len(rest) == len(rest.translate(None, controls)):
+        return False
+    return not _is_text(rest.partition(b"\n")[0], header[1])
 
 
 def read_binary(source: VectorSource, limit: int | None) -> WordVectors:
@@ -69,6 +73,15 @@ def write_binary(file, vectors: WordTable) -> None:
         values = vectors.rows(np.arange(rows.start, rows.stop)).astype(_FLOAT)
         for word, row in zip(words[rows], values, strict=True):
             file.write(word + b" " + row.tobytes() + b"\n")
+
+
+def _is_text(line: bytes, dimension: int) -> bool:
+    # Whether a line is a word and numbers.
+    numbers = line.rsplit(None, dimension)[1:]
+    try:
+        return len(parse_row(b" ".join(numbers))) == dimension
+    except ValueError:
+        return False
 
 
 def _read_header(source: VectorSource) -> tuple[tuple[int, int], bytes]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
 import os
 import warnings
 
 from bcq_tf.atomic import replacing
-from bcq_tf.embeddings.vector_files import vector_array
+from bcq_tf.config import is_integer
+from bcq_tf.embeddings.vector_files.paths import as_path
+from bcq_tf.embeddings.vector_files.vector_array import read_array, words_path, write_array
 from bcq_tf.embeddings.vector_files.vector_binary import looks_binary, read_binary, write_binary
+from bcq_tf.embeddings.vector_files.vector_sink import create
 from bcq_tf.embeddings.vector_files.vector_source import VectorFileError, open_source
 from bcq_tf.embeddings.vector_files.vector_text import read_text, write_text
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 
-__all__ = ["FORMATS", "VectorFileError", "read_vectors", "write_vectors"]
+__all__ = ["FORMATS", "VectorFileError", "output_paths", "read_vectors", "write_vectors"]
 
 FORMATS = ("glove", "word2vec", "word2vec-binary", "npy")
-_START_BYTES = 1 << 14
+_OF_SUFFIX = {".npy": "npy", ".bin": "word2vec-binary", ".txt": "text", ".vec": "text"}
+_START_BYTES = 1 << 17  # with a whole line of numbers in it
 
 
 def read_vectors(path, format=None, words=None, limit=None, verbose=False) -> WordVectors:
@@ -29,11 +31,11 @@ def read_vectors(path, format=None, words=None, limit=None, verbose=False) -> Wo
     peaks little above what the vectors take.
 
     Args:
-        path: the file; gzipped where it ends with .gz (not with "npy").
+        path: the file; gzipped where it ends with .gz, which "npy" does not take.
         format: "glove" (text), "word2vec" (text after a header of words and dimension; fastText's
             `.vec` files too), "word2vec-binary" or "npy" (a matrix of floats, and its words one a
-            line in another file). None to find out: "npy" where `path` ends with .npy, else by
-            what the file begins with.
+            line in another file). None to find out: by the name where it ends with .npy, .bin, .txt
+            or .vec, else by what the file begins with; text has a header or none.
         words: file of the words with "npy"; None for `x.vocab` beside `x.npy`.
         limit: the most words, the first of the file; None for all.
         verbose: whether a bar on stderr shows the progress.
@@ -47,17 +49,16 @@ def read_vectors(path, format=None, words=None, limit=None, verbose=False) -> Wo
         ValueError, TypeError: an argument breaks its rule.
         OSError: the file cannot be read.
     """
-    path = os.fsdecode(path)
-    _check(format, words, limit)
-    if format == "npy" or (format is None and path.endswith(vector_array.SUFFIX)):
-        vectors, notes = vector_array.read_array(
-            path, None if words is None else os.fsdecode(words), limit, verbose
-        )
+    path, format, words = _checked(path, format, words)
+    if limit is not None and not (is_integer(limit) and limit >= 1):
+        raise ValueError(f"`limit` must be None or a positive integer. Received: {limit!r}")
+    if format == "npy":
+        vectors, notes = read_array(path, words, limit, verbose)
     else:
-        if words is not None:
-            raise ValueError(f"`words` must be None but for a .npy matrix. Received: {words!r}")
         with open_source(path, verbose) as source:
-            if _is_binary(source, format):
+            if format is None and looks_binary(source.peek(_START_BYTES)):
+                format = "word2vec-binary"
+            if format == "word2vec-binary":
                 vectors = read_binary(source, limit)
             else:
                 header = {"glove": False, "word2vec": True}.get(format)
@@ -68,64 +69,70 @@ def read_vectors(path, format=None, words=None, limit=None, verbose=False) -> Wo
     return vectors
 
 
-def write_vectors(path, vectors: WordTable, format=None, words=None) -> None:
+def write_vectors(path, vectors: WordTable, format=None, words=None) -> tuple[str, ...]:
     """Writes word vectors so that `read_vectors` gives the same float32 back.
 
-    The file appears whole or not at all.
+    The files appear whole or not at all.
 
     Args:
-        path: where to write; gzipped where it ends with .gz (not with "npy").
+        path: where to write; gzipped where it ends with .gz, which "npy" does not take.
         vectors: `WordVectors`, or `CompressedVectors`, which are dequantized part by part.
         format: as for `read_vectors`; None for "npy" where `path` ends with .npy, "word2vec-binary"
             with .bin or .bin.gz, else "glove".
-        words: where the words go with "npy"; None for `x.vocab` beside `x.npy`.
+        words: where the words go with "npy", gzipped too where that ends with .gz; None for
+            `x.vocab` beside `x.npy`.
+
+    Returns:
+        See `output_paths`.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule, or a word cannot be written in this
-            format (one with a blank in binary, one with a line end).
+            format (one with a blank in binary, one with a line end, blanks in most words of
+            "glove").
         OSError: the file cannot be written.
     """
-    path = os.fsdecode(path)
-    _check(format, words, None)
-    format = _format_of(path) if format is None else format
+    if not isinstance(vectors, WordTable):
+        raise TypeError(
+            "`vectors` must be WordVectors or CompressedVectors. "
+            f"Received: {type(vectors).__name__}"
+        )
+    path, format, words = _checked(path, format, words)
     if format == "npy":
-        vector_array.write_array(path, None if words is None else os.fsdecode(words), vectors)
-        return
-    if words is not None:
-        raise ValueError(f"`words` must be None but for a .npy matrix. Received: {words!r}")
-    with replacing(path) as temporary, _created(temporary, path.endswith(".gz")) as file:
+        write_array(path, words, vectors)
+        return path, words
+    with replacing(path) as temporary, create(temporary, path.endswith(".gz")) as file:
         if format == "word2vec-binary":
             write_binary(file, vectors)
         else:
             write_text(file, vectors, header=format == "word2vec")
+    return (path,)
 
 
-def _check(format, words, limit) -> None:
-    if format is not None and format not in FORMATS:
+def output_paths(path, format=None, words=None) -> tuple[str, ...]:
+    """The files that `write_vectors` writes with these arguments: `path`, and with "npy" that of
+    the words.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule.
+    """
+    path, format, words = _checked(path, format, words)
+    return (path, words) if format == "npy" else (path,)
+
+
+def _checked(path, format, words) -> tuple[str, str | None, str | None]:
+    # The path, the format (None where the name does not tell) and with "npy" the path of the words.
+    path = as_path("path", path)
+    if format is None:
+        format = _OF_SUFFIX.get(os.path.splitext(path.removesuffix(".gz"))[1])
+    elif format not in FORMATS:
         raise ValueError(f"`format` must be None or one of {FORMATS}. Received: {format!r}")
-    if limit is not None and (not hasattr(limit, "__index__") or limit < 1):
-        raise ValueError(f"`limit` must be None or a positive integer. Received: {limit!r}")
-
-
-def _is_binary(source, format: str | None) -> bool:
-    if format is not None:
-        return format == "word2vec-binary"
-    return _format_of(source.path) == "word2vec-binary" or looks_binary(source.peek(_START_BYTES))
-
-
-def _format_of(path: str) -> str:
-    name = path.removesuffix(".gz")
-    if name.endswith(vector_array.SUFFIX):
-        return "npy"
-    return "word2vec-binary" if name.endswith(".bin") else "glove"
-
-
-@contextlib.contextmanager
-def _created(path: str, zipped: bool):
-    with open(path, "xb") as file:
-        if not zipped:
-            yield file
-            return
-        # Without name and time in it, equal vectors give equal files.
-        with gzip.GzipFile("", "wb", 6, file, mtime=0) as packed:
-            yield packed
+    if format != "npy":
+        if words is not None:
+            raise ValueError(f"`words` must be None but for a .npy matrix. Received: {words!r}")
+        return path, format, None
+    if path.endswith(".gz"):
+        raise ValueError(f"`path` must not end with .gz for a .npy matrix. Received: '{path}'")
+    words = words_path(path) if words is None else as_path("words", words)
+    if os.path.realpath(words) == os.path.realpath(path):
+        raise ValueError(f"`words` must be another file than `path`. Received: '{words}'")
+    return path, format, words

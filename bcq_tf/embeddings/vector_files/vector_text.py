@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -41,12 +43,7 @@ def read_text(source: VectorSource, limit: int | None, header: bool | None) -> W
     """
     source.place = "line 1"
     blocks = source.line_blocks()
-    lines, cut = next(blocks, ([], False))
-    if len(lines) == 1 and not cut:  # a header may stand alone in its block
-        more, cut = next(blocks, ([], False))
-        lines = lines + more
-    if lines:
-        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+    lines, cut = _opening(blocks)
     count, dimension = _header(source, lines, header)
     if count is not None:
         lines = lines[1:]
@@ -79,9 +76,12 @@ def write_text(file, vectors: WordTable, header: bool) -> None:
     if header:
         file.write(b"%d %d\n" % vectors.shape)
     for rows in row_blocks(vectors.shape):
-        values = vectors.rows(np.arange(rows.start, rows.stop)).astype("S16")
-        for word, row in zip(words[rows], values.tolist(), strict=True):
-            file.write(word + b" " + b" ".join(row) + b"\n")
+        values = vectors.rows(np.arange(rows.start, rows.stop)).astype("S16").tolist()
+        pairs = zip(words[rows], values, strict=True)
+        text = b"".join(word + b" " + b" ".join(row) + b"\n" for word, row in pairs)
+        if not header and rows.start == 0:
+            _check_start(text, vectors)
+        file.write(text)
 
 
 class _LineReader:
@@ -151,6 +151,17 @@ class _LineReader:
         self._collector.note(row, "the last line has no line end; its last number may be cut")
 
 
+def _opening(blocks: Iterator) -> tuple[list[bytes], bool]:
+    # The lines that tell of header and dimension, and whether a line end is missing.
+    lines, cut = next(blocks, ([], False))
+    if len(lines) == 1 and not cut:  # a header may stand alone in its block
+        more, cut = next(blocks, ([], False))
+        lines = lines + more
+    if lines:
+        lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
+    return lines, cut
+
+
 def _header(source: VectorSource, lines: list[bytes], wanted: bool | None):
     # (words, dimension) of the header, or (None, 0).
     found = parse_header(lines[0]) if lines and wanted is not False else None
@@ -170,6 +181,23 @@ def _usual_dimension(source: VectorSource, lines: list[bytes]) -> int:
     if dimension < 1:
         raise source.error("a word and its numbers must stand in a line")
     return dimension
+
+
+def _check_start(text: bytes, vectors: WordTable) -> None:
+    # Of a file without a header, of which the reader knows D only by its first lines.
+    if text.startswith(codecs.BOM_UTF8):
+        raise ValueError(
+            "`vectors` must have no U+FEFF before the first word for `format` 'glove'; 'word2vec' "
+            f"takes it. Received: {vectors.words[0]!r}"
+        )
+    source = VectorSource("", io.BytesIO(text), lambda position: None)
+    lines, _ = _opening(source.line_blocks())
+    if _usual_dimension(source, lines) != vectors.shape[1]:
+        several = next(word for word in vectors.words if len(word.encode("utf-8").split()) > 1)
+        raise ValueError(
+            "`vectors` must have few words with blanks among the first for `format` 'glove'; "
+            f"'word2vec' takes them. Received: {several!r}"
+        )
 
 
 def _ends_in_fraction(word: bytes) -> bool:
