@@ -53,6 +53,7 @@ def parse_arguments(arguments=None):
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
+    add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
     add("--float", dest="is_float", action="store_true", help="quantize nothing: the comparison")
     add("--seed", type=int, default=0, help="random seed (%(default)s)")
     return parser.parse_args(arguments)
@@ -61,7 +62,8 @@ def parse_arguments(arguments=None):
 def main(arguments=None):
     options = parse_arguments(arguments)
     keras.utils.set_random_seed(options.seed)
-    run = dataclasses.replace(checkpoint.load_run(options.source), seed=options.seed)
+    run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
+    run = dataclasses.replace(run, seed=options.seed)
     rules = read_rules(options.rules)
     check_quantization(run.model, options, rules)
     sentences = corpus.load_corpus(options.data or run.data)

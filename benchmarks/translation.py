@@ -63,6 +63,10 @@ def planned_runs(options):
             for bits in BITS:
                 folder = base / f"{way} {bits} bit"
                 yield "quantize.py", folder, [*common, "--bits", str(bits), *flags]
+        common += ["--dropout", "0"]
+        yield "quantize.py", base / "float on, no dropout", [*common, "--float"]
+        folder = base / "latent 1 bit, no dropout"
+        yield "quantize.py", folder, [*common, "--bits", "1", "--latent"]
 
 
 def run_all(runs, jobs):

@@ -15,6 +15,7 @@ import bcq_tf
 import pretrain
 import quantize
 import translate
+from bcq_tf._keras import walk_layers
 from transformer import checkpoint
 from transformer.errors import UserError
 
@@ -147,6 +148,14 @@ def test_float_trains_on_without_quantizing(pretrained, tmp_path):
     assert not (tmp_path / "model.bcq.npy").exists()
 
 
+def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
+    run_quantize(pretrained, tmp_path, "--epochs", "1", "--bits", "1", "--dropout", "0")
+    assert checkpoint.load_run(tmp_path).hparams.dropout_rate == 0
+    model = bcq_tf.load_model(tmp_path / "model.bcq.npy")
+    rates = {layer.rate for layer in walk_layers(model) if isinstance(layer, keras.layers.Dropout)}
+    assert rates == {0}
+
+
 def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text('{"*embedding*": 4, "*query*": null}')
@@ -171,6 +180,7 @@ def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
         (["--solver", "magic"], "`solver` must be one of"),
         (["--every", "0"], "`every_n_steps` must be a positive integer"),
         (["--epochs", "-1"], "`epochs` must not be negative. Received: epochs=-1"),
+        (["--dropout", "1"], "`dropout_rate` must be a number from 0 to below 1. Received: .*=1.0"),
         (["--rules", "{nonsense"], "`rules` must be a JSON object or a file of one"),
         (["--rules", "[1]"], r"`rules` must be a JSON object. Received: \[1\]"),
         (["--rules", '{"nothing*": 2}'], "`rules` must have patterns that match"),

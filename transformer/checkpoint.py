@@ -53,11 +53,12 @@ def save_run(folder, run):
     write_json(folder / "run.json", {"data": run.data, "seed": run.seed})
 
 
-def load_run(folder, weights=BEST, model=None):
+def load_run(folder, weights=BEST, model=None, dropout_rate=None):
     """Reads a run: its model is built, not compiled, and has the weights of the best epoch.
 
     weights: the weights file of the folder to load; None leaves fresh weights.
     model: the run's model, where it has been read from elsewhere; None makes it.
+    dropout_rate: of the model that is made, in place of the run's.
 
     Raises UserError where the folder or a file is missing, damaged or does not fit.
     """
@@ -66,6 +67,8 @@ def load_run(folder, weights=BEST, model=None):
         raise UserError(f"{folder} holds no training run (no run.json); make one with pretrain.py")
     settings = read_json(folder / "run.json", {"data": str, "seed": int})
     hparams = hparams_module.load(folder / "hparams.json")
+    if dropout_rate is not None:
+        hparams = dataclasses.replace(hparams, dropout_rate=dropout_rate)
     vocabularies = Vocabularies.load(folder)
     model = model or build_model(hparams, vocabularies)
     if weights is not None:
