@@ -8,6 +8,7 @@ import tensorflow as tf
 from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_compute_dtype, check_packed
 from bcq_tf.export.tracing import PackedFunction
+from bcq_tf.ops.lacking import BITWISE, lacking
 
 OPSETS = range(13, 19)  # what tf2onnx knows, from where reductions and einsum are whole
 
@@ -57,7 +58,8 @@ def _packages() -> tuple:
 def _converted(tf2onnx, function, specs: list, opset: int):
     # As tf2onnx.convert.from_function, but an operator that ONNX lacks is an error, and so is an
     # optimizer that fails.
-    concrete = function.get_concrete_function()
+    with lacking(BITWISE):  # ONNX shifts no int64
+        concrete = function.get_concrete_function()
     names = [tensor.name for tensor in concrete.inputs if tensor.dtype != tf.resource]
     outputs = {tensor.name: name for name, tensor in concrete.structured_outputs.items()}
     frozen = tf2onnx.tf_loader.from_function(concrete, names, list(outputs))

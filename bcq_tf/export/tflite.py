@@ -15,6 +15,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_compute_dtype, check_packed, new_archive
 from bcq_tf.export.tracing import PackedFunction
+from bcq_tf.ops.lacking import BITWISE, GATHER_HALF, lacking
 
 
 def export_tflite(model, path, input_signature=None) -> None:
@@ -36,7 +37,7 @@ def export_tflite(model, path, input_signature=None) -> None:
     check_packed(model)
     check_compute_dtype(model, ("float32",))
     function = PackedFunction.of(model, input_signature)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, lacking(BITWISE, GATHER_HALF):
         archive = new_archive(model)
         archive.add_endpoint("serve", *function.flat())
         archive.write_out(folder, verbose=False)

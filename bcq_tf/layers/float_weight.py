@@ -11,6 +11,7 @@ from bcq_tf.coded_matrix import CodedMatrix, check_ids
 from bcq_tf.config import check_choice
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.fields import integer_ids, nan_where_no_row
+from bcq_tf.ops.lacking import GATHER_HALF, lacks
 
 DTYPES = {16: "float16", 32: "float32"}
 
@@ -75,5 +76,10 @@ class FloatWeight(TableWeight):
     def gather(self, parts: dict, ids, dtype: str):
         """See `TableWeight`; where an id that is no row is no error, it gives NaN."""
         ids = integer_ids(ids)
-        values = tf.cast(tf.gather(tf.convert_to_tensor(parts["table"]), ids), dtype)
+        table = tf.convert_to_tensor(parts["table"])
+        if self.bits == 16 and lacks(GATHER_HALF):
+            rows = tf.bitcast(tf.gather(tf.bitcast(table, tf.int16), ids), tf.float16)
+        else:
+            rows = tf.gather(table, ids)
+        values = tf.cast(rows, dtype)
         return nan_where_no_row(values, ids, self.rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.ops.lacking import BITWISE, lacks
+
 MAX_FIELD_BITS = 16
 
 
@@ -39,8 +41,18 @@ def gather_fields(packed, ids, bits: int, columns: int, dtype=tf.int32):
     ids = integer_ids(ids)
     rows = tf.gather(packed, tf.reshape(ids, [-1]))
     unpack = _whole_parts if 8 % bits == 0 else _words if bits < 8 else _fields
+    if lacks(BITWISE):
+        unpack = _fields
     fields = tf.cast(unpack(rows, bits, columns), dtype)
     return tf.reshape(fields, tf.concat([tf.shape(ids), [columns]], 0))
+
+
+def cut(words, shifts, bits: int):
+    """The integers of `bits` bits from bit `shifts` on in int32 words below 2^24, 0 or more."""
+    if lacks(BITWISE):
+        powers = tf.constant(1 << np.arange(MAX_FIELD_BITS + 8), tf.int32)
+        return words // tf.gather(powers, shifts) % (1 << bits)
+    return tf.bitwise.bitwise_and(tf.bitwise.right_shift(words, shifts), (1 << bits) - 1)
 
 
 def nan_where_no_row(values, ids, rows: int):
@@ -99,6 +111,5 @@ def _fields(rows, bits: int, columns: int):
     for i in range(1, (max(shifts) + bits - 1) // 8 + 1):
         # The byte past a row's end has no bit of a field: the last one stands in for it.
         more = tf.gather(rows, np.minimum(first + i, last), axis=1)
-        words = tf.bitwise.bitwise_or(words, tf.bitwise.left_shift(more, 8 * i))
-    words = tf.bitwise.right_shift(words, shifts)
-    return tf.bitwise.bitwise_and(words, (1 << bits) - 1)
+        words += more * (1 << 8 * i)
+    return cut(words, shifts, bits)

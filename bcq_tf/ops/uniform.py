@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from bcq_tf.ops import compiled_lookup
-from bcq_tf.ops.fields import gather_fields, integer_ids, nan_where_no_row
+from bcq_tf.ops.fields import cut, gather_fields, integer_ids, nan_where_no_row
 
 
 def uniform_gather(packed, half_step, ids, bits: int, columns: int, zero_rows=None):
@@ -41,7 +41,7 @@ def _steps(half_step, ids, zero_rows):
     steps = tf.fill(tf.concat([tf.shape(ids), [1]], 0), 2 * tf.convert_to_tensor(half_step))
     if zero_rows is None:
         return steps
-    marks = tf.gather(zero_rows, ids // 8)
-    marks = tf.bitwise.right_shift(marks, tf.cast(ids % 8, tf.uint8))
-    marked = tf.cast(tf.bitwise.bitwise_and(marks, 1), tf.bool)[..., tf.newaxis]
+    ids = tf.cast(ids, tf.int32)
+    marks = tf.cast(tf.gather(zero_rows, ids // 8), tf.int32)
+    marked = tf.cast(cut(marks, ids % 8, 1), tf.bool)[..., tf.newaxis]
     return tf.where(marked, 0.0, steps)

@@ -10,7 +10,8 @@ import tensorflow as tf
 from keras import layers
 
 import bcq_tf
-from bcq_tf.layers import BCQDense, BCQEmbedding
+from bcq_tf.embeddings import quantize_uniform
+from bcq_tf.layers import BCQDense, BCQEmbedding, CompositionalEmbedding, QuantEmbedding
 from tests.layers.cases import CASES, inputs
 from tests.ops.codes import FORMS, random_codes
 
@@ -158,7 +159,28 @@ def every_form() -> Exported:
     return Exported(keras.Model({"x": x, "ids": ids}, outputs), arrays)
 
 
-MODELS = [packed_mlp, attention, subclassed, held_tensor, every_layer, every_form]
+def every_table() -> Exported:
+    """A table of words in every way in which a layer keeps it, one output each."""
+    table = np.random.default_rng(0).normal(size=(90, 33)).astype("float32")
+    table[[0, 7, 64]] = 0
+    tables = {f"bits{bits}": QuantEmbedding(90, 33, bits, weights=table) for bits in range(1, 9)}
+    tables |= {
+        "plain": QuantEmbedding.from_codes(quantize_uniform(table[1:7], 3)),
+        "half": QuantEmbedding(90, 33, 16, weights=table),
+        "single": QuantEmbedding(90, 33, 32, weights=table),
+        "binary": QuantEmbedding(90, 33, 2, weights=table, method="binary"),
+    }
+    for M, K, dtype in ((4, 16, "float32"), (3, 5, "float16"), (1, 300, "float32")):
+        rng = np.random.default_rng(K)
+        codebooks = rng.normal(size=(M, K, 33)).astype(dtype)
+        codes = bcq_tf.CompositionalCodes.of(rng.integers(0, K, (90, M)), codebooks)
+        tables[f"sums{K}"] = CompositionalEmbedding.from_codes(codes)
+    ids = keras.Input((7,), dtype="int32", name="ids")
+    outputs = {name: layer(keras.ops.mod(ids, layer.input_dim)) for name, layer in tables.items()}
+    return Exported(keras.Model(ids, outputs), {"ids": np.arange(91, dtype="int32").reshape(13, 7)})
+
+
+MODELS = [packed_mlp, attention, subclassed, held_tensor, every_layer, every_form, every_table]
 
 
 def sizes(export, folder) -> tuple[int, int]:

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bcq_tf.ops.fields import gather_fields, nan_where_no_row
+from bcq_tf.ops.lacking import BITWISE, lacking
 
 WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16]
 
@@ -32,6 +33,20 @@ def test_fields_are_the_bits_at_their_place(bits, columns, jit):
     fields = gather(tf.constant(ids))
     assert fields.dtype == tf.int32
     np.testing.assert_array_equal(fields, expected)
+
+
+@pytest.mark.parametrize("columns", [1, 13])
+@pytest.mark.parametrize("bits", WIDTHS)
+def test_without_operations_on_bits(bits, columns):
+    packed, ids = random_rows(bits, columns), np.arange(7)
+    with lacking(BITWISE):
+        graph = tf.function(lambda ids: gather_fields(packed, ids, bits, columns))
+        fields = graph(ids)
+        operations = {
+            node.op for node in graph.get_concrete_function(ids).graph.as_graph_def().node
+        }
+    np.testing.assert_array_equal(fields, gather_fields(packed, ids, bits, columns))
+    assert not operations & {"BitwiseAnd", "BitwiseOr", "LeftShift", "RightShift"}
 
 
 @pytest.mark.parametrize("bits", [2, 3])
