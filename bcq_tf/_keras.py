@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from keras.src.backend.common.global_state import get_global_attribute, set_glob
 from keras.src.backend.common.stateless_scope import in_stateless_scope
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.export.export_utils import get_input_signature as input_signature
+from keras.src.models.functional import Functional
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 from keras.src.utils.io_utils import print_msg as print_message
 
@@ -29,6 +31,7 @@ __all__ = [
     "initialize",
     "initialize_rest",
     "input_signature",
+    "layers_by_path",
     "own_variables",
     "print_message",
     "register_name",
@@ -60,6 +63,47 @@ def walk_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
 def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
     """The layers directly inside `layer`, in the order of `layer.weights`."""
     return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def layers_by_path(model) -> dict[str, keras.layers.Layer]:
+    """`model`, as "", and every layer inside it once, by the attributes that lead there.
+
+    Keras finds weights in files in this way. Unlike names and the order in which layers were made,
+    paths are the same in a model that is made from the config, whatever was done to this one since.
+    """
+    left = {id(layer) for layer in walk_layers(model)}
+    found = {}
+
+    def visit(value, path: str):
+        if isinstance(value, keras.layers.Layer):
+            if id(value) not in left:
+                return
+            left.remove(id(value))
+            found[path] = value
+            value = _own_attributes(value)
+        elif isinstance(value, (list, tuple)):
+            value = dict(enumerate(value))
+        for name, child in value.items() if isinstance(value, dict) else ():
+            visit(child, f"{path}/{name}")
+
+    visit(model, "")
+    return found
+
+
+@functools.cache
+def _common_attributes() -> frozenset[str]:
+    return frozenset(vars(keras.layers.Layer(name="any")))
+
+
+def _own_attributes(layer) -> dict:
+    # Without what Keras and TensorFlow keep in every layer, such as lists in order of making.
+    own = {
+        name: value
+        for name, value in sorted(vars(layer).items())
+        if name not in _common_attributes() and not name.startswith("_self_unconditional")
+    }
+    graph = isinstance(layer, (Functional, keras.Sequential))
+    return ({"layers": layer.layers} if graph else {}) | own
 
 
 def own_variables(layer: keras.layers.Layer) -> list:
@@ -227,19 +271,26 @@ def _as_tensor(value, dtype):
     return keras.ops.convert_to_tensor(value, dtype)
 
 
+_STORES = "trainable_variables", "non_trainable_variables"
+
+
 @dataclasses.dataclass(frozen=True)
 class LostVariable:
     """What is kept of a variable that a layer no longer has, to make it again.
 
     Args:
         attribute: of the layer, that held it.
-        index: where it stood among the layer's trainable or not trainable variables.
+        store: which list of the layer's variables it stood in, as Keras's tracker calls it.
+        index: where it stood there.
+        frozen: whether it does not train even where its layer does.
         settings: of `keras.Variable`.
         own: other attributes of the variable.
     """
 
     attribute: str
+    store: str
     index: int
+    frozen: bool
     settings: dict
     own: dict
 
@@ -250,12 +301,14 @@ def remove_variable(layer, attribute: str) -> LostVariable:
     `del layer.<attribute>` would do, but runs the garbage collector each time.
     """
     variable = getattr(layer, attribute)
+    store, index = _place(layer, variable)
     lost = LostVariable(
         attribute,
-        index=_place(layer, variable),
+        store,
+        index,
+        frozen=not variable.trainable and (layer.trainable or store != _STORES[0]),
         settings={
             "dtype": variable.dtype,
-            "trainable": variable.trainable,
             "autocast": variable._autocast,
             "aggregation": variable.aggregation,
             "name": variable.name,
@@ -271,15 +324,29 @@ def remove_variable(layer, attribute: str) -> LostVariable:
     return lost
 
 
-def restore_variable(layer, lost: LostVariable, value) -> None:
-    """Gives the layer a variable as it was before `remove_variable`, with `value`."""
-    variable = keras.Variable(value, **lost.settings)
-    for name, own in lost.own.items():
-        setattr(variable, name, own)
+def restore_variable(layer, lost: LostVariable, value) -> keras.Variable:
+    """Gives the layer a variable where it had it before `remove_variable`, and returns it.
+
+    It trains where the layer now does. Of several, the one that was removed last comes first.
+
+    value: of the variable; or a variable that another layer was given, to be shared.
+    """
+    trainable = layer.trainable and not lost.frozen
+    if isinstance(value, keras.Variable):
+        variable = value
+        variable.trainable = variable.trainable and trainable
+    else:
+        variable = keras.Variable(value, trainable=trainable, **lost.settings)
+        for name, own in lost.own.items():
+            setattr(variable, name, own)
+    tracker = layer._tracker
     with unlocked(layer):
         setattr(layer, lost.attribute, variable)
-    variables = _variables_like(layer, variable)
+        tracker.untrack(variable)  # from the list that Keras chose by what trains now
+        tracker.add_to_store(lost.store, variable)
+    variables = tracker.config[lost.store][1]
     variables.insert(lost.index, variables.pop())
+    return variable
 
 
 @contextlib.contextmanager
@@ -295,11 +362,8 @@ def unlocked(layer):
             tracker.lock()
 
 
-def _place(layer, variable) -> int:
-    return [id(v) for v in _variables_like(layer, variable)].index(id(variable))
-
-
-def _variables_like(layer, variable) -> list:
+def _place(layer, variable) -> tuple[str, int]:
     # A variable of a layer that was frozen later stays in the list that it was put in.
-    lists = layer._trainable_variables, layer._non_trainable_variables
-    return next(found for found in lists if any(v is variable for v in found))
+    ids = {store: [id(v) for v in layer._tracker.config[store][1]] for store in _STORES}
+    store = next(store for store in _STORES if id(variable) in ids[store])
+    return store, ids[store].index(id(variable))

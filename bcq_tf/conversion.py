@@ -51,7 +51,8 @@ def load_model(path, *, model=None, packed: bool = True, **packing):
         model: a built Keras model of the architecture that the file was made from, which takes its
             weights and is returned; needed where the file has no config.
         packed: whether the model computes from the codes (see `bcq_tf.pack_model`) or has float
-            weights of their value.
+            weights of their value. Embeddings that were packed when the file was written are so
+            in either case.
         **packing: `precision` and `trainable_scales` of `bcq_tf.pack_model`.
 
     Returns:
@@ -84,8 +85,8 @@ def _made_from_config(opened: QuantizedFile):
     config = opened.metadata.get("model")
     if config is None:
         raise ValueError(
-            "`model` must be given, since the file has no Keras config (its model's class had no "
-            f"`get_config`): bcq_tf.load_model(path, model=...). Received: '{opened.path}'"
+            "`model` must be given, since the file has no Keras config (none makes its model): "
+            f"bcq_tf.load_model(path, model=...). Received: '{opened.path}'"
         )
     try:
         model, made = deferred_model(config)

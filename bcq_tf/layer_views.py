@@ -71,12 +71,18 @@ def check_products_float(model: keras.layers.Layer) -> None:
 
     Packed tables are looked up in while the rest of a model is float and trains.
     """
-    for layer in walk_layers(model):
-        if is_packed(layer) and not isinstance(layer, layers.Embedding):
-            raise ValueError(
-                "`model` must not have packed layers other than embeddings: make it float with "
-                f"bcq_tf.unpack_model first. Received: model '{model.name}', layer '{layer.name}'"
-            )
+    packed = [layer for layer in walk_layers(model) if is_packed(layer)]
+    products = [layer for layer in packed if not isinstance(layer, layers.Embedding)]
+    if not products:
+        return
+    made = [layer for layer in products if not hasattr(layer, "_before_packing")]
+    remedy = ": make it float with bcq_tf.unpack_model first"
+    if made:
+        remedy = ", and one that was made as a packed layer cannot become float"
+    raise ValueError(
+        f"`model` must not have packed layers other than embeddings{remedy}. "
+        f"Received: model '{model.name}', layer '{(made or products)[0].name}'"
+    )
 
 
 def outputs_last(layer, shape) -> MatrixView:

@@ -12,14 +12,9 @@ from bcq_tf._keras import forget_training, initialize, own_variables, walk_layer
 from bcq_tf.config import check_choice
 from bcq_tf.layer_views import check_products_float, view_weights
 from bcq_tf.layers.packed_layer import check_backend
-from bcq_tf.layers.packed_model import (
-    PackedModel,
-    pack_classes,
-    packed_in_place,
-    serialized_models,
-    unpack_class,
-)
+from bcq_tf.layers.packed_model import PackedModel, pack_class, packed_layers, unpack_class
 from bcq_tf.layers.swap import (
+    is_packed_in_place,
     pack_layer,
     packable_variables,
     unpack_layer,
@@ -65,30 +60,49 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
     check_float_model(model)
     entries = _entries(model, codes)
     plan = _plan(model, entries, trainable_scales)
-    before = serialized_models(model)
     _pack_layers(plan, precision)
     for entry, variable in plan.floats:
         initialize(variable, entry.value())
-    for inside, _ in before:
+    for inside in _models(model):
         forget_training(inside)
-    pack_classes(before)
+        pack_class(inside)
     return PackReport.of(model, plan.dequantized)
 
 
 def unpack_model(model) -> None:
-    """Makes a packed model float again, in place; its weights have the values of the codes.
+    """Makes packed layers float again, in place; their weights have the values of the codes.
+
+    They train as their layers say now. Layers that were made as packed ones, such as a
+    `bcq_tf.layers.QuantEmbedding` or those of a clone, stay as they are. The optimizer is dropped.
+
+    Args:
+        model: a Keras model with layers that `pack_model` or
+            `bcq_tf.embeddings.quantize_embed` packed, by itself or within another model.
 
     Raises:
-        TypeError, ValueError: `model` is no packed model.
+        TypeError: it is no Keras model.
+        ValueError: it has no such layers.
     """
-    if not isinstance(model, PackedModel):
-        raise ValueError(f"`model` must be packed. Received: model={model!r}")
-    models = [layer for layer in walk_layers(model) if isinstance(layer, PackedModel)]
-    for layer in packed_in_place(model):
-        unpack_layer(layer)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
+    layers, models = packed_layers(model), _models(model)
+    in_place = [layer for layer in layers if is_packed_in_place(layer)]
+    if not in_place and not any(isinstance(inside, PackedModel) for inside in models):
+        made = f", whose layer '{layers[0].name}' was made as a packed one" if layers else ""
+        raise ValueError(
+            "`model` must be packed, by bcq_tf.pack_model or quantize_embed. "
+            f"Received: model '{model.name}'{made}"
+        )
+    shared = {}
+    for layer in in_place:
+        unpack_layer(layer, shared)
     for inside in models:
         forget_training(inside)
         unpack_class(inside)
+
+
+def _models(model) -> list[keras.Model]:
+    return [layer for layer in walk_layers(model) if isinstance(layer, keras.Model)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +110,7 @@ class _Plan:
     # What happens to each weight: packed in these layers, or given a float value.
     layers: dict  # id(layer): (layer, {name: (entry, how it is kept)})
     floats: list  # (entry, variable)
-    dequantized: dict  # path: reason
+    dequantized: dict  # id of the variable: reason
 
 
 def check_float_model(model) -> None:
@@ -180,7 +194,7 @@ def _plan(model, entries, trainable_scales: bool) -> _Plan:
         weight = weight_of(entry.tensor, entry.view, trainable_scales)
         reason = _why_not(holders[id(variable)], weight, variable)
         if reason:
-            dequantized[entry.path] = reason
+            dequantized[id(variable)] = reason
             floats.append((entry, variable))
             continue
         for layer, name in holders[id(variable)]:
@@ -214,12 +228,8 @@ def _why_not(holders: list, weight, variable) -> str | None:
 
 
 def _pack_layers(plan: _Plan, precision: str) -> None:
-    made = {}  # by position of the weight: its variables, which other layers that hold it share
+    shared = {}
     for layer, lines in plan.layers.values():
         weights = {name: weight for name, (_, weight) in lines.items()}
-        values = {
-            name: made.get(entry.position) or weight.values(entry.tensor)
-            for name, (entry, weight) in lines.items()
-        }
-        pack_layer(layer, weights, precision, values)
-        made |= {entry.position: layer.parts_of(name) for name, (entry, _) in lines.items()}
+        values = {name: weight.values(entry.tensor) for name, (entry, weight) in lines.items()}
+        pack_layer(layer, weights, precision, values, shared)

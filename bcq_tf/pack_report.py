@@ -20,7 +20,8 @@ class PackedLine:
     Args:
         path: of the layer and the weight.
         shape: of the float weight.
-        bits: of a weight.
+        bits: of a code: of a value of a uniform table, of the index of a compositional one; of
+            binary codes the number of planes. Scales and codebooks are not counted: `nbytes` is.
         nbytes: of the codes in memory.
         float_nbytes: of the float weight that is gone.
     """
@@ -70,10 +71,10 @@ class PackReport:
         return sum(line.float_nbytes for line in self.packed) + floats
 
     @classmethod
-    def of(cls, model, dequantized: dict[str, str]) -> PackReport:
+    def of(cls, model, dequantized: dict[int, str]) -> PackReport:
         """The report of a packed model.
 
-        dequantized: {path of a weight: the reason why it is float}.
+        dequantized: {id of a variable: the reason why it is float}.
         """
         packed, parts, seen = [], set(), set()
         for layer in walk_layers(model):
@@ -87,7 +88,7 @@ class PackReport:
         for variable in model.weights:
             if id(variable) not in parts | seen:
                 seen.add(id(variable))
-                line = _float_line(variable, dequantized.get(variable.path))
+                line = _float_line(variable, dequantized.get(id(variable)))
                 (named if line.reason else floats).append(line)
         return cls(tuple(packed), tuple(named), tuple(floats))
 

@@ -40,3 +40,27 @@ def test_a_walk_meets_weights_in_the_order_of_the_model(model):
     innermost = [layer for layer in _keras.walk_layers(model) if not _keras.sublayers(layer)]
     met = {id(variable): None for layer in innermost for variable in layer.weights}
     assert list(met) == [id(variable) for variable in model.weights]
+
+
+def test_paths_lead_to_every_layer(model):
+    found = _keras.layers_by_path(model)
+    assert found[""] is model
+    assert found["/layers/1/layers/0"] is model.get_layer("shared")
+    paths = {layer.name: path for path, layer in found.items()}
+    assert paths["forward_lstm"] == f"{paths['bidirectional']}/forward_layer"
+    inputs = [x for x in _keras.walk_layers(model) if isinstance(x, layers.InputLayer)]
+    assert {id(x) for x in (*found.values(), *inputs)} == set(map(id, _keras.walk_layers(model)))
+
+
+@pytest.mark.parametrize("names", [["_kernel"], ["bias"], ["_kernel", "bias"]])
+def test_a_variable_comes_back_where_it_was(names):
+    layer = layers.Dense(3)
+    layer.build((None, 2))
+    facts = [(v.path, v.shape, v.dtype, v.trainable) for v in layer.weights]
+    lost = [_keras.remove_variable(layer, name) for name in names]
+    assert len(layer.weights) == 2 - len(names)
+    for each in reversed(lost):
+        shape = {"_kernel": (2, 3), "bias": (3,)}[each.attribute]
+        made = _keras.restore_variable(layer, each, keras.ops.ones(shape))
+        assert getattr(layer, each.attribute) is made
+    assert [(v.path, v.shape, v.dtype, v.trainable) for v in layer.weights] == facts

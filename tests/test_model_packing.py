@@ -118,7 +118,9 @@ def test_a_model_that_its_config_does_not_build_is_not_saved(path, tmp_path):
     model(IDS)
     bcq_tf.quantize_model(model, effort="low", filepath=path)
     bcq_tf.pack_model(model, path)
-    with pytest.raises(ValueError, match="must be built by its Keras config"):
+    with pytest.raises(
+        ValueError, match="must be made again by its Keras config to be saved: give"
+    ):
         model.save(tmp_path / "model.keras")
     assert not (tmp_path / "model.keras").exists()
 
@@ -195,6 +197,20 @@ def test_what_stays_float_and_why(path):
     assert type(model.get_layer("renamed")) is Renamed
 
 
+def test_reasons_do_not_depend_on_the_names_of_layers(path):
+    def wide():
+        x = keras.Input((8, 8, 64))
+        return keras.Model(x, L.Conv2D(64, 3)(x))  # named conv2d, conv2d_1, ...
+
+    quantized(wide, path)
+    for model in (wide(), wide()):
+        (line,) = bcq_tf.pack_model(model, path).dequantized
+        assert (line.path, line.reason) == (
+            model.layers[1].kernel.path,
+            "a convolution of kernel size (3, 3)",
+        )
+
+
 class SharedVariable(keras.Model):
     """Two layers hold one variable."""
 
@@ -234,6 +250,7 @@ def test_a_weight_that_two_layers_hold(own_way, path):
         assert len(report.packed) == 1
         bcq_tf.unpack_model(model)
         close(model(x), expected)
+        assert model.second._kernel is model.first._kernel
 
 
 def test_codes_by_path():
@@ -265,7 +282,7 @@ def test_the_layers_stay_the_same_objects(path):
     assert isinstance(hidden, PackedLayer)
 
 
-def test_kerashub_layers(path):
+def test_kerashub_layers(path, tmp_path):
     hub = pytest.importorskip("keras_hub")
 
     def build():
@@ -284,6 +301,8 @@ def test_kerashub_layers(path):
         "layers of type PositionEmbedding compute from float weights"
     ]
     assert len(report.packed) == 1 + 6 + 6 + 1
+    model.save(tmp_path / "model.keras")
+    close(keras.saving.load_model(tmp_path / "model.keras")(IDS), expected)
     bcq_tf.unpack_model(model)
     np.testing.assert_array_equal(model(IDS), expected)
 

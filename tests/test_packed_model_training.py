@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 import bcq_tf
+from bcq_tf.embeddings import additive_codes
+from bcq_tf.layers import CompositionalEmbedding
 from tests.models import mlp
-from tests.packed_models import VECTORS, quantized
+from tests.packed_models import IDS, VECTORS, quantized
 
 
 @pytest.fixture
@@ -23,6 +25,34 @@ def test_training_needs_scales_that_train(path):
     with pytest.raises(ValueError, match="must have trainable scales"):
         model.train_on_batch(VECTORS, np.zeros((5, 4)))
     model.evaluate(VECTORS, np.zeros((5, 4)), verbose=0)
+
+
+def test_a_table_that_trains_does_not_stand_in_for_products():
+    matrix = np.random.default_rng(0).normal(size=(90, 48)).astype("float32")
+    table = CompositionalEmbedding.from_codes(
+        additive_codes(matrix, 4, 8), trainable_codebooks=True
+    )
+    x = keras.Input((12,), dtype="int32")
+    model = keras.Model(x, keras.layers.Dense(70)(keras.layers.Flatten()(table(x))))
+    bcq_tf.pack_model(model, bcq_tf.quantize_model(model, 2, effort="low").codes)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="must have trainable scales"):
+        model.fit(IDS, np.zeros((3, 70)), verbose=0)
+
+
+def test_a_float_model_trains_around_a_packed_one(path):
+    inner = quantized(mlp, path)
+    bcq_tf.pack_model(inner, path)
+    x = keras.Input((32,))
+    outer = keras.Model(x, keras.layers.Dense(3, name="head")(inner(x)))
+    packed = [v for v in inner.get_layer("hidden").weights if v.name.startswith("kernel")]
+    codes = [v.numpy() for v in packed]
+    head = outer.get_layer("head").kernel.numpy()
+    outer.compile("sgd", "mse")
+    outer.fit(VECTORS, np.ones((5, 3)), verbose=0)
+    assert np.any(outer.get_layer("head").kernel.numpy() != head)
+    for old, new in zip(codes, packed, strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 def test_scales_train_and_codes_do_not(path, tmp_path):

@@ -6,6 +6,7 @@ from keras import layers
 
 from bcq_tf._keras import as_array, walk_layers
 from bcq_tf.layer_views import NoView, view_weights
+from bcq_tf.layers.fast_multi_embedding import FastMultiEmbedding
 from bcq_tf.layers.swap import packable_variables
 from bcq_tf.layers.table_codes import check_method, table_codes, table_weight
 from bcq_tf.model_packing import check_float_model, pack_model, why_float
@@ -27,7 +28,8 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
 
     Rows of zeros stay zero, so that of id 0 under mask_zero if it is zero. A table that cannot be
     replaced stays as it is, and the report says why: for example that of a ReversibleEmbedding,
-    which computes products, with uniform codes, and any where the codes would be no smaller.
+    which computes products, with uniform codes, the tables of a `FastMultiEmbedding`, and any where
+    the codes would be no smaller.
 
     Args:
         model: a built Keras model on the TensorFlow backend, with an Embedding layer.
@@ -60,23 +62,26 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
         for label, variable in tables.items()
         if id(variable) not in obstacles
     }
-    reasons |= {v.path: obstacles[id(v)] for v in tables.values() if id(v) in obstacles}
     if codes:
         pack_model(model, codes)
-    return PackReport.of(model, reasons)
+    return PackReport.of(model, reasons | obstacles)
 
 
-def _tables(model) -> tuple[dict, dict[str, str]]:
-    # The tables of embedding layers by label, and by path why others are no matrices.
-    embeddings = (layer for layer in walk_layers(model) if isinstance(layer, layers.Embedding))
+def _tables(model) -> tuple[dict, dict[int, str]]:
+    # The tables of embedding layers by label, and by id of the variable why others are none.
+    inside = list(walk_layers(model))
+    embeddings = (layer for layer in inside if isinstance(layer, layers.Embedding))
     ids = {id(packable_variables(layer).get("embeddings")) for layer in embeddings}
     labels = unique_labels([variable.path for variable in model.weights])
     tables, reasons = {}, {}
     for label, variable, view in zip(labels, model.weights, view_weights(model), strict=True):
         if id(variable) in ids and isinstance(view, NoView):
-            reasons[variable.path] = view.reason
+            reasons[id(variable)] = view.reason
         elif id(variable) in ids:
             tables[label] = variable
+    for layer in inside:
+        if isinstance(layer, FastMultiEmbedding):
+            reasons |= {id(v): "a FastMultiEmbedding has many tables in it" for v in layer.weights}
     return tables, reasons
 
 

@@ -8,17 +8,24 @@ import keras
 
 from bcq_tf._keras import (
     deferred_model,
+    deferred_variables,
     initialize_rest,
+    layers_by_path,
+    own_variables,
     register_name,
     serialized_model,
+    sublayers,
     walk_layers,
 )
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.swap import is_packed_in_place, pack_layer
+from bcq_tf.layers.swap import float_classes, holds, is_packed_in_place, pack_layer
 from bcq_tf.layers.weights import weight_from_dict
 
 _NAME = "bcq_tf>PackedModel"
 _FLOATS = ("scales", "offset", "codebooks")  # the parts of codes that may train
+_INSTEAD = (
+    "or keep the .bcq.npy file and load it with bcq_tf.load_model(path, model=...). Received: model"
+)
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -27,39 +34,40 @@ class PackedModel:
 
     `model.save("x.keras")` keeps the codes: the file holds the config of the float model and which
     layers are packed, and `keras.saving.load_model` reads it where `bcq_tf.layers` is imported.
+    While the config is made the layers have their float classes: no other thread may call them.
     """
 
+    def __new__(cls, *args, **kwargs):
+        """A model of the float class: Keras calls the class to clone a model.
+
+        The clone's layers are made as packed ones, so it needs no config that packs them.
+        """
+        return cls._float_class(*args, **kwargs)
+
     def get_config(self):
-        """The float model's config, and how its layers are packed.
+        """The float model's present config, and how its layers are packed.
 
         Raises:
             ValueError: the model cannot be made from its config.
         """
-        config, _ = self._before_packing
-        if config is None:
+        packed = [layer for layer in walk_layers(self) if is_packed_in_place(layer)]
+        with float_classes([*packed, *_packed_models(self)]):
+            model = serialized_model(self)
+        if model is None:
             raise ValueError(
                 "a packed model must have a Keras config to be saved as .keras: give its class a "
-                "`get_config`, or keep the .bcq.npy file and load it with "
-                f"bcq_tf.load_model(path, model=...). Received: model '{self.name}'"
+                f"`get_config`, {_INSTEAD} '{self.name}'"
             )
-        packed = {"model": config, "layers": _packing(self)}
-        _check_rebuilds(self, packed)
-        return packed
+        config = {"model": model, **_packing(self)}
+        _check_rebuilds(self, config)
+        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A packed model; codes and other variables still have no values but the initial ones."""
         model, made = deferred_model(config["model"], custom_objects)
-        before = serialized_models(model)
-        layers = list(walk_layers(model))
-        for index, line in config["layers"].items():
-            layer = layers[int(index)]
-            if isinstance(layer, PackedLayer):
-                continue  # of a model inside, which was packed before
-            weights = {name: weight_from_dict(weight) for name, weight in line["weights"].items()}
-            pack_layer(layer, weights, line["precision"])
+        _pack_again(model, config)
         initialize_rest(model, made)
-        pack_classes(before)
         return model
 
     def save(self, *args, **kwargs):
@@ -68,9 +76,9 @@ class PackedModel:
         return super().save(*args, **kwargs)
 
     def make_train_function(self, force=False):
-        """Raises ValueError where codes are to train, or none of the layers' scales do.
+        """Raises ValueError where codes are to train, or products from codes of fixed scales.
 
-        Embeddings may be all that is packed: frozen tables under layers that train.
+        Tables may be frozen: they are looked up in by layers that train.
         """
         layers = packed_layers(self)
         if any(v.trainable for layer in layers for part, v in _parts(layer) if part not in _FLOATS):
@@ -78,8 +86,8 @@ class PackedModel:
                 "codes do not train: the `trainable` of a packed layer's codes must be False. "
                 f"Received: model '{self.name}'"
             )
-        frozen = not any(v.trainable for layer in layers for _, v in _parts(layer))
-        if frozen and not all(isinstance(layer, keras.layers.Embedding) for layer in layers):
+        products = [layer for layer in layers if not isinstance(layer, keras.layers.Embedding)]
+        if products and not any(v.trainable for layer in products for _, v in _parts(layer)):
             raise ValueError(
                 "a packed model must have trainable scales to be trained: pack it with "
                 "trainable_scales=True, or make it float with bcq_tf.unpack_model. "
@@ -88,26 +96,16 @@ class PackedModel:
         return super().make_train_function(force)
 
 
-def serialized_models(model) -> list:
-    """(model, its Keras config) for each model in `model`, itself first."""
-    models = [layer for layer in walk_layers(model) if isinstance(layer, keras.Model)]
-    return [(inside, serialized_model(inside)) for inside in models]
+def pack_class(model) -> None:
+    """Gives a model, some of whose layers are packed, a packed class."""
+    if not isinstance(model, PackedModel):
+        model.__class__ = _packed_class(type(model))
 
 
-def pack_classes(before: list) -> None:
-    """Gives the models, of `serialized_models` before their layers were packed, packed classes."""
-    for model, config in before:
-        if isinstance(model, PackedModel):
-            continue  # by an earlier packing, of its embeddings
-        float_class = type(model)
-        model.__class__ = _packed_class(float_class)
-        object.__setattr__(model, "_before_packing", (config, float_class))
-
-
-def unpack_class(model: PackedModel) -> None:
+def unpack_class(model) -> None:
     """Gives a model its float class back."""
-    _, model.__class__ = model._before_packing
-    object.__delattr__(model, "_before_packing")
+    if isinstance(model, PackedModel):
+        model.__class__ = model._float_class
 
 
 def packed_layers(model) -> list[PackedLayer]:
@@ -115,40 +113,89 @@ def packed_layers(model) -> list[PackedLayer]:
     return [layer for layer in walk_layers(model) if isinstance(layer, PackedLayer)]
 
 
-def packed_in_place(model) -> list[PackedLayer]:
-    """Those of the packed layers that were float: the others were made as packed ones."""
-    return [layer for layer in packed_layers(model) if is_packed_in_place(layer)]
+def _packed_models(model) -> list[PackedModel]:
+    return [layer for layer in walk_layers(model) if isinstance(layer, PackedModel)]
 
 
 def _packing(model) -> dict:
-    # By the place of the layer, as names differ from process to process.
+    layers = layers_by_path(model)
     return {
-        str(index): {
-            "weights": {name: weight.to_dict() for name, weight in layer.packed_weights.items()},
-            "precision": layer.precision,
-        }
-        for index, layer in enumerate(walk_layers(model))
-        if is_packed_in_place(layer)
+        "layers": {
+            path: _line(layer) for path, layer in layers.items() if is_packed_in_place(layer)
+        },
+        "models": [path for path, layer in layers.items() if isinstance(layer, PackedModel)],
     }
+
+
+def _line(layer: PackedLayer) -> dict:
+    weights = {name: weight.to_dict() for name, weight in layer.packed_weights.items()}
+    return {"weights": weights, "precision": layer.precision}
+
+
+class _OtherLayersError(ValueError):
+    """The layers that a config makes are not those that were packed."""
+
+
+def _pack_again(model, config: dict) -> None:
+    layers = layers_by_path(model)
+    weights = {
+        path: {name: weight_from_dict(weight) for name, weight in line["weights"].items()}
+        for path, line in config["layers"].items()
+    }
+    models = [layers.get(path) for path in config["models"]]
+    same = all(holds(layers.get(path), kept) for path, kept in weights.items())
+    if not same or not all(isinstance(inside, keras.Model) for inside in models):
+        raise _OtherLayersError(
+            f"`config` must make, and build, the layers that were packed. Received: '{model.name}'"
+        )
+    shared = {}
+    for path, kept in weights.items():
+        pack_layer(layers[path], kept, config["layers"][path]["precision"], shared=shared)
+    for inside in models:
+        pack_class(inside)
 
 
 def _check_rebuilds(model, config: dict) -> None:
     # Files that do not load again are not written.
     try:
-        again, _ = deferred_model(config["model"])
-        layers = list(walk_layers(again))
-        built = again.built and all(layers[int(index)].built for index in config["layers"])
+        with deferred_variables():
+            same = _kept(PackedModel.from_config(config)) == _kept(model)
+    except _OtherLayersError:
+        same = False
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(
             f"a packed model must be made from its Keras config to be saved: {reason}"
         ) from None
-    if not built or len(layers) != len(list(walk_layers(model))):
+    if not same:
         raise ValueError(
-            "a packed model must be built by its Keras config to be saved: give its class a "
-            "`build` that builds its layers, or keep the .bcq.npy file and load it with "
-            f"bcq_tf.load_model(path, model=...). Received: model '{model.name}'"
+            f"a packed model must be made again by its Keras config to be saved: {_remedy(model)}, "
+            f"{_INSTEAD} '{model.name}'"
         )
+
+
+def _kept(model) -> list:
+    # What tells where in a file the values of variables stand, and which fit there.
+    layers = {
+        path: (type(layer).__name__, _sizes(own_variables(layer)))
+        for path, layer in layers_by_path(model).items()
+    }
+    return [layers, _sizes(model.weights)]
+
+
+def _sizes(variables) -> list:
+    return sorted((variable.dtype, *variable.shape) for variable in variables)
+
+
+def _remedy(model) -> str:
+    holders = {}  # of each layer, the models that it is directly in
+    for holder in walk_layers(model):
+        for layer in sublayers(holder) if isinstance(holder, keras.Model) else ():
+            holders.setdefault(layer, []).append(f"'{holder.name}'")
+    for layer, names in holders.items():
+        if len(names) > 1:
+            return f"hold layer '{layer.name}' in one of {', '.join(names)}, which make one each"
+    return "give its class a `get_config` and a `build` that make its layers"
 
 
 def _parts(layer: PackedLayer) -> list:
@@ -157,6 +204,7 @@ def _parts(layer: PackedLayer) -> list:
 
 @functools.cache
 def _packed_class(float_class: type) -> type:
-    packed = type(f"Packed{float_class.__name__}", (PackedModel, float_class), {})
+    bases = PackedModel, float_class
+    packed = type(f"Packed{float_class.__name__}", bases, {"_float_class": float_class})
     register_name(packed, _NAME)
     return packed

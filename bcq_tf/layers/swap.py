@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
+import keras
 from keras import layers
 
-from bcq_tf._keras import remove_variable, restore_variable
+from bcq_tf._keras import register_name, remove_variable, restore_variable
 from bcq_tf.layers import convolution, einsum_dense
 from bcq_tf.layers.compositional_embedding import CompositionalEmbedding
 from bcq_tf.layers.compositional_weight import CompositionalWeight
@@ -23,6 +25,7 @@ from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.layers.uniform_embedding import UniformEmbedding
 from bcq_tf.layers.uniform_weight import UniformWeight
+from bcq_tf.layers.weights import weight_from_dict
 
 _PACKED_CLASSES = {
     layers.Dense: BCQDense,
@@ -71,11 +74,21 @@ def packable_variables(layer) -> dict[str, object]:
     return {name: variable for name, variable in held.items() if variable is not None}
 
 
+def holds(layer, weights: dict[str, PackedWeight | TableWeight]) -> bool:
+    """Whether a layer, or None, has the float variables that `weights` are to take the place of."""
+    held = packable_variables(layer)
+    return all(
+        name in held and tuple(held[name].shape) == weight.view.shape
+        for name, weight in weights.items()
+    )
+
+
 def pack_layer(
     layer,
     weights: dict[str, PackedWeight | TableWeight],
     precision: str = "exact",
     values: dict | None = None,
+    shared: dict | None = None,
 ) -> None:
     """Makes a built float layer, for which `why_not_packed` is None, a packed one in place.
 
@@ -83,36 +96,89 @@ def pack_layer(
         layer: the layer; it keeps its identity, its name and its other variables.
         weights: the weights to pack by name.
         precision: of products.
-        values: {name: {part of the weight: tensor, or a variable that another layer has}}; what is
-            not there gets its value later.
+        values: {name: {part of the weight: tensor}}; what is not there gets its value later.
+        shared: {id of a float variable: the variables that took its place, by part}, of the layers
+            that were packed before and may hold the same; what this one holds is added.
     """
-    float_class = type(layer)
+    float_class, shared = type(layer), {} if shared is None else shared
     attributes = dict(_PACKED_CLASSES[_known_base(float_class)].PACKED)
+    held = {name: id(getattr(layer, attributes[name])) for name in weights}
+    values = (values or {}) | {name: shared[key] for name, key in held.items() if key in shared}
     lost = {name: remove_variable(layer, attributes[name]) for name in weights}
     layer.__class__ = _packed_class(float_class, *{type(weight) for weight in weights.values()})
-    object.__setattr__(layer, "_before_packing", (float_class, lost))
-    begin_packing(layer, weights, precision, values or {})
+    object.__setattr__(layer, "_float_class", float_class)
+    object.__setattr__(layer, "_before_packing", (lost, layer.supports_jit))
+    begin_packing(layer, weights, precision, values)
+    shared |= {key: layer.parts_of(name) for name, key in held.items()}
 
 
 def is_packed_in_place(layer) -> bool:
-    """Whether `pack_layer` packed the layer."""
-    return "_before_packing" in layer.__dict__ and isinstance(layer, PackedLayer)
+    """Whether `pack_layer` packed the layer: others were made as packed ones."""
+    return hasattr(layer, "_before_packing")
 
 
-def unpack_layer(layer: PackedLayer) -> None:
-    """Makes a layer that `pack_layer` packed the float layer that it was, of the codes' value."""
-    float_class, lost = layer._before_packing
-    values = {name: layer.float_value(name, "float32") for name in lost}
+def unpack_layer(layer: PackedLayer, shared: dict | None = None) -> None:
+    """Makes a layer that `pack_layer` packed the float layer that it was, of the codes' value.
+
+    shared: {id of the first variable of codes: the float variable that took its place}, of the
+        layers that were unpacked before and may hold the same; what this one holds is added.
+    """
+    float_class, (lost, supports_jit) = layer._float_class, layer._before_packing
+    shared = {} if shared is None else shared
+    held = {name: id(next(iter(layer.parts_of(name).values()))) for name in lost}
+    values = {
+        name: shared[key] if key in shared else layer.float_value(name, "float32")
+        for name, key in held.items()
+    }
     for name, weight in layer.packed_weights.items():
         for part in weight.parts():
             remove_variable(layer, f"{name}_{part}")
             del layer.__dict__[f"{name}_{part}"]
-    for name in ("packed_weights", "precision", "_before_packing"):
+    for name in ("packed_weights", "precision", "_before_packing", "_float_class"):
         del layer.__dict__[name]
-    layer.supports_jit = True
+    layer.supports_jit = supports_jit
     layer.__class__ = float_class
-    for name, variable in lost.items():
-        restore_variable(layer, variable, values[name])
+    for name in reversed(lost):
+        shared[held[name]] = restore_variable(layer, lost[name], values[name])
+
+
+@contextlib.contextmanager
+def float_classes(packed: list):
+    """Packed layers and models have their float classes in this context, to be serialized."""
+    classes = [type(layer) for layer in packed]
+    try:
+        for layer in packed:
+            layer.__class__ = layer._float_class
+        yield
+    finally:
+        for layer, packed_class in zip(packed, classes, strict=True):
+            layer.__class__ = packed_class
+
+
+@keras.saving.register_keras_serializable(package="bcq_tf")
+class PackedSubclass:
+    """Stands before the packed class of a subclass of a Keras layer, made when one is packed.
+
+    A file that names the packed class would not load where nothing was packed yet, so the config
+    has that of the float layer.
+    """
+
+    def get_config(self):
+        """The float layer's config, and that of the packing."""
+        with float_classes([self]):
+            config = keras.saving.serialize_keras_object(self)
+        config.pop("build_config", None)  # it would make the float variables
+        packed = {name: weight.to_dict() for name, weight in self.packed_weights.items()}
+        return {"layer": config, "packed_weights": packed, "precision": self.precision}
+
+    @classmethod
+    def from_config(cls, config):
+        """A layer that is not built."""
+        layer = keras.saving.deserialize_keras_object(config["layer"])
+        weights = {name: weight_from_dict(w) for name, w in config["packed_weights"].items()}
+        layer.__class__ = _packed_class(type(layer), *{type(w) for w in weights.values()})
+        layer._set_packing(weights, config["precision"])
+        return layer
 
 
 def _known_base(float_class: type) -> type | None:
@@ -128,4 +194,7 @@ def _packed_class(float_class: type, weight_class: type) -> type:
         packed = _EMBEDDING_CLASSES[weight_class]
     if float_class is base:
         return packed
-    return type(f"Packed{float_class.__name__}", (packed, float_class), {})
+    bases = PackedSubclass, packed, float_class
+    made = type(f"Packed{float_class.__name__}", bases, {"_float_class": float_class})
+    register_name(made, "bcq_tf>PackedSubclass")
+    return made

@@ -13,7 +13,7 @@ from keras import layers as L  # noqa: N812
 
 import bcq_tf
 from bcq_tf.embeddings import quantize_embed, quantize_uniform
-from bcq_tf.layers import BCQEmbedding, FloatEmbedding, UniformEmbedding
+from bcq_tf.layers import BCQEmbedding, FastMultiEmbedding, FloatEmbedding, UniformEmbedding
 from bcq_tf.layers.packed_model import PackedModel
 from tests.models import mlp
 from tests.packed_models import IDS, MODELS, tied
@@ -211,6 +211,36 @@ def test_a_subclass_with_a_call_of_its_own_stays_float():
     ]
     np.testing.assert_array_equal(model.get_layer("own")(IDS), before)
     assert isinstance(model.get_layer("same"), UniformEmbedding)
+
+
+def test_every_table_has_its_own_reason_whatever_its_name():
+    class Scaled(L.Embedding):
+        def call(self, ids):
+            return 2 * super().call(ids)
+
+    class Tables(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.tables = [Scaled(90, 48, name="t"), L.Embedding(1, 1, name="t")]
+            self.features = FastMultiEmbedding([50, 60], [32, 32], name="t")
+
+        def build(self, shape=None):
+            for table in (*self.tables, self.features):
+                table.build()
+            self.built = True
+
+        def call(self, ids):
+            return [table(ids) for table in self.tables]
+
+    model = Tables()
+    model.build()
+    assert len({v.path for v in model.weights}) == 1
+    report = quantize_embed(model, 2)
+    assert {line.shape: line.reason for line in report.dequantized} == {
+        (90, 48): "its class Scaled has its own call",
+        (1, 1): "packed it takes 9 bytes, float 4",
+        (110 * 32,): "a FastMultiEmbedding has many tables in it",
+    }
 
 
 def test_tables_that_would_be_no_smaller_stay_float():
