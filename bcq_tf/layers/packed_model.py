@@ -17,8 +17,9 @@ from bcq_tf._keras import (
     sublayers,
     walk_layers,
 )
+from bcq_tf.layers.packed_classes import float_classes
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.swap import float_classes, holds, is_packed_in_place, pack_layer
+from bcq_tf.layers.swap import holds, is_packed_in_place, pack_layer
 from bcq_tf.layers.weights import weight_from_dict
 
 _NAME = "bcq_tf>PackedModel"

@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
-
-import keras
 from keras import layers
 
-from bcq_tf._keras import register_name, remove_variable, restore_variable
+from bcq_tf._keras import remove_variable, restore_variable
 from bcq_tf.layers import convolution, einsum_dense
-from bcq_tf.layers.compositional_embedding import CompositionalEmbedding
-from bcq_tf.layers.compositional_weight import CompositionalWeight
-from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
-from bcq_tf.layers.dense import BCQDense
-from bcq_tf.layers.einsum_dense import BCQEinsumDense
-from bcq_tf.layers.embedding import BCQEmbedding
-from bcq_tf.layers.fast_embedding import FastEmbedding
-from bcq_tf.layers.float_embedding import FloatEmbedding
-from bcq_tf.layers.float_weight import FloatWeight
+from bcq_tf.layers.packed_classes import EMBEDDINGS, PACKED_CLASSES, known_base, packed_class
 from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer, begin_packing
 from bcq_tf.layers.packed_weight import PackedWeight
-from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
 from bcq_tf.layers.table_weight import TableWeight
-from bcq_tf.layers.uniform_embedding import UniformEmbedding
-from bcq_tf.layers.uniform_weight import UniformWeight
-from bcq_tf.layers.weights import weight_from_dict
-
-_PACKED_CLASSES = {
-    layers.Dense: BCQDense,
-    layers.EinsumDense: BCQEinsumDense,
-    layers.Embedding: BCQEmbedding,
-    FastEmbedding: BCQEmbedding,
-    layers.ReversibleEmbedding: BCQReversibleEmbedding,
-    layers.Conv1D: BCQConv1D,
-    layers.Conv2D: BCQConv2D,
-    layers.Conv3D: BCQConv3D,
-}
-_EMBEDDINGS = (layers.Embedding, FastEmbedding)
-# Of these, by how the table is kept.
-_EMBEDDING_CLASSES = {
-    PackedWeight: BCQEmbedding,
-    UniformWeight: UniformEmbedding,
-    CompositionalWeight: CompositionalEmbedding,
-    FloatWeight: FloatEmbedding,
-}
 
 
 def why_not_packed(layer, weight: PackedWeight | TableWeight) -> str | None:
     """Why a float layer has no form with a weight kept so, as a phrase for a report, or None."""
-    base = _known_base(type(layer))
+    base = known_base(type(layer))
     if base is None:
         return f"layers of type {type(layer).__name__} compute from float weights"
-    if base not in _EMBEDDINGS and isinstance(weight, TableWeight):
+    if base not in EMBEDDINGS and isinstance(weight, TableWeight):
         return f"layers of type {type(layer).__name__} compute products, which take binary codes"
     for method in ("call", "build"):
         if getattr(type(layer), method) is not getattr(base, method):
@@ -68,8 +33,8 @@ def why_not_packed(layer, weight: PackedWeight | TableWeight) -> str | None:
 
 def packable_variables(layer) -> dict[str, object]:
     """{name: float variable} of the weights that the packed form of a layer can hold as codes."""
-    base = _known_base(type(layer))
-    attributes = _PACKED_CLASSES[base].PACKED if base else ()
+    base = known_base(type(layer))
+    attributes = PACKED_CLASSES[base].PACKED if base else ()
     held = {name: getattr(layer, attribute, None) for name, attribute in attributes}
     return {name: variable for name, variable in held.items() if variable is not None}
 
@@ -101,11 +66,11 @@ def pack_layer(
             that were packed before and may hold the same; what this one holds is added.
     """
     float_class, shared = type(layer), {} if shared is None else shared
-    attributes = dict(_PACKED_CLASSES[_known_base(float_class)].PACKED)
+    attributes = dict(PACKED_CLASSES[known_base(float_class)].PACKED)
     held = {name: id(getattr(layer, attributes[name])) for name in weights}
     values = (values or {}) | {name: shared[key] for name, key in held.items() if key in shared}
     lost = {name: remove_variable(layer, attributes[name]) for name in weights}
-    layer.__class__ = _packed_class(float_class, *{type(weight) for weight in weights.values()})
+    layer.__class__ = packed_class(float_class, *{type(weight) for weight in weights.values()})
     object.__setattr__(layer, "_float_class", float_class)
     object.__setattr__(layer, "_before_packing", (lost, layer.supports_jit))
     begin_packing(layer, weights, precision, values)
@@ -140,61 +105,3 @@ def unpack_layer(layer: PackedLayer, shared: dict | None = None) -> None:
     layer.__class__ = float_class
     for name in reversed(lost):
         shared[held[name]] = restore_variable(layer, lost[name], values[name])
-
-
-@contextlib.contextmanager
-def float_classes(packed: list):
-    """Packed layers and models have their float classes in this context, to be serialized."""
-    classes = [type(layer) for layer in packed]
-    try:
-        for layer in packed:
-            layer.__class__ = layer._float_class
-        yield
-    finally:
-        for layer, packed_class in zip(packed, classes, strict=True):
-            layer.__class__ = packed_class
-
-
-@keras.saving.register_keras_serializable(package="bcq_tf")
-class PackedSubclass:
-    """Stands before the packed class of a subclass of a Keras layer, made when one is packed.
-
-    A file that names the packed class would not load where nothing was packed yet, so the config
-    has that of the float layer.
-    """
-
-    def get_config(self):
-        """The float layer's config, and that of the packing."""
-        with float_classes([self]):
-            config = keras.saving.serialize_keras_object(self)
-        config.pop("build_config", None)  # it would make the float variables
-        packed = {name: weight.to_dict() for name, weight in self.packed_weights.items()}
-        return {"layer": config, "packed_weights": packed, "precision": self.precision}
-
-    @classmethod
-    def from_config(cls, config):
-        """A layer that is not built."""
-        layer = keras.saving.deserialize_keras_object(config["layer"])
-        weights = {name: weight_from_dict(w) for name, w in config["packed_weights"].items()}
-        layer.__class__ = _packed_class(type(layer), *{type(w) for w in weights.values()})
-        layer._set_packing(weights, config["precision"])
-        return layer
-
-
-def _known_base(float_class: type) -> type | None:
-    return next((base for base in float_class.__mro__ if base in _PACKED_CLASSES), None)
-
-
-@functools.cache
-def _packed_class(float_class: type, weight_class: type) -> type:
-    # A subclass that changes neither call nor build keeps its other methods.
-    base = _known_base(float_class)
-    packed = _PACKED_CLASSES[base]
-    if base in _EMBEDDINGS:
-        packed = _EMBEDDING_CLASSES[weight_class]
-    if float_class is base:
-        return packed
-    bases = PackedSubclass, packed, float_class
-    made = type(f"Packed{float_class.__name__}", bases, {"_float_class": float_class})
-    register_name(made, "bcq_tf>PackedSubclass")
-    return made
