@@ -23,15 +23,26 @@ every_table = pytest.mark.parametrize("table", TABLES, indirect=True)
 some_tables = pytest.mark.parametrize("table", SOME, indirect=True)
 
 
-@pytest.mark.parametrize("jit", [False, True])
-@every_table
-def test_rows_are_those_of_the_matrix_bit_for_bit(ops, table, jit):
-    ids = np.random.default_rng(1).integers(0, ROWS, (6, 30))
+def check_rows(table, jit, *ids):
     function = tf.function(table.rows, jit_compile=jit)
-    for received in (ids, ids.astype("int32"), ids.astype("uint8"), ids[0], ids[0, 0], ids[:, :0]):
+    for received in ids:
         rows = function(tf.constant(received))
         assert rows.dtype == tf.float32
         np.testing.assert_array_equal(rows, table.expected(received))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@every_table
+def test_rows_are_those_of_the_matrix_bit_for_bit(ops, table, jit):
+    check_rows(table, jit, np.random.default_rng(1).integers(0, ROWS, (6, 30)))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+@some_tables
+def test_ids_of_any_shape_and_integer_type(ops, table, jit):
+    ids = np.random.default_rng(1).integers(0, ROWS, (6, 30))
+    narrow = ids.astype("int32"), ids.astype("uint8")
+    check_rows(table, jit, *narrow, ids[0], ids[0, 0], ids[:, :0])
 
 
 @pytest.mark.parametrize("shape", [[None], [None, 2], None])
