@@ -162,9 +162,8 @@ class BCQCallback(MonitorCallback):
         optimizer = self.model.optimizer
         if optimizer is None:
             return self._batches
-        return int(
-            keras.ops.convert_to_numpy(optimizer.iterations)
-        )  # MirroredStrategy's has no int
+        # The variable itself has no int under MirroredStrategy.
+        return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
     def _project(self, effort: str) -> None:
         self._quantizer.solve(effort, self._float_values)

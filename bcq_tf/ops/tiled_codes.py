@@ -136,19 +136,20 @@ def _tiles(codes: BinaryCodes, layout: Layout) -> np.ndarray:
     tiles = np.zeros(layout.words, np.uint32)
     for i, plane in enumerate(codes.planes):
         for block in row_blocks((len(plane), layout.columns)):
-            rows = np.arange(block.start, block.stop)[:, np.newaxis]
-            tile, lane = np.divmod(rows, TILE_ROWS)
-            steps = np.arange(layout.row_words) * layout.tile_planes[tile] + i
-            tiles[layout.tile_starts[tile] + steps * TILE_ROWS + lane] = plane[block]
+            tiles[_word_places(layout, i, block)] = plane[block]
     return tiles
 
 
 def plane_words(tiles, layout: Layout, plane: int) -> np.ndarray:
     """The words of a plane, uint32 [rows that it covers, words of a row]."""
-    row = np.arange(layout.plane_rows[plane])[:, np.newaxis]
-    tile, lane = np.divmod(row, TILE_ROWS)
+    return np.asarray(tiles)[_word_places(layout, plane, slice(0, layout.plane_rows[plane]))]
+
+
+def _word_places(layout: Layout, plane: int, rows: slice) -> np.ndarray:
+    # Where in the tiles the words of a plane's rows stand, [rows, words of a row].
+    tile, lane = np.divmod(np.arange(rows.start, rows.stop)[:, np.newaxis], TILE_ROWS)
     steps = np.arange(layout.row_words) * layout.tile_planes[tile] + plane
-    return np.asarray(tiles)[layout.tile_starts[tile] + steps * TILE_ROWS + lane]
+    return layout.tile_starts[tile] + steps * TILE_ROWS + lane
 
 
 def _scales(codes: BinaryCodes, layout: Layout) -> np.ndarray:

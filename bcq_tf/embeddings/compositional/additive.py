@@ -15,6 +15,7 @@ from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.compositional.codebook_fit import fitted_codebooks
 from bcq_tf.embeddings.compositional.index_search import improve_indexes, residuals
 from bcq_tf.embeddings.compositional.residual_start import residual_codes
+from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.solvers.checks import check_matrix
 
 
@@ -104,7 +105,7 @@ def _centred(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     # (the table float32 without its mean row, that row float64, e): the matrix is 2^e times the sum
     # of both. So squares stay far from the ends of float32, and no digits are lost to what all rows
     # have in common.
-    exponent = int(np.frexp(np.abs(matrix).max())[1])
+    exponent = int(np.frexp(largest_magnitude(matrix))[1])
     centre = np.zeros(matrix.shape[1])
     for rows in row_blocks(matrix.shape):
         centre += np.ldexp(matrix[rows].astype(np.float64), -exponent).sum(axis=0) / len(matrix)

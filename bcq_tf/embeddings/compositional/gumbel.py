@@ -11,6 +11,7 @@ import numpy as np
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.compositional.compressor import EmbeddingCompressor
+from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.solvers.checks import check_matrix
 
 BATCH = 64
@@ -49,6 +50,6 @@ def gumbel_codes(
 
 def _exponent(matrix: np.ndarray) -> int:
     # Of the root mean square, in a way that neither under- nor overflows.
-    largest = int(np.frexp(np.abs(matrix).max())[1])
+    largest = int(np.frexp(largest_magnitude(matrix))[1])
     squares = np.square(np.ldexp(matrix.astype(np.float64), -largest))
     return largest + int(np.frexp(np.sqrt(squares.mean()))[1])

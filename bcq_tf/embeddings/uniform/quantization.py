@@ -6,6 +6,7 @@ import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.config import check_bits, check_choice, check_integer
+from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.embeddings.uniform.clipping import best_limit, histogram
 from bcq_tf.embeddings.uniform.known_levels import known_limit
 from bcq_tf.solvers.checks import check_matrix
@@ -52,7 +53,7 @@ def quantize_uniform(
     stochastic = rounding == "stochastic" and limit is None
     if limit is None:
         limit = best_limit(*histogram(matrix, zero), bits, stochastic)
-        limit = min(limit, np.abs(matrix).max())  # a bin's middle may be larger
+        limit = min(limit, largest_magnitude(matrix))  # a bin's middle may be larger
     if stochastic and seed is None:
         seed = np.random.SeedSequence().entropy
     packed = _packed(matrix, zero, limit, bits, seed if stochastic else None)
@@ -62,12 +63,14 @@ def quantize_uniform(
 
 def _single(matrix: np.ndarray) -> np.ndarray:
     # As float32.
+    if matrix.dtype == np.float32:
+        return matrix
     with np.errstate(over="ignore"):
-        single = matrix.astype(np.float32, copy=False)
+        single = matrix.astype(np.float32)
     if not np.isfinite(single).all():
         raise ValueError(
             "`matrix` must have magnitudes that float32 holds. "
-            f"Received: up to {np.abs(matrix).max():.6g}"
+            f"Received: up to {largest_magnitude(matrix):.6g}"
         )
     return single
 
