@@ -170,7 +170,7 @@ def _check_planes(codes: BinaryCodes) -> None:
                 f"Received: {list(plane.shape)} (plane {i})"
             )
         rows = len(plane)
-        if np.any(plane[:, -1] & padding):
+        if np.bitwise_or.reduce(plane[:, -1]) & padding:
             raise ValueError(f"`planes` must have padding bits of 0. Received: 1 (plane {i})")
         _check_array(f"scales[{i}]", scale, (rows, codes.groups), "floating")
 

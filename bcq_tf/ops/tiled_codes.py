@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.coded_matrix import row_blocks
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.ops.layout import TILE_ROWS, Layout
 
@@ -56,7 +55,6 @@ class TiledCodes:
         # Outside of any graph, so that what is made while a function is traced outlives it.
         with tf.init_scope():
             return cls(
-                tiles=tf.constant(_tiles(codes, layout)),
                 scales=tf.constant(_finite("scales", _scales(codes, layout), dtype)),
                 layout=layout,
                 offset=None
@@ -64,6 +62,8 @@ class TiledCodes:
                 else tf.constant(_finite("offset", codes.offset.T, dtype)),
                 row_order=None if order is None else tf.constant(order.astype(np.uint32)),
                 row_place=None if order is None else tf.constant(np.argsort(order), tf.uint32),
+                # Last: once a large block has been freed, malloc keeps smaller ones.
+                tiles=tf.constant(_tiles(codes, layout)),
             )
 
     def to_codes(self) -> BinaryCodes:
@@ -135,21 +135,34 @@ def _tiles(codes: BinaryCodes, layout: Layout) -> np.ndarray:
     # The words of all tiles, [layout.words].
     tiles = np.zeros(layout.words, np.uint32)
     for i, plane in enumerate(codes.planes):
-        for block in row_blocks((len(plane), layout.columns)):
-            tiles[_word_places(layout, i, block)] = plane[block]
+        for first_row, words in _plane_views(tiles, layout, i):
+            rows = plane[first_row : first_row + TILE_ROWS * len(words)]
+            whole = len(rows) // TILE_ROWS
+            words[:whole] = rows[: whole * TILE_ROWS].reshape(words[:whole].shape)
+            for last in words[whole:]:
+                last[: len(rows) % TILE_ROWS] = rows[whole * TILE_ROWS :]
     return tiles
 
 
 def plane_words(tiles, layout: Layout, plane: int) -> np.ndarray:
     """The words of a plane, uint32 [rows that it covers, words of a row]."""
-    return np.asarray(tiles)[_word_places(layout, plane, slice(0, layout.plane_rows[plane]))]
+    views = _plane_views(np.asarray(tiles), layout, plane)
+    none = np.empty((0, layout.row_words), np.uint32)
+    parts = [none, *(words.reshape(-1, layout.row_words) for _, words in views)]
+    return np.concatenate(parts)[: layout.plane_rows[plane]]
 
 
-def _word_places(layout: Layout, plane: int, rows: slice) -> np.ndarray:
-    # Where in the tiles the words of a plane's rows stand, [rows, words of a row].
-    tile, lane = np.divmod(np.arange(rows.start, rows.stop)[:, np.newaxis], TILE_ROWS)
-    steps = np.arange(layout.row_words) * layout.tile_planes[tile] + plane
-    return layout.tile_starts[tile] + steps * TILE_ROWS + lane
+def _plane_views(tiles: np.ndarray, layout: Layout, plane: int):
+    # Yields the number of a first row, and the words of a plane from there on as a view of the
+    # tiles, [tiles, 64, words of a row]: one for all tiles that have the same number of planes.
+    # Views, as indices would take more memory than the words.
+    changes = np.flatnonzero(np.diff(layout.tile_planes)) + 1
+    for same in np.split(np.arange(len(layout.tile_planes)), changes):
+        begin, planes = layout.tile_starts[same[0]], layout.tile_planes[same[0]]
+        if planes > plane:
+            shape = (len(same), layout.row_words, planes, TILE_ROWS)
+            words = tiles[begin : begin + np.prod(shape)].reshape(shape)
+            yield same[0] * TILE_ROWS, words[:, :, plane].swapaxes(1, 2)
 
 
 def _scales(codes: BinaryCodes, layout: Layout) -> np.ndarray:
