@@ -107,6 +107,7 @@ class CompositionalGradientOp : public OpKernel {
 BCQ_REGISTER(UniformRows);
 BCQ_REGISTER(CompositionalRows);
 BCQ_REGISTER(CompositionalGradient);
+#undef BCQ_REGISTER
 
 }  // namespace
 }  // namespace bcq

@@ -29,7 +29,7 @@ absl::Status CompositionalShape(InferenceContext* c) {
   return Rows(c, 2, c->Dim(codebooks, 2));
 }
 
-absl::Status GradientShape(InferenceContext* c) {
+absl::Status CompositionalGradientShape(InferenceContext* c) {
   int64_t count = 0, entries = 0;
   TF_RETURN_IF_ERROR(c->GetAttr("count", &count));
   TF_RETURN_IF_ERROR(c->GetAttr("entries", &entries));
@@ -72,6 +72,6 @@ REGISTER_OP("BcqCompositionalGradient")
     .Attr("count: int >= 1")
     .Attr("entries: int >= 1")
     .Output("dcodebooks: float")
-    .SetShapeFn(GradientShape);
+    .SetShapeFn(CompositionalGradientShape);
 
 }  // namespace bcq

@@ -115,6 +115,7 @@ BCQ_REGISTER(TablesGather);
 BCQ_REGISTER(TablesGradient);
 BCQ_REGISTER(VariableRows);
 BCQ_REGISTER(UniqueIds);
+#undef BCQ_REGISTER
 
 }  // namespace
 }  // namespace bcq

@@ -19,7 +19,7 @@ absl::Status ReadLists(InferenceContext* c, std::vector<int64_t>* sizes,
   return absl::InvalidArgumentError("`sizes` and `dims` must have one number for each table");
 }
 
-absl::Status GatherShape(InferenceContext* c) {
+absl::Status TablesGatherShape(InferenceContext* c) {
   std::vector<int64_t> sizes, dims;
   TF_RETURN_IF_ERROR(ReadLists(c, &sizes, &dims));
   int64_t columns = 0;
@@ -35,7 +35,7 @@ absl::Status GatherShape(InferenceContext* c) {
   return absl::OkStatus();
 }
 
-absl::Status GradientShape(InferenceContext* c) {
+absl::Status TablesGradientShape(InferenceContext* c) {
   std::vector<int64_t> sizes, dims;
   TF_RETURN_IF_ERROR(ReadLists(c, &sizes, &dims));
   ShapeHandle counted;
@@ -78,7 +78,7 @@ REGISTER_OP("BcqTablesGather")
     .Attr("dims: list(int) >= 1")
     .Attr("deterministic: bool = true") /* of the gradient */
     .Output("rows: T")
-    .SetShapeFn(GatherShape);
+    .SetShapeFn(TablesGatherShape);
 
 REGISTER_OP("BcqTablesGradient")
     .Input("ids: I")
@@ -90,7 +90,7 @@ REGISTER_OP("BcqTablesGradient")
     .Attr("dims: list(int) >= 1")
     .Attr("deterministic: bool = true")
     .Output("dtable: T")
-    .SetShapeFn(GradientShape);
+    .SetShapeFn(TablesGradientShape);
 
 /* As ResourceGather, which however makes every later read or dense update of the variable copy it. */
 REGISTER_OP("BcqVariableRows")

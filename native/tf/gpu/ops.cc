@@ -143,6 +143,7 @@ BCQ_REGISTER(ProductTransposed);
 BCQ_REGISTER(ProductScaleGradient);
 BCQ_REGISTER(Gather);
 BCQ_REGISTER(GatherScaleGradient);
+#undef BCQ_REGISTER
 
 }  // namespace
 }  // namespace bcq

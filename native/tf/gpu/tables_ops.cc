@@ -58,6 +58,7 @@ class TablesGradientOp : public TablesKernel {
                           NAME##Op)
 BCQ_REGISTER(TablesGather);
 BCQ_REGISTER(TablesGradient);
+#undef BCQ_REGISTER
 
 }  // namespace
 }  // namespace bcq

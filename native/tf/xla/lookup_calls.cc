@@ -82,6 +82,7 @@ ffi::Error CompositionalGradient(ffi::ThreadPool pool, Args args, Rets rets, Fac
 BCQ_REGISTER(UniformRows);
 BCQ_REGISTER(CompositionalRows);
 BCQ_REGISTER(CompositionalGradient);
+#undef BCQ_REGISTER
 
 }  // namespace
 }  // namespace bcq

@@ -60,6 +60,7 @@ ffi::Error UniqueIds(Args args, Rets rets, Facts facts) {
 BCQ_REGISTER(TablesGather, ffi::Ffi::Bind().Ctx<ffi::ThreadPool>());
 BCQ_REGISTER(TablesGradient, ffi::Ffi::Bind().Ctx<ffi::ThreadPool>());
 BCQ_REGISTER(UniqueIds, ffi::Ffi::Bind());
+#undef BCQ_REGISTER
 
 }  // namespace
 }  // namespace bcq
