@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bcq_tf.embeddings import additive_codes
+from bcq_tf.embeddings.compositional import additive
 from bcq_tf.embeddings.compositional.additive import errors
 from bcq_tf.embeddings.compositional.codebook_fit import (
     fitted_codebooks,
@@ -105,6 +106,22 @@ def test_codebooks_are_the_least_squares_solution():
     expected = one_hot @ np.linalg.lstsq(one_hot, matrix, rcond=None)[0]
     fitted = matrix - residuals(matrix, indexes, fitted_codebooks(matrix, indexes, 5))
     np.testing.assert_allclose(fitted, expected, atol=1e-4)
+
+
+def test_shrinkage_is_counted_in_rows_of_a_vector():
+    matrix, indexes = gaussian(40), np.random.default_rng(2).integers(0, 5, (40, 1))
+    sizes = np.bincount(indexes[:, 0], minlength=5)[:, None]
+    sums = sums_by_index(matrix, indexes, 5)
+    shrunk = fitted_codebooks(matrix, indexes, 5, shrinkage=0.5)
+    np.testing.assert_allclose(shrunk[0], sums / (sizes + 0.5 * 40 / 5), rtol=1e-5, atol=1e-6)
+
+
+def test_shrinking_the_codebooks_at_first_lowers_the_error_where_rows_are_few(monkeypatch):
+    tables = [gaussian(500, 60, seed) * np.linspace(1, 0.1, 60, dtype="f4") for seed in range(3)]
+    shrunk = sum(squared_error(table, additive_codes(table, 8, 16)) for table in tables)
+    monkeypatch.setattr(additive, "FIRST_SHRINKAGE", 0.0)
+    plain = sum(squared_error(table, additive_codes(table, 8, 16)) for table in tables)
+    assert shrunk < 0.985 * plain
 
 
 def test_a_vector_that_no_row_uses_is_zero():

@@ -18,10 +18,13 @@ from bcq_tf.embeddings.compositional.residual_start import residual_codes
 from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.solvers.checks import check_matrix
 
+FIRST_SHRINKAGE = 3.0
+SHRINKAGE_FALLS = 1e-3  # by this factor until the last round, which has none
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Round:
-    """What one round has reached.
+    """The best that the rounds so far have reached.
 
     Args:
         indexes: uint16 [R, M].
@@ -49,8 +52,9 @@ def additive_codes(
 
     Alternates between the codebooks of least squared error for the indexes, and a local search of
     the indexes for the codebooks (Martinez et al. 2018, "LSQ++: Lower running time and higher
-    recall in multi-codebook quantization"), from residual quantization. The squared error never
-    rises from one round to the next. Takes time in proportion to R (D + M) M K rounds.
+    recall in multi-codebook quantization"), from residual quantization. Codebooks are shrunk, from
+    round to round less: a vector that fits the rows that have chosen it too well keeps them. The
+    best round counts. Takes time in proportion to R (D + M) M K rounds.
 
     Args:
         matrix: float [R, D], finite, at least M K rows.
@@ -59,7 +63,7 @@ def additive_codes(
         seed: an integer from 0 upwards; the same seed gives the same codes.
         rounds: how often both are improved; more lower the error slowly.
         dtype: of the codebooks, "float32" or "float16".
-        progress: called after each round, with its number from 1 and what it has reached.
+        progress: called after each round, with its number from 1 and the best reached so far.
 
     Returns:
         `CompositionalCodes` of shape [R, D].
@@ -81,24 +85,38 @@ def additive_codes(
 
 def _rounds(matrix, M: int, K: int, seed: int, rounds: int) -> Iterator[Round]:
     table, centre, exponent = _centred(matrix)
-    scale = 2.0**exponent
     indexes, codebooks = residual_codes(table, M, K, np.random.default_rng(seed))
-    error, _ = errors(table, indexes, codebooks)
+    energy, _ = errors(table, indexes[:, :0], codebooks[:0])
+    found = least = errors(table, indexes, codebooks)
+    best = _round(indexes, codebooks, least, centre, exponent)
     for number in range(rounds):
-        fitted = fitted_codebooks(table, indexes, K)
-        fitted_error, _ = errors(table, indexes, fitted)
-        if fitted_error < error:  # or rounding outweighs what is left to gain
-            codebooks = fitted
+        unexplained = found[0] / (energy or 1)
+        shrinkage = _shrinkage((number + 1) / rounds) * unexplained
+        codebooks = fitted_codebooks(table, indexes, K, shrinkage)
         improve_indexes(table, indexes, codebooks, (seed, number))
-        error, distance = errors(table, indexes, codebooks)
-        moved = codebooks.astype(np.float64)
-        moved[0] += centre  # each row has one vector of this codebook
-        yield Round(
-            indexes.astype(np.uint16),
-            np.ldexp(moved, exponent).astype(np.float32),
-            error * scale**2,
-            distance * scale,
-        )
+        found = errors(table, indexes, codebooks)
+        if found < least:
+            least = found
+            best = _round(indexes, codebooks, least, centre, exponent)
+        yield best
+
+
+def _round(indexes, codebooks, found, centre, exponent: int) -> Round:
+    # Of the matrix itself.
+    moved = codebooks.astype(np.float64)
+    moved[0] += centre  # each row has one vector of this codebook
+    return Round(
+        indexes.astype(np.uint16),
+        np.ldexp(moved, exponent).astype(np.float32),
+        np.ldexp(found[0], 2 * exponent),
+        np.ldexp(found[1], exponent),
+    )
+
+
+def _shrinkage(done: float) -> float:
+    # In proportion to the share of the squares that is not explained: what is left is as noise to
+    # the vectors. Found by trial on tables of 2,251 x 300 and 20,000 x 50, 8 to 32 codebooks.
+    return FIRST_SHRINKAGE * SHRINKAGE_FALLS**done if done < 1 else 0.0
 
 
 def _centred(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

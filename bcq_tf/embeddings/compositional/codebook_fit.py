@@ -9,7 +9,9 @@ BLOCK_ROWS = 1 << 12  # at most, whose sums are formed in single precision
 BLOCK_NUMBERS = 1 << 22  # at most, of a block's zeros and ones
 
 
-def fitted_codebooks(matrix: np.ndarray, indexes: np.ndarray, K: int) -> np.ndarray:
+def fitted_codebooks(
+    matrix: np.ndarray, indexes: np.ndarray, K: int, shrinkage: float = 0.0
+) -> np.ndarray:
     """Solves the normal equations of min || matrix - sum_m codebooks[m, indexes[:, m]] ||^2.
 
     A vector that no row uses becomes zero.
@@ -18,13 +20,15 @@ def fitted_codebooks(matrix: np.ndarray, indexes: np.ndarray, K: int) -> np.ndar
         matrix: float32 [R, D].
         indexes: integers [R, M] from 0 to K - 1.
         K: vectors of a codebook.
+        shrinkage: weight of the vectors' own squares in what is made least, in rows that a vector
+            has on average.
 
     Returns:
         float32 [M, K, D].
     """
     count = indexes.shape[1]
     gram = pair_counts(indexes, K)
-    gram[np.diag_indices(count * K)] += RIDGE * len(matrix) / K
+    gram[np.diag_indices(count * K)] += (RIDGE + shrinkage) * len(matrix) / K
     solved = np.linalg.solve(gram, sums_by_index(matrix, indexes, K))
     return solved.reshape(count, K, -1).astype(np.float32)
 
