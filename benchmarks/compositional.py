@@ -1,6 +1,6 @@
 """Compositional codes of word vectors: what each trainer reaches at equal bytes, and how soon.
 
-`additive_codes`, which uses no gradients, after some numbers of rounds, and `EmbeddingCompressor`,
+`additive_codes`, which uses no gradients, with some numbers of rounds, and `EmbeddingCompressor`,
 the Gumbel-softmax autoencoder of Shu & Nakayama 2018, whose rate of learning falls along a cosine.
 The distance is the mean Euclidean distance of a vector from its reconstruction, the error the mean
 squared distance. Seconds are elapsed and those of all cores.
@@ -26,7 +26,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 from rich.console import Console
 
-from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.embeddings import EmbeddingCompressor, additive_codes, distance, read_vectors
 from benchmarks.result_table import result_table
 
@@ -61,7 +60,7 @@ def parse_arguments():
     parser.add_argument("--rows", type=int, help="the first rows of each only")
     parser.add_argument("--M", type=int, nargs="+", default=(8, 16, 32), help="(%(default)s)")
     parser.add_argument("--K", type=int, nargs="+", default=(16,), help="(%(default)s)")
-    parser.add_argument("--rounds", type=int, nargs="+", default=(1, 5, 25), help="(%(default)s)")
+    parser.add_argument("--rounds", type=int, nargs="+", default=(5, 10, 25), help="(%(default)s)")
     parser.add_argument("--epochs", type=int, default=200, help="0 for none (%(default)s)")
     parser.add_argument("--batch", type=int, default=64, help="(%(default)s)")
     parser.add_argument("--temperature", type=float, default=0.5, help="(%(default)s)")
@@ -73,25 +72,14 @@ def parse_arguments():
 
 def compare(matrix, M, K, options):
     """Yields a result of each trainer."""
-    for number, reached, spent in additive_rounds(matrix, M, K, options):
-        codes = CompositionalCodes.of(reached.indexes, reached.codebooks)
-        yield result("additive", number, matrix, codes, spent)
+    for rounds in options.rounds:
+        begin = now()
+        codes = additive_codes(matrix, M, K, options.seed, rounds)
+        yield result("additive", rounds, matrix, codes, since(begin))
     if options.epochs:
         begin = now()
         codes = by_gradients(matrix, M, K, options)
         yield result("gradients", options.epochs, matrix, codes, since(begin))
-
-
-def additive_rounds(matrix, M, K, options):
-    """[(number, what that round reached, the time that took)] of the rounds asked for."""
-    begin, seen = now(), []
-
-    def progress(number, reached):
-        if number in options.rounds:
-            seen.append((number, reached, since(begin)))
-
-    additive_codes(matrix, M, K, options.seed, max(options.rounds), progress=progress)
-    return seen
 
 
 def by_gradients(matrix, M, K, options):
