@@ -12,6 +12,7 @@ from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message,
 from bcq_tf.checkpoints import BestFiles
 from bcq_tf.config import BCQConfig, check_choice, check_integer
 from bcq_tf.conversion import put_tensors
+from bcq_tf.latent import BACKENDS, train_latent
 from bcq_tf.model_table import read_table
 from bcq_tf.quantizer import ModelQuantizer
 from bcq_tf.report import Report
@@ -42,7 +43,7 @@ class BCQCallback(MonitorCallback):
         bits, group_size, offset, solver: see `BCQConfig`.
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
         every_n_steps: the interval in optimizer steps (gradient accumulation divides them).
-        latent: whether to train straight through; needs the TensorFlow backend.
+        latent: whether to train straight through, on the TensorFlow or the JAX backend.
         monitor, mode: the log entry that rates an epoch, and "min", "max" or "auto".
         keep: how many of the newest best files are kept; more than 1 needs a field in `filepath`.
         effort: of the solve before a validation, "low" or "full", see `bcq_tf.quantize`. The solves
@@ -96,7 +97,7 @@ class BCQCallback(MonitorCallback):
         _check_neighbours(self)
         self._quantizer = ModelQuantizer(self.model, self.config, self.rules)
         self._batches = 0
-        self._last_step = self._step()
+        self._last_step, self._solved_step = self._step(), None
         self._float_values = None
         self._latent_training = None
         self._monitor_seen = False
@@ -166,17 +167,18 @@ class BCQCallback(MonitorCallback):
         return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
     def _project(self, effort: str) -> None:
-        self._quantizer.solve(effort, self._float_values)
+        # Projected weights are those of the codes: solved again they would have no error.
+        if self.latent or self._solved_step != self._last_step:
+            self._quantizer.solve(effort, self._float_values)
+            self._solved_step = self._last_step
         if self._latent_training:
             self._latent_training.set_codes(self._quantizer.codes)
         else:
             self._quantizer.put_codes()
 
     def _start_latent(self) -> None:
-        from bcq_tf.latent import LatentTraining
-
         self._quantizer.solve(self.effort)
-        self._latent_training = LatentTraining(
+        self._latent_training = train_latent(
             self.model, self._quantizer.plan.chosen, self._quantizer.codes
         )
 
@@ -279,8 +281,8 @@ def _check_neighbours(callback: BCQCallback) -> None:
 def _check_latent(latent) -> None:
     if not isinstance(latent, bool):
         raise TypeError(f"`latent` must be True or False. Received: latent={latent!r}")
-    if latent and keras.backend.backend() != "tensorflow":
+    if latent and keras.backend.backend() not in BACKENDS:
         raise ValueError(
-            "`latent=True` needs the TensorFlow backend. "
+            "`latent=True` needs the TensorFlow or the JAX backend of Keras. "
             f"Received: latent=True on {keras.backend.backend()!r}"
         )

@@ -66,7 +66,9 @@ MAY_IMPORT = {
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view model_table "
     "ops pack_report selection",
     "bcq_tf.conversion": "_keras file model_packing model_table",
-    "bcq_tf.latent": f"{BASE} numpy tensorflow selection",
+    "bcq_tf.latent": f"{BASE} keras numpy selection",
+    "bcq_tf.latent.on_tensorflow": f"{BASE} tensorflow latent selection",
+    "bcq_tf.latent.on_jax": f"{BASE} keras jax latent selection",
     "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
     "quantizer report",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
