@@ -16,6 +16,7 @@ from bcq_tf.latent import BACKENDS, train_latent
 from bcq_tf.model_table import read_table
 from bcq_tf.quantizer import ModelQuantizer
 from bcq_tf.report import Report
+from bcq_tf.schedule import check_phases, make_phases, phase_at
 
 
 class BCQCallback(MonitorCallback):
@@ -42,6 +43,10 @@ class BCQCallback(MonitorCallback):
             settings, and the same codes of packed embeddings, training goes on with its best value.
         bits, group_size, offset, solver: see `BCQConfig`.
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
+        schedule: more bits, or floats, at first, see `bcq_tf.schedule.make_phases`. With `bits=2`,
+            {500: None, 1000: 4, 2000: 3} leaves weights float until optimizer step 500 and gives
+            them 4 bits until 1000 and 3 until 2000; {500: {"encoder*": None}} leaves the encoder
+            float until then. Epochs are rated once it has ended.
         every_n_steps: the interval in optimizer steps (gradient accumulation divides them).
         latent: whether to train straight through, on the TensorFlow or the JAX backend.
         monitor, mode: the log entry that rates an epoch, and "min", "max" or "auto".
@@ -62,6 +67,7 @@ class BCQCallback(MonitorCallback):
         bits: int = 3,
         *,
         rules=None,
+        schedule=None,
         every_n_steps: int = 1000,
         latent: bool = False,
         monitor: str = "val_loss",
@@ -80,10 +86,12 @@ class BCQCallback(MonitorCallback):
         super().__init__(monitor=monitor, mode=mode)
         self.config = BCQConfig(bits, group_size, offset, solver)
         self.rules = rules
+        self.schedule = schedule
         self.every_n_steps = every_n_steps
         self.latent = latent
         self.effort = effort
         self.verbose = verbose
+        self._phases = make_phases(schedule)
         self._best = None
         self._files = BestFiles(filepath, keep)
         self._training = False
@@ -96,19 +104,20 @@ class BCQCallback(MonitorCallback):
     def on_train_begin(self, logs=None):
         _check_neighbours(self)
         self._quantizer = ModelQuantizer(self.model, self.config, self.rules)
+        self._plan = self._quantizer.plan
+        check_phases(self._phases, self._plan)
         self._batches = 0
-        self._last_step, self._solved_step = self._step(), None
+        self._last_step, self._solved = self._step(), None
         self._float_values = None
         self._latent_training = None
         self._monitor_seen = False
         self._last_epoch = None
         self._resume()
-        if self.latent:
-            self._start_latent()
+        self._start_phase()
         self._training = True
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._solved = False
+        self._validated = False
 
     def on_train_batch_begin(self, batch, logs=None):
         if self._latent_training:
@@ -120,8 +129,10 @@ class BCQCallback(MonitorCallback):
         step = self._step()
         crossed = step // self.every_n_steps > self._last_step // self.every_n_steps
         self._last_step = step
+        if phase_at(self._phases, step) != self._phase:
+            self._start_phase()
         if crossed:
-            self._project("warm" if self._quantizer.codes else self.effort)
+            self._project("warm" if self._quantizer.can_solve_warm else self.effort)
 
     def on_test_begin(self, logs=None):
         if not self._training:
@@ -131,7 +142,7 @@ class BCQCallback(MonitorCallback):
         self._project(self.effort)
         if self.latent:
             self._quantizer.put_codes()
-        self._solved = True
+        self._validated = True
 
     def on_test_end(self, logs=None):
         if self._float_values is not None:
@@ -140,19 +151,17 @@ class BCQCallback(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
-        if not self._solved:
+        if not self._validated:
             self._project(self.effort)
         self._last_epoch = epoch
         logs["bcq_error"] = self._quantizer.error
         logs["bcq_bits"] = self._quantizer.bits_per_weight
-        if self._has_monitor(logs):
+        if self._has_monitor(logs) and self._phase is None:
             self._keep_if_best(epoch, logs)
 
     def on_train_end(self, logs=None):
         self._training = False
-        if self._latent_training:
-            self._latent_training.remove()
-            self._latent_training = None
+        self._stop_latent()
         averaged = _uses_ema(self.model.optimizer) and self._last_epoch is not None
         if self._best is not None and not averaged:
             put_tensors(self.model, *self._best)
@@ -166,21 +175,34 @@ class BCQCallback(MonitorCallback):
         # The variable itself has no int under MirroredStrategy.
         return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
+    def _start_phase(self) -> None:
+        self._phase = phase_at(self._phases, self._last_step)
+        self._quantizer.follow(self._phase.apply(self._plan) if self._phase else self._plan)
+        self._stop_latent()
+        if self.latent and self._quantizer.plan.chosen:
+            self._solve(self.effort)
+            self._latent_training = train_latent(
+                self.model, self._quantizer.plan.chosen, self._quantizer.codes
+            )
+
+    def _stop_latent(self) -> None:
+        if self._latent_training:
+            self._latent_training.remove()
+            self._latent_training = None
+
     def _project(self, effort: str) -> None:
-        # Projected weights are those of the codes: solved again they would have no error.
-        if self.latent or self._solved_step != self._last_step:
-            self._quantizer.solve(effort, self._float_values)
-            self._solved_step = self._last_step
+        self._solve(effort)
         if self._latent_training:
             self._latent_training.set_codes(self._quantizer.codes)
         else:
             self._quantizer.put_codes()
 
-    def _start_latent(self) -> None:
-        self._quantizer.solve(self.effort)
-        self._latent_training = train_latent(
-            self.model, self._quantizer.plan.chosen, self._quantizer.codes
-        )
+    def _solve(self, effort: str) -> None:
+        # Once a batch; projected weights are those of the codes, and solved again have no error.
+        solved = self._batches, effort if self.latent else None
+        if solved != self._solved:
+            self._quantizer.solve(effort, self._float_values)
+            self._solved = solved
 
     def _has_monitor(self, logs) -> bool:
         if self.monitor in logs:
@@ -219,12 +241,19 @@ class BCQCallback(MonitorCallback):
 
     def _keep_last(self, logs) -> None:
         # Averaged weights, which Keras puts in place when training ends, or no rated epoch.
-        if not self._monitor_seen and not _uses_ema(self.model.optimizer):
+        if self._phase:
+            warnings.warn(
+                f"`schedule` goes on until step {self._phases[-1].until} and training ended at "
+                f"{self._last_step}, so the last epoch was kept, quantized as at the end of it",
+                stacklevel=2,
+            )
+        elif not self._monitor_seen and not _uses_ema(self.model.optimizer):
             warnings.warn(
                 f"`monitor` {self.monitor!r} was in no epoch's logs (no validation?), so the last "
                 "epoch was kept instead of the best",
                 stacklevel=2,
             )
+        self._quantizer.follow(self._plan)
         self._quantizer.solve(self.effort)
         self._quantizer.put_codes()
         self._keep(self._last_epoch, logs, None)

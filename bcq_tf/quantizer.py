@@ -12,7 +12,7 @@ from bcq_tf.config import BCQConfig
 from bcq_tf.layer_views import PACKED
 from bcq_tf.model_table import Entry, check_model, make_name
 from bcq_tf.report import Report
-from bcq_tf.selection import Chosen, select
+from bcq_tf.selection import Chosen, Plan, select
 from bcq_tf.solvers import quantize
 from bcq_tf.solvers.error import error_and_energy, ratio
 
@@ -43,6 +43,21 @@ class ModelQuantizer:
         self.codes: dict[int, BinaryCodes] = {}
         self.errors: dict[int, float] = {}
         self._energies: dict[int, float] = {}
+
+    def follow(self, plan: Plan) -> None:
+        """Takes another plan of the model. Codes stay where a weight's settings are the same."""
+        before = {weight.position: weight.config for weight in self.plan.chosen}
+        self.codes = {
+            w.position: self.codes[w.position]
+            for w in plan.chosen
+            if w.position in self.codes and before[w.position] == w.config
+        }
+        self.plan = plan
+
+    @property
+    def can_solve_warm(self) -> bool:
+        """Whether every chosen weight has codes to start from."""
+        return all(weight.position in self.codes for weight in self.plan.chosen)
 
     def values(self) -> dict[int, np.ndarray]:
         """The chosen weights' present values, by position."""

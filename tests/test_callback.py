@@ -298,6 +298,7 @@ def test_one_callback_serves_two_fits(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"schedule": 3}, "`schedule` must be a mapping of steps to bits. Received: 3"),
         ({"bits": 0}, "`bits` must be an integer from 1 to 8. Received: bits=0"),
         ({"bits": 9}, "`bits` must be an integer from 1 to 8. Received: bits=9"),
         ({"bits": 2.0}, "`bits` must be an integer from 1 to 8. Received: bits=2.0"),

@@ -10,7 +10,7 @@ import pytest
 
 from .backends import only_on
 
-FILES = "tests/test_callback.py", "tests/test_latent.py", "tests/test_latent_on_jax.py"
+FILES = [f"tests/test_{name}.py" for name in ("callback", "latent", "latent_on_jax", "schedule")]
 
 
 @only_on("tensorflow")
