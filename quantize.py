@@ -24,6 +24,8 @@ EXAMPLES = """examples:
       to 2 bits, training longer
   python quantize.py --bits 3 --epochs 0
       in one shot, without training
+  python quantize.py --bits 1 --schedule '{"500": 3, "1000": 2}'
+      to 1 bit, by way of 3 until step 500 and 2 until step 1000
   python quantize.py --bits 2 --rules '{"*embedding*": 4, "encoder*": {"bits": 1}}'
       embeddings to 4 bits, the encoder to 1, all else to 2
 
@@ -41,6 +43,8 @@ def parse_arguments(arguments=None):
     add("--data", help="demo, tfds:NAME or a folder (what the model was trained on)")
     add("--bits", type=int, default=3, help="bit planes, 1 to 8 (%(default)s)")
     add("--rules", help="JSON object, or a file of one: pattern of weights to bits or settings")
+    add("--schedule", help="JSON object, or a file of one: bits until an optimizer step, null for "
+        "float")  # fmt: skip
     add("--every", type=int, default=100, help="steps between two solves (%(default)s)")
     add(
         "--latent",
@@ -64,8 +68,9 @@ def main(arguments=None):
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
-    rules = read_rules(options.rules)
-    check_quantization(run.model, options, rules)
+    rules = read_object("rules", options.rules)
+    schedule = read_schedule(options.schedule)
+    check_quantization(run.model, options, rules, schedule)
     sentences = corpus.load_corpus(options.data or run.data)
     folder = Path(options.output or default_output(options))
     open_folder(folder, run, options)
@@ -73,7 +78,7 @@ def main(arguments=None):
     if options.is_float:
         train_float(folder, run, sentences, options)
     else:
-        quantize_run(folder, run, sentences, options, rules)
+        quantize_run(folder, run, sentences, options, rules, schedule)
     result = evaluation.evaluate(run.model, run.vocabularies, sentences.test)
     save_result(folder, weights, result, options)
     print(f"test set: {result}")
@@ -85,35 +90,51 @@ def default_output(options):
     return f"{options.source}-{kind}"
 
 
-def read_rules(text):
-    """The rules of a JSON object, given as text or as the path of a file."""
+def read_object(name, text):
+    """The JSON object given as text or as the path of a file, or None.
+
+    name: of the option, for errors.
+    """
     if text is None:
         return None
     try:
-        rules = json.loads(Path(text).read_text() if os.path.isfile(text) else text)
+        value = json.loads(Path(text).read_text() if os.path.isfile(text) else text)
     except ValueError as error:
-        raise UserError(f"`rules` must be a JSON object or a file of one: {error}") from None
-    if not isinstance(rules, dict):
-        raise UserError(f"`rules` must be a JSON object. Received: {text}")
-    return rules
+        raise UserError(f"`{name}` must be a JSON object or a file of one: {error}") from None
+    if not isinstance(value, dict):
+        raise UserError(f"`{name}` must be a JSON object. Received: {text}")
+    return value
 
 
-def check_quantization(model, options, rules):
+def read_schedule(text):
+    """The schedule of a JSON object, whose steps are strings."""
+    schedule = read_object("schedule", text)
+    if schedule is None:
+        return None
+    try:
+        return {int(step): change for step, change in schedule.items()}
+    except ValueError as error:
+        raise UserError(f"`schedule` must have optimizer steps as its keys: {error}") from None
+
+
+def check_quantization(model, options, rules, schedule):
     """Raises UserError, before any work, where bcq_tf would refuse the settings."""
     if options.epochs < 0:
         raise UserError(f"`epochs` must not be negative. Received: epochs={options.epochs}")
+    if schedule and not options.epochs:
+        raise UserError("`schedule` needs training. Received: epochs=0")
     try:
-        make_callback(None, options, rules)
-        bcq_tf.select(model, rules=rules)
+        make_callback(None, options, rules, schedule).check(model)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
 
 
-def make_callback(path, options, rules):
+def make_callback(path, options, rules, schedule):
     return bcq_tf.BCQCallback(
         path,
         options.bits,
         rules=rules,
+        schedule=schedule,
         every_n_steps=options.every,
         latent=options.latent,
         group_size=options.group_size,
@@ -138,11 +159,11 @@ def open_folder(folder, run, options):
     checkpoint.write_json(path, settings)
 
 
-def quantize_run(folder, run, sentences, options, rules):
+def quantize_run(folder, run, sentences, options, rules, schedule):
     """Makes the quantized file, with or without training; the run's model computes from it."""
     path = folder / MODEL_FILE
     if options.epochs:
-        callback = make_callback(path, options, rules)
+        callback = make_callback(path, options, rules, schedule)
         fit_run(folder, run, sentences, options.epochs, falling_rate(options), [callback])
     else:
         bcq_tf.quantize_model(

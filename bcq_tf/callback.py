@@ -8,15 +8,17 @@ import keras
 import numpy as np
 
 from bcq_tf import file
-from bcq_tf._keras import MonitorCallback, callbacks_of_this_fit, print_message, sync_variables
+from bcq_tf._keras import MonitorCallback, print_message, sync_variables
 from bcq_tf.checkpoints import BestFiles
 from bcq_tf.config import BCQConfig, check_choice, check_integer
 from bcq_tf.conversion import put_tensors
 from bcq_tf.latent import BACKENDS, train_latent
 from bcq_tf.model_table import read_table
+from bcq_tf.neighbours import check_neighbours
 from bcq_tf.quantizer import ModelQuantizer
 from bcq_tf.report import Report
 from bcq_tf.schedule import check_phases, make_phases, phase_at
+from bcq_tf.selection import select
 
 
 class BCQCallback(MonitorCallback):
@@ -101,8 +103,12 @@ class BCQCallback(MonitorCallback):
         """The `Report` of the best epoch so far, None before one."""
         return None if self._best is None else Report.of(*self._best)
 
+    def check(self, model) -> None:
+        """Raises ValueError, as `fit` would, where the rules or the schedule do not fit `model`."""
+        check_phases(self._phases, select(model, self.config, self.rules))
+
     def on_train_begin(self, logs=None):
-        _check_neighbours(self)
+        check_neighbours(self)
         self._quantizer = ModelQuantizer(self.model, self.config, self.rules)
         self._plan = self._quantizer.plan
         check_phases(self._phases, self._plan)
@@ -288,23 +294,6 @@ def _uses_ema(optimizer) -> bool:
 def _is_chief(model) -> bool:
     strategy = getattr(model, "distribute_strategy", None)
     return strategy is None or strategy.extended.should_checkpoint
-
-
-def _check_neighbours(callback: BCQCallback) -> None:
-    neighbours = callbacks_of_this_fit(callback)
-    for other in neighbours:
-        if isinstance(other, keras.callbacks.SwapEMAWeights):
-            raise ValueError(
-                "`callbacks` must not hold SwapEMAWeights beside BCQCallback, since both exchange "
-                "the weights for a validation. Use the optimizer's `use_ema=True` alone: the "
-                "average is quantized when training ends. Received: SwapEMAWeights"
-            )
-    for other in neighbours[neighbours.index(callback) + 1 :] if neighbours else []:
-        if getattr(other, "restore_best_weights", False):
-            raise ValueError(
-                f"`callbacks` must have BCQCallback after {type(other).__name__}, whose restored "
-                "weights would undo the quantized ones. Received: BCQCallback before it"
-            )
 
 
 def _check_latent(latent) -> None:

@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "bcq_tf.layer_views": "keras _keras matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
     "bcq_tf.schedule": "config selection",
+    "bcq_tf.neighbours": "keras _keras",
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file layer_views model_table "
     "report",
     "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
@@ -71,7 +72,7 @@ MAY_IMPORT = {
     "bcq_tf.latent.on_tensorflow": f"{BASE} tensorflow latent selection",
     "bcq_tf.latent.on_jax": f"{BASE} keras jax latent selection",
     "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
-    "quantizer report schedule",
+    "neighbours quantizer report schedule selection",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
     "legacy_file model_table native ops pack_report report solvers strict_json tables embeddings "
     "packing",

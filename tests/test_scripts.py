@@ -57,7 +57,7 @@ def run_quantize(pretrained, output, *arguments):
     "arguments",
     [
         ["--epochs", "2", "--every", "3"],
-        ["--epochs", "2", "--no-latent", "--every", "5"],
+        ["--epochs", "2", "--no-latent", "--every", "5", "--schedule", '{"3": 4}'],
         ["--epochs", "0"],
         ["--epochs", "0", "--solver", "uniform", "--group-size", "32"],
     ],
@@ -185,6 +185,11 @@ def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
         (["--rules", "{nonsense"], "`rules` must be a JSON object or a file of one"),
         (["--rules", "[1]"], r"`rules` must be a JSON object. Received: \[1\]"),
         (["--rules", '{"nothing*": 2}'], "`rules` must have patterns that match"),
+        (["--schedule", "{nonsense"], "`schedule` must be a JSON object or a file of one"),
+        (["--schedule", '{"x": 2}'], "`schedule` must have optimizer steps as its keys: .*'x'"),
+        (["--schedule", '{"5": 9}'], "`bits` must be an integer .*`schedule`, until step 5"),
+        (["--schedule", '{"5": {"nothing*": 3}}'], "`schedule` must have patterns that match"),
+        (["--schedule", '{"5": 3}', "--epochs", "0"], "`schedule` needs training"),
         (["--data", "no/such/folder"], "no/such/folder"),
     ],
 )
