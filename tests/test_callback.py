@@ -13,7 +13,7 @@ from bcq_tf.embeddings import quantize_uniform
 from bcq_tf.layers import QuantEmbedding
 from bcq_tf.quantizer import ModelQuantizer
 
-from .backends import only_on
+from .backends import assert_passes_on_jax, only_on
 from .models import compiled_mlp, mlp, regression_data
 
 BATCH = 16  # 4 steps an epoch
@@ -373,3 +373,8 @@ def test_an_unknown_field_in_the_path_is_named(tmp_path):
     with pytest.raises(ValueError, match="`filepath` may hold the fields .*val_bleu"):
         fit(compiled_mlp(), [BCQCallback(tmp_path / "{val_bleu}.bcq.npy", rules=RULES)])
     assert os.listdir(tmp_path) == []
+
+
+@only_on("tensorflow")
+def test_all_this_holds_on_jax():
+    assert_passes_on_jax("test_callback")

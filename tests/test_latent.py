@@ -13,7 +13,7 @@ from bcq_tf.latent import train_latent
 from bcq_tf.latent.projection import levels
 from bcq_tf.quantizer import ModelQuantizer
 
-from .backends import only_on
+from .backends import assert_passes_on_jax, only_on
 from .models import compiled_mlp, mlp, regression_data
 
 BATCH = 16
@@ -298,3 +298,8 @@ def test_a_fit_after_an_interrupted_one_trains_plainly():
     for each in (model, untouched):
         each.fit(x, y, BATCH, shuffle=False, verbose=0)
     assert_same_weights(model, untouched, rtol=0, atol=0)
+
+
+@only_on("tensorflow")
+def test_all_this_holds_on_jax():
+    assert_passes_on_jax("test_latent", "test_latent_on_jax")

@@ -8,6 +8,7 @@ import bcq_tf
 from bcq_tf import BCQCallback
 from bcq_tf.schedule import check_phases, make_phases, phase_at
 
+from .backends import assert_passes_on_jax, only_on
 from .models import compiled_mlp
 from .test_callback import RULES, Spy, fit
 
@@ -142,3 +143,8 @@ def test_a_run_that_starts_again_goes_on_in_its_phase(tmp_path):
     again = keras.callbacks.BackupAndRestore(backup)
     fit(compiled_mlp(), [again, spy, BCQCallback(bits=1, **options)], validation_batch_size=64)
     assert spy.seen == [{"hidden": 1, "output": 1}]
+
+
+@only_on("tensorflow")
+def test_all_this_holds_on_jax():
+    assert_passes_on_jax("test_schedule")
