@@ -63,10 +63,8 @@ def planned_runs(options):
             for bits in BITS:
                 folder = base / f"{way} {bits} bit"
                 yield "quantize.py", folder, [*common, "--bits", str(bits), *flags]
-        common += ["--dropout", "0"]
-        yield "quantize.py", base / "float on, no dropout", [*common, "--float"]
         folder = base / "latent 1 bit, no dropout"
-        yield "quantize.py", folder, [*common, "--bits", "1", "--latent"]
+        yield "quantize.py", folder, [*common, "--bits", "1", "--latent", "--dropout", "0"]
 
 
 def run_all(runs, jobs):
