@@ -88,7 +88,6 @@ class BCQCallback(MonitorCallback):
         super().__init__(monitor=monitor, mode=mode)
         self.config = BCQConfig(bits, group_size, offset, solver)
         self.rules = rules
-        self.schedule = schedule
         self.every_n_steps = every_n_steps
         self.latent = latent
         self.effort = effort

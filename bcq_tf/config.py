@@ -80,9 +80,14 @@ class Rule:
         if self.axes is not None:
             object.__setattr__(self, "axes", _check_axes(self.axes))
 
-    def matches(self, path: str) -> bool:
-        """Whether this rule speaks of the weight at `path`."""
-        return fnmatch.fnmatchcase(path, self.pattern)
+    def matches(self, *paths: str) -> bool:
+        """Whether this rule speaks of the weight that has one of these paths."""
+        return matches(self.pattern, *paths)
+
+
+def matches(pattern: str, *paths: str) -> bool:
+    """Whether a shell-style pattern matches one of the paths; case matters."""
+    return any(fnmatch.fnmatchcase(path, pattern) for path in paths)
 
 
 def make_rules(rules, default: BCQConfig) -> tuple[Rule, ...]:

@@ -109,12 +109,11 @@ class ModelQuantizer:
 
     def tensors(self) -> dict[str, BinaryCodes | np.ndarray]:
         """Every weight of the model by the name it has in a file: codes, or the float array."""
-        weights = sorted((*self.plan.chosen, *self.plan.skipped), key=lambda w: w.position)
         return {
             make_name(w.position, w.path): self.codes[w.position]
             if isinstance(w, Chosen)
             else as_array(w.variable)
-            for w in weights
+            for w in self.plan.weights
         }
 
     def settings(self) -> dict:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 from collections.abc import Mapping
 
-from bcq_tf.config import check_bits, check_integer
+from bcq_tf.config import check_bits, check_integer, matches
 from bcq_tf.selection import Chosen, Plan, Skipped
 
 
@@ -25,16 +24,11 @@ class Phase:
 
     def apply(self, plan: Plan) -> Plan:
         """What becomes of `plan` in this phase. No weight has fewer bits than there."""
-        decided = [*(self._decide(weight) for weight in plan.chosen), *plan.skipped]
-        decided.sort(key=lambda weight: weight.position)
-        return Plan(
-            tuple(weight for weight in decided if isinstance(weight, Chosen)),
-            tuple(weight for weight in decided if isinstance(weight, Skipped)),
-        )
+        return Plan.of(self._decide(weight) for weight in plan.weights)
 
-    def _decide(self, weight: Chosen) -> Chosen | Skipped:
-        found = [bits for pattern, bits in self.changes if _matches(weight, pattern)]
-        if not found:
+    def _decide(self, weight: Chosen | Skipped) -> Chosen | Skipped:
+        found = [bits for pattern, bits in self.changes if _matches(pattern, weight)]
+        if not found or isinstance(weight, Skipped):
             return weight
         if found[0] is None:
             reason = f"float until step {self.until}"
@@ -47,9 +41,9 @@ def make_phases(schedule) -> tuple[Phase, ...]:
     """Normalises what users write as a schedule.
 
     Args:
-        schedule: None, or a mapping {step: change}: until that optimizer step, from the one before
-            it on, the change holds. A change is a number of bits for every weight, None (every
-            weight stays float), or a mapping of patterns on a weight's path to these.
+        schedule: None, or a mapping {step: change}: the change holds until that optimizer step,
+            from the step of the change before it. A change is a number of bits for every weight,
+            None (every weight stays float), or a mapping of patterns on a weight's path to these.
 
     Returns:
         The phases in the order of their steps.
@@ -75,7 +69,7 @@ def check_phases(phases: tuple[Phase, ...], plan: Plan) -> None:
     """Raises ValueError where a pattern matches no weight that is quantized at the end."""
     for phase in phases:
         for pattern, _ in phase.changes:
-            if not any(_matches(weight, pattern) for weight in plan.chosen):
+            if not any(_matches(pattern, weight) for weight in plan.chosen):
                 paths = ", ".join(weight.path for weight in plan.chosen[:3])
                 raise ValueError(
                     "`schedule` must have patterns that match the path of a quantized weight. "
@@ -91,5 +85,5 @@ def _make_changes(step: int, change) -> tuple[tuple[str, int | None], ...]:
         raise ValueError(f"{error} (`schedule`, until step {step})") from None
 
 
-def _matches(weight: Chosen, pattern: str) -> bool:
-    return any(fnmatch.fnmatchcase(p, pattern) for p in (weight.path, weight.variable.path))
+def _matches(pattern: str, weight: Chosen | Skipped) -> bool:
+    return matches(pattern, weight.variable.path, weight.path)

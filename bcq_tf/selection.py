@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Iterable
 
 import keras
 
@@ -62,6 +63,20 @@ class Plan:
     chosen: tuple[Chosen, ...]
     skipped: tuple[Skipped, ...]
 
+    @classmethod
+    def of(cls, weights: Iterable[Chosen | Skipped]) -> Plan:
+        """The plan of a model's weights, given in the order of `model.weights`."""
+        weights = tuple(weights)
+        return cls(
+            tuple(weight for weight in weights if isinstance(weight, Chosen)),
+            tuple(weight for weight in weights if isinstance(weight, Skipped)),
+        )
+
+    @property
+    def weights(self) -> list[Chosen | Skipped]:
+        """All of them, in the order of `model.weights`."""
+        return sorted((*self.chosen, *self.skipped), key=lambda weight: weight.position)
+
 
 def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
     """Decides for each weight of a model whether it is quantized, and how.
@@ -98,11 +113,7 @@ def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
     labels = unique_labels([variable.path for variable in model.weights])
     _check_rules(rules, model.weights, labels)
     weights = zip(model.weights, labels, view_weights(model), strict=True)
-    decided = [_decide(i, *weight, rules, config) for i, weight in enumerate(weights)]
-    return Plan(
-        tuple(weight for weight in decided if isinstance(weight, Chosen)),
-        tuple(weight for weight in decided if isinstance(weight, Skipped)),
-    )
+    return Plan.of(_decide(i, *weight, rules, config) for i, weight in enumerate(weights))
 
 
 def unique_labels(paths: list[str]) -> list[str]:
@@ -160,7 +171,7 @@ def _view_by_axes(variable, label: str, view, rule: Rule) -> MatrixView:
 
 
 def _first_match(rules: tuple[Rule, ...], path: str, label: str) -> Rule | None:
-    return next((rule for rule in rules if rule.matches(path) or rule.matches(label)), None)
+    return next((rule for rule in rules if rule.matches(path, label)), None)
 
 
 def _check_built(model) -> None:
@@ -176,7 +187,7 @@ def _check_built(model) -> None:
 
 def _check_rules(rules: tuple[Rule, ...], weights, labels: list[str]) -> None:
     for rule in rules:
-        if any(map(rule.matches, [*labels, *(variable.path for variable in weights)])):
+        if rule.matches(*labels, *(variable.path for variable in weights)):
             continue
         close = difflib.get_close_matches(rule.pattern.replace("*", ""), labels, cutoff=0.3)
         raise ValueError(
