@@ -230,13 +230,14 @@ class BCQCallback(MonitorCallback):
         self._keep(epoch, logs, value)
 
     def _keep(self, epoch: int, logs, value: float | None) -> None:
-        metadata = self._quantizer.metadata() | {
+        tensors, metadata = self._quantizer.contents()
+        metadata |= {
             "monitor": self.monitor,
             "value": value,
             "epoch": epoch,
             "step": self._last_step,
         }
-        self._best = self._quantizer.tensors(), metadata
+        self._best = tensors, metadata
         if self._files.template is None or not _is_chief(self.model):
             return
         path = self._files.save(*self._best, epoch, logs)

@@ -22,7 +22,9 @@ from bcq_tf.layers.swap import (
 )
 from bcq_tf.layers.weights import CODES, weight_of
 from bcq_tf.matrix_view import MatrixView
-from bcq_tf.model_table import Entry, check_model, read_file_table
+from bcq_tf.model_contents import ModelContents
+from bcq_tf.model_match import match_model
+from bcq_tf.model_table import Entry
 from bcq_tf.ops.matmul import PRECISIONS
 from bcq_tf.pack_report import PackReport
 from bcq_tf.selection import unique_labels
@@ -56,10 +58,33 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
             model has packed layers other than embeddings. The model is unchanged then.
         FileFormatError, OSError: the file is damaged or cannot be read.
     """
+    if isinstance(codes, Mapping) and not hasattr(codes, "metadata"):
+        _check(model, precision)
+        return _pack(model, _pairs_by_path(model, codes), precision, trainable_scales)
+    contents = ModelContents.of_file(codes if isinstance(codes, Mapping) else file.read(codes))
+    report = pack_contents(model, contents, precision, trainable_scales)
+    contents.restore_state(model)
+    return report
+
+
+def pack_contents(
+    model, contents: ModelContents, precision: str = "exact", trainable_scales: bool = False
+) -> PackReport:
+    """`pack_model` with the weights of a file, without its state; the model's may be deferred."""
+    _check(model, precision)
+    entries = match_model(model, contents.entries)
+    pairs = list(zip(entries, model.weights, strict=True))
+    return _pack(model, pairs, precision, trainable_scales)
+
+
+def _check(model, precision: str) -> None:
     check_choice("precision", precision, PRECISIONS)
     check_float_model(model)
-    entries = _entries(model, codes)
-    plan = _plan(model, entries, trainable_scales)
+
+
+def _pack(model, pairs: list, precision: str, trainable_scales: bool) -> PackReport:
+    # pairs: (entry, variable) of weights of the model.
+    plan = _plan(model, pairs, trainable_scales)
     _pack_layers(plan, precision)
     for entry, variable in plan.floats:
         initialize(variable, entry.value())
@@ -127,17 +152,7 @@ def check_float_model(model) -> None:
     check_products_float(model)
 
 
-def _entries(model, codes) -> list[tuple[Entry, object]]:
-    # What the codes say of each weight of the model that they speak of, with its variable.
-    if isinstance(codes, Mapping) and not hasattr(codes, "metadata"):
-        return _entries_by_path(model, codes)
-    opened = codes if isinstance(codes, Mapping) else file.read(codes)
-    entries = read_file_table(opened)
-    check_model(model, entries)
-    return list(zip(entries, model.weights, strict=True))
-
-
-def _entries_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
+def _pairs_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
     labels = unique_labels([variable.path for variable in model.weights])
     unknown = [path for path in codes if path not in labels]
     if unknown or not codes:
@@ -160,7 +175,7 @@ def _entries_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
                 f"`codes` must have the shape of the weight, {wanted}. "
                 f"Received: {list(codes[label].shape)} (weight '{label}')"
             )
-        entry = Entry(position, label, codes[label], view, None, None)
+        entry = Entry(position, label, None, codes[label], view, None, None)
         found.append((entry, model.weights[position]))
     return found
 

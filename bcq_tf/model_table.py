@@ -1,7 +1,8 @@
 """What a file's names and metadata say of a model's weights: `read_table`.
 
-A weight's name in a file is "POSITION:PATH": its index in `model.weights`, which is the key, since
-layer names differ from process to process, and its path, a label.
+A weight's name in a file is "POSITION:PATH": its index in `model.weights` and its path, a label,
+since layer names differ from process to process. The metadata's "places" say where in the model
+each stands, see `bcq_tf._keras.weight_places`. Other tensors are those of `ModelState`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import re
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.file import FileFormatError, QuantizedFile
+from bcq_tf.file import FileFormatError
 from bcq_tf.matrix_view import MatrixView
 
-_MOST_SHOWN = 3
+STATE_FIELDS = ("states", "assets")
+"""Where the metadata have the tables of `bcq_tf.model_state.ModelState`."""
+
 _NAME = re.compile(r"(0|[1-9]\d{0,8}):(.*)", re.DOTALL)
 
 
@@ -27,6 +30,7 @@ class Entry:
     Args:
         position: its index in `model.weights`.
         path: its label.
+        place: where in the model it stands; None where the file does not say.
         tensor: `BinaryCodes`, or the array of a weight that stayed float.
         view: how the weight is seen as the codes' matrix; None for an array.
         error: relative squared error of the codes when they were solved; None for an array.
@@ -35,6 +39,7 @@ class Entry:
 
     position: int
     path: str
+    place: str | None
     tensor: BinaryCodes | np.ndarray
     view: MatrixView | None
     error: float | None
@@ -71,47 +76,36 @@ def read_table(tensors, metadata: dict) -> list[Entry]:
     lines, skipped = metadata.get("weights"), metadata.get("skipped")
     if not isinstance(lines, dict) or not isinstance(skipped, dict):
         raise FileFormatError("its metadata have no table of a model's weights")
-    reasons = _reasons(skipped)
-    entries = [_entry(name, tensor, lines, reasons) for name, tensor in tensors.items()]
+    reasons, others = _reasons(skipped), _state_names(metadata)
+    entries = [
+        _entry(name, tensor, lines, reasons)
+        for name, tensor in tensors.items()
+        if name not in others
+    ]
     entries.sort(key=lambda entry: entry.position)
     if [entry.position for entry in entries] != list(range(len(entries))):
         raise FileFormatError(f"the positions of its weights are not 0 to {len(entries) - 1}")
-    return entries
+    return _placed(entries, metadata.get("places"))
 
 
-def read_file_table(opened: QuantizedFile) -> list[Entry]:
-    """`read_table` of a file; its errors name it."""
-    try:
-        return read_table(opened, opened.metadata)
-    except FileFormatError as error:
-        raise FileFormatError(f"{opened.path}: {error}") from None
+def _state_names(metadata: dict) -> set[str]:
+    # Of the tensors that the tables of `STATE_FIELDS` speak of, rightly or not.
+    tables = [metadata.get(field) for field in STATE_FIELDS]
+    kept = [each for table in tables if isinstance(table, dict) for each in table.values()]
+    values = [value for each in kept if isinstance(each, dict) for value in each.values()]
+    return {value for value in values if isinstance(value, str)}
 
 
-def check_model(model, entries: list[Entry]) -> None:
-    """Raises ValueError where a file's weights are not those of the model; lists what differs."""
-    variables = model.weights
-    differing = [
-        f"weight {entry.position} is {list(variable.shape)} ({variable.path!r}), "
-        f"in the file {list(entry.shape)} ({entry.path!r})"
-        for entry, variable in zip(entries, variables, strict=False)
-        if tuple(variable.shape) != entry.shape or not _same_name(variable.path, entry.path)
+def _placed(entries: list[Entry], places) -> list[Entry]:
+    if places is None:
+        return entries
+    legal = isinstance(places, list) and all(isinstance(place, str) for place in places)
+    if not legal or len(places) != len(entries) or len(set(places)) != len(places):
+        raise FileFormatError("its list of the places of weights is not one")
+    return [
+        dataclasses.replace(entry, place=place)
+        for entry, place in zip(entries, places, strict=True)
     ]
-    if len(variables) != len(entries):
-        longer = variables[len(entries) :] or entries[len(variables) :]
-        paths = ", ".join(repr(weight.path) for weight in longer[:_MOST_SHOWN])
-        differing.append(f"it has {len(variables)} weights, the file {len(entries)}: {paths}")
-    if differing:
-        more = len(differing) - _MOST_SHOWN
-        raise ValueError(
-            "`model` must be of the architecture that the file was made from. Received: "
-            + "; ".join(differing[:_MOST_SHOWN])
-            + (f"; and {more} more" if more > 0 else "")
-        )
-
-
-def _same_name(path: str, other: str) -> bool:
-    # Names of layers differ from process to process, those of their weights do not.
-    return path.rpartition("/")[2] == other.partition("#")[0].rpartition("/")[2]
 
 
 def _reasons(skipped: dict) -> dict[int, str]:
@@ -129,7 +123,7 @@ def _entry(name: str, tensor, lines: dict, reasons: dict[int, str]) -> Entry:
         raise FileFormatError(f"the name {name!r} is not one of a model's weight")
     position, path = int(match[1]), match[2]
     if isinstance(tensor, np.ndarray):
-        return Entry(position, path, tensor, None, None, reasons.get(position, "unknown"))
+        return Entry(position, path, None, tensor, None, None, reasons.get(position, "unknown"))
     if not isinstance(tensor, BinaryCodes):
         raise FileFormatError(f"{type(tensor).__name__} of {name!r} are not codes of a model")
     line = lines.get(str(position))
@@ -139,4 +133,4 @@ def _entry(name: str, tensor, lines: dict, reasons: dict[int, str]) -> Entry:
         raise FileFormatError(f"its table of weights is wrong at {name!r}: {problem}") from None
     if view.matrix_shape != tensor.shape or not math.isfinite(error):
         raise FileFormatError(f"its table of weights contradicts the codes of {name!r}")
-    return Entry(position, path, tensor, view, error, None)
+    return Entry(position, path, None, tensor, view, error, None)

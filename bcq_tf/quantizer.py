@@ -6,11 +6,13 @@ import keras
 import numpy as np
 
 from bcq_tf import file
-from bcq_tf._keras import as_array, assign_rows, serialized_model
+from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
 from bcq_tf.layer_views import PACKED
-from bcq_tf.model_table import Entry, check_model, make_name
+from bcq_tf.model_match import match_model
+from bcq_tf.model_state import ModelState
+from bcq_tf.model_table import Entry, make_name
 from bcq_tf.report import Report
 from bcq_tf.selection import Chosen, Plan, select
 from bcq_tf.solvers import quantize
@@ -107,14 +109,23 @@ class ModelQuantizer:
         sizes = sum(int(np.prod(w.view.shape)) for w in self.plan.chosen)
         return 8 * sum(codes.nbytes for codes in self.codes.values()) / sizes if sizes else 0.0
 
-    def tensors(self) -> dict[str, BinaryCodes | np.ndarray]:
-        """Every weight of the model by the name it has in a file: codes, or the float array."""
-        return {
+    def contents(self) -> tuple[dict[str, BinaryCodes | np.ndarray], dict]:
+        """What a file holds of the model as it now is.
+
+        Returns:
+            tensors: every weight by the name that it has in a file, codes or the float array, and
+                the arrays of the model's state.
+            metadata: see `bcq_tf.model_table`: the settings, the error of each weight, where the
+                weights stand, the state, and the model's Keras config, None where it has none.
+        """
+        tensors = {
             make_name(w.position, w.path): self.codes[w.position]
             if isinstance(w, Chosen)
             else as_array(w.variable)
             for w in self.plan.weights
         }
+        arrays, tables = ModelState.of(self.model).to_file()
+        return tensors | arrays, self._table() | tables
 
     def settings(self) -> dict:
         """What was asked for: the "config", the "weights" by position, those "skipped" by reason.
@@ -135,27 +146,29 @@ class ModelQuantizer:
     def has_packed(self, entries: list[Entry]) -> bool:
         """Whether a file's weights have the shapes of the model's, and its packed codes."""
         try:
-            check_model(self.model, entries)
+            entries = match_model(self.model, entries)
         except ValueError:
             return False
         codes = [w for w in self.plan.skipped if w.reason == PACKED and not w.variable.trainable]
         return all(np.array_equal(as_array(w.variable), entries[w.position].value()) for w in codes)
 
-    def metadata(self) -> dict:
-        """What a file says of the weights, see `bcq_tf.model_table`: the settings, the error of
-        each weight, and the model's Keras config, None where it has none."""
-        metadata = self.settings() | {"model": serialized_model(self.model)}
+    def _table(self) -> dict:
+        table = self.settings() | {
+            "places": weight_places(self.model),
+            "model": serialized_model(self.model),
+        }
         for position, error in self.errors.items():
-            metadata["weights"][str(position)]["error"] = float(f"{error:.4g}")
-        return metadata
+            table["weights"][str(position)]["error"] = float(f"{error:.4g}")
+        return table
 
     def save(self, path, **metadata) -> int:
-        """Writes every weight to a `.bcq.npy` file; returns its size in bytes."""
-        return file.save(path, self.tensors(), self.metadata() | metadata)
+        """Writes the model to a `.bcq.npy` file; returns its size in bytes."""
+        tensors, own = self.contents()
+        return file.save(path, tensors, own | metadata)
 
     def report(self) -> Report:
         """What was chosen, what was skipped and why, with errors and sizes."""
-        return Report.of(self.tensors(), self.metadata())
+        return Report.of(*self.contents())
 
 
 def quantize_model(

@@ -45,7 +45,7 @@ def test_a_walk_meets_weights_in_the_order_of_the_model(model):
 def test_paths_lead_to_every_layer(model):
     found = _keras.layers_by_path(model)
     assert found[""] is model
-    assert found["/layers/1/layers/0"] is model.get_layer("shared")
+    assert found["/layers/#1/layers/shared"] is model.get_layer("shared")
     paths = {layer.name: path for path, layer in found.items()}
     assert paths["forward_lstm"] == f"{paths['bidirectional']}/forward_layer"
     inputs = [x for x in _keras.walk_layers(model) if isinstance(x, layers.InputLayer)]

@@ -13,7 +13,7 @@ from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.cli.parser import add_import
 from bcq_tf.legacy_file import LegacyWeight, is_legacy
-from bcq_tf.model_table import check_model, describes_model, read_table
+from bcq_tf.model_table import describes_model, read_table
 from bcq_tf.report import Report
 from bcq_tf.tables import as_text, table, times
 
@@ -176,19 +176,21 @@ def _measured(report: Report, opened, model, path: str) -> Report:
     # The report with errors against the weights of `model`.
     import keras
 
+    from bcq_tf.model_match import match_model
     from bcq_tf.solvers.error import relative_error
 
-    entries = read_table(opened, opened.metadata)
     with blaming_input(f"'{path}'"):
-        check_model(model, entries)
-        errors = [
-            relative_error(entry.view.to_matrix(keras.ops.convert_to_numpy(variable)), entry.tensor)
-            for entry, variable in zip(entries, model.weights, strict=True)
-            if entry.view is not None
-        ]
+        entries = match_model(model, read_table(opened, opened.metadata))
+    pairs = [pair for pair in zip(entries, model.weights, strict=True) if pair[0].view is not None]
+    errors = {
+        entry.position: relative_error(
+            entry.view.to_matrix(keras.ops.convert_to_numpy(variable)), entry.tensor
+        )
+        for entry, variable in pairs
+    }
     chosen = [
-        dataclasses.replace(weight, error=error)
-        for weight, error in zip(report.chosen, errors, strict=True)
+        dataclasses.replace(weight, error=errors[position])
+        for weight, position in zip(report.chosen, sorted(errors), strict=True)
     ]
     return dataclasses.replace(report, chosen=tuple(chosen))
 

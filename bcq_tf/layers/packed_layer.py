@@ -141,7 +141,7 @@ class PackedLayer:
         self.assign_codes(name, codes)
         if bias is not None:
             initialize(self.bias, bias)
-        initialize_rest(self, made)
+        initialize_rest(made)
 
     def product(self, x, name: str):
         """x [..., C] times the packed weight `name`, as a matrix [R, C]: [..., R]."""

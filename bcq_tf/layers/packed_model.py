@@ -13,8 +13,10 @@ from bcq_tf._keras import (
     layers_by_path,
     own_variables,
     register_name,
+    saves_as_h5,
     serialized_model,
     sublayers,
+    unpickled_model,
     walk_layers,
 )
 from bcq_tf.layers.packed_classes import float_classes
@@ -27,6 +29,7 @@ _FLOATS = ("scales", "offset", "codebooks")  # the parts of codes that may train
 _INSTEAD = (
     "or keep the .bcq.npy file and load it with bcq_tf.load_model(path, model=...). Received: model"
 )
+_NOT_H5 = "`filepath` must end in '.keras' for a packed model, h5 keeps no codes. Received: '{}'"
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -49,8 +52,10 @@ class PackedModel:
         """The float model's present config, and how its layers are packed.
 
         Raises:
-            ValueError: the model cannot be made from its config.
+            ValueError: the model cannot be made from its config, or is saved as .h5.
         """
+        if saves_as_h5():
+            raise ValueError(_NOT_H5.format(self.name))
         packed = [layer for layer in walk_layers(self) if is_packed_in_place(layer)]
         with float_classes([*packed, *_packed_models(self)]):
             model = serialized_model(self)
@@ -68,13 +73,19 @@ class PackedModel:
         """A packed model; codes and other variables still have no values but the initial ones."""
         model, made = deferred_model(config["model"], custom_objects)
         _pack_again(model, config)
-        initialize_rest(model, made)
+        initialize_rest(made)
         return model
 
-    def save(self, *args, **kwargs):
+    def save(self, filepath, *args, **kwargs):
         """As `keras.Model.save`; what cannot be saved is found before the file is touched."""
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(_NOT_H5.format(filepath))
         self.get_config()
-        return super().save(*args, **kwargs)
+        return super().save(filepath, *args, **kwargs)
+
+    def __reduce__(self):
+        """Pickled by its `.keras` file, since the class has no name that pickle finds."""
+        return _unpickle, super().__reduce__()[1]
 
     def make_train_function(self, force=False):
         """Raises ValueError where codes are to train, or products from codes of fixed scales.
@@ -95,6 +106,10 @@ class PackedModel:
                 f"Received: model '{self.name}'"
             )
         return super().make_train_function(force)
+
+
+def _unpickle(file):
+    return unpickled_model(file)
 
 
 def pack_class(model) -> None:

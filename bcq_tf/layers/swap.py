@@ -19,7 +19,7 @@ def why_not_packed(layer, weight: PackedWeight | TableWeight) -> str | None:
         return f"layers of type {type(layer).__name__} compute from float weights"
     if base not in EMBEDDINGS and isinstance(weight, TableWeight):
         return f"layers of type {type(layer).__name__} compute products, which take binary codes"
-    for method in ("call", "build"):
+    for method in ("call", "build", "save_own_variables", "load_own_variables"):
         if getattr(type(layer), method) is not getattr(base, method):
             return f"its class {type(layer).__name__} has its own {method}"
     if layer.compute_dtype not in COMPUTE_DTYPES:

@@ -1,0 +1,80 @@
+"""The private names of Keras that the library needs, in one place."""
+
+from keras.src.callbacks.monitor_callback import MonitorCallback
+from keras.src.export.export_utils import get_input_signature as input_signature
+from keras.src.utils.io_utils import print_msg as print_message
+
+from bcq_tf._keras.deferred import (
+    deferred_model,
+    deferred_variables,
+    initialize,
+    initialize_rest,
+)
+from bcq_tf._keras.models import (
+    callbacks_of_this_fit,
+    forget_training,
+    register_name,
+    saves_as_h5,
+    serialized_model,
+    sync_variables,
+    unpickled_model,
+)
+from bcq_tf._keras.own_state import (
+    load_assets,
+    load_state,
+    restores_more,
+    save_assets,
+    save_state,
+    saves_more,
+)
+from bcq_tf._keras.structure import (
+    layers_by_path,
+    own_variables,
+    saveables_by_path,
+    sublayers,
+    walk_layers,
+    weight_places,
+)
+from bcq_tf._keras.variables import (
+    LostVariable,
+    as_array,
+    assign_rows,
+    remove_variable,
+    restore_variable,
+    unlocked,
+)
+
+__all__ = [
+    "LostVariable",
+    "MonitorCallback",
+    "as_array",
+    "assign_rows",
+    "callbacks_of_this_fit",
+    "deferred_model",
+    "deferred_variables",
+    "forget_training",
+    "initialize",
+    "initialize_rest",
+    "input_signature",
+    "layers_by_path",
+    "load_assets",
+    "load_state",
+    "own_variables",
+    "print_message",
+    "register_name",
+    "remove_variable",
+    "restore_variable",
+    "restores_more",
+    "save_assets",
+    "save_state",
+    "saveables_by_path",
+    "saves_as_h5",
+    "saves_more",
+    "serialized_model",
+    "sublayers",
+    "sync_variables",
+    "unlocked",
+    "unpickled_model",
+    "walk_layers",
+    "weight_places",
+]

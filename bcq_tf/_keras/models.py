@@ -1,0 +1,72 @@
+"""Models as Keras trains and serializes them."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import keras
+from keras.src.backend.common.global_state import get_global_attribute
+from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
+
+from bcq_tf._keras.variables import forget
+
+
+def callbacks_of_this_fit(callback) -> list:
+    """The list of callbacks that `callback`, called from it, stands in; empty where there is none.
+
+    A Keras callback is not told which others stand beside it, so this looks at the callers.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, keras.callbacks.CallbackList) and callback in caller.callbacks:
+            return list(caller.callbacks)
+        frame = frame.f_back
+    return []
+
+
+def serialized_model(model) -> dict | None:
+    """The Keras config that `keras.saving.deserialize_keras_object` takes, as JSON-able data.
+
+    None where the model has none: a subclassed model without `get_config`.
+    """
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        return json.loads(json.dumps(config, allow_nan=False))
+    except (NotImplementedError, TypeError, ValueError):
+        return None
+
+
+def forget_training(model) -> None:
+    """Makes the model as one not compiled; the optimizer and traced functions hold variables."""
+    functions = "train_function", "test_function", "predict_function"
+    for name in ("optimizer", "_compile_config", *functions):
+        if getattr(model, name, None) is not None:
+            forget(model, name)
+    model.compiled = False
+
+
+def register_name(cls: type, name: str) -> None:
+    """Makes Keras write `name`, of a registered class, into the files of instances of `cls`."""
+    GLOBAL_CUSTOM_NAMES[cls] = name
+
+
+def sync_variables(model) -> None:
+    """Makes the variables hold what training has made of them.
+
+    On JAX they lag behind while `fit` runs; after this, `fit` also sees what is assigned to them.
+    """
+    sync = getattr(model, "jax_state_sync", None)
+    if sync is not None:
+        sync()
+
+
+def saves_as_h5() -> bool:
+    """Whether Keras now writes a model in the format that it had before `.keras`."""
+    return bool(get_global_attribute("use_legacy_config", None))
+
+
+def unpickled_model(file):
+    """The model in a file object that `keras.Model.__reduce__` made."""
+    return keras.Model._unpickle_model(file)

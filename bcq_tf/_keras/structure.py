@@ -1,0 +1,133 @@
+"""What a model is made of, and where in it each part stands."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator
+
+import keras
+from keras.src.models.functional import Functional
+from keras.src.saving.keras_saveable import KerasSaveable
+from keras.src.utils.naming import to_snake_case
+
+
+def walk_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
+    """Yields `layer` and every layer inside it once, in the order of `layer.weights`."""
+    seen = set()
+
+    def walk(node):
+        if id(node) in seen:
+            return
+        seen.add(id(node))
+        yield node
+        for child in sublayers(node):
+            yield from walk(child)
+
+    return walk(layer)
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers directly inside `layer`, in the order of `layer.weights`."""
+    return layer._flatten_layers(include_self=False, recursive=False)
+
+
+def own_variables(layer: keras.layers.Layer) -> list:
+    """The variables that `layer` tracks itself; layers inside it may hold some of them too."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def layers_by_path(model) -> dict[str, keras.layers.Layer]:
+    """`model`, as "", and every layer inside it once, by the attributes that lead there.
+
+    Keras finds weights in files in this way. Unlike the order in which layers were made, paths are
+    the same in a model that is made from the config, whatever was done to this one since. Layers of
+    functional and sequential models are found by the name that they were given, or by their index,
+    as in "/layers/#2", where Keras named them with a number.
+    """
+    inside = {id(layer) for layer in walk_layers(model)}
+    return _by_path(model, lambda value: id(value) in inside)
+
+
+def saveables_by_path(model) -> dict[str, KerasSaveable]:
+    """`model`, as "", and all inside it that Keras saves, once, by the attributes that lead there.
+
+    Beside layers these are metrics and what a KerasHub task holds untracked, such as its tokenizer;
+    not optimizers and losses, nor the metrics that `compile` made.
+    """
+    return _by_path(model, lambda value: isinstance(value, _SAVED))
+
+
+def weight_places(model) -> list[str]:
+    """Where each of `model.weights` stands: the path of its layer, and the attribute there."""
+    places = {}
+    for path, layer in layers_by_path(model).items():
+        for index, variable in enumerate(own_variables(layer)):
+            place = f"{path}/{_attribute(layer, variable) or f'#{index}'}"
+            places.setdefault(id(variable), place)
+    # A layer that a class keeps out of its attributes has no path.
+    return [places.get(id(v), f"#{i}") for i, v in enumerate(model.weights)]
+
+
+_SAVED = keras.layers.Layer, keras.metrics.Metric
+_OF_TRAINER = frozenset({"optimizer", "_compile_metrics", "_compile_loss", "_loss_tracker"})
+
+
+def _by_path(model, belongs: Callable) -> dict:
+    found, seen = {}, {}  # by id, which another object may take when one is gone
+
+    def visit(value, path: str):
+        if not isinstance(value, (KerasSaveable, list, tuple, dict)) or id(value) in seen:
+            return
+        seen[id(value)] = value
+        if isinstance(value, KerasSaveable):
+            if not belongs(value):
+                return
+            found[path] = value
+            value = _attributes(value)
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, child in list(pairs):
+            visit(child, f"{path}/{name}")
+
+    visit(model, "")
+    return found
+
+
+def _attributes(saveable) -> dict:
+    # Those that may lead on, the layers of a graph first, as Keras saves them.
+    own = {name: value for name, value in sorted(vars(saveable).items()) if _is_own(name)}
+    if not isinstance(saveable, (Functional, keras.Sequential)):
+        return own
+    layers = {
+        f"#{i}" if _is_numbered(layer) else layer.name: layer
+        for i, layer in enumerate(saveable.layers)
+    }
+    return {"layers": layers} | own
+
+
+def _is_numbered(layer) -> bool:
+    # Whether Keras gave the layer its name: that of its class, with a number.
+    name = to_snake_case(getattr(layer, "_float_class", type(layer)).__name__)
+    return re.fullmatch(rf"{re.escape(name)}(_\d+)?", layer.name) is not None
+
+
+def _attribute(layer, variable) -> str | None:
+    # The attribute, or the place in a list or dict that is one, where the layer holds the variable.
+    for name, value in sorted(vars(layer).items()):
+        if value is variable:
+            return name
+        if _is_own(name) and isinstance(value, (list, tuple, dict)):
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                if item is variable:
+                    return f"{name}/{key}"
+    return None
+
+
+def _is_own(attribute: str) -> bool:
+    # Not one that Keras and TensorFlow have in every layer, such as lists in order of making.
+    return attribute not in _common_attributes() and not attribute.startswith("_self_unconditional")
+
+
+@functools.cache
+def _common_attributes() -> frozenset[str]:
+    return frozenset(vars(keras.layers.Layer(name="any"))) | _OF_TRAINER
