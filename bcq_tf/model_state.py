@@ -10,12 +10,13 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from bcq_tf._keras import (
+    has_assets,
+    holders_by_path,
     load_assets,
     load_state,
     restores_more,
     save_assets,
     save_state,
-    saveables_by_path,
     saves_more,
 )
 from bcq_tf.container import FileFormatError, short
@@ -24,11 +25,11 @@ from bcq_tf.model_table import STATE_FIELDS
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ModelState:
-    """What layers and metrics keep in a way of their own, and the files that they keep.
+    """What layers keep in a way of their own, and the files that they keep.
 
     Args:
-        states: {path in the model: {key: value}}, what a layer's or metric's `save_own_variables`
-            gives; a value is the position of a weight of the model, or an array.
+        states: {path in the model: {key: value}}, what a layer's `save_own_variables` gives; a
+            value is the position of a weight of the model, or an array.
         assets: {path in the model: {path of a file: uint8 [bytes]}}, what its `save_assets` writes:
             vocabularies, above all.
     """
@@ -41,15 +42,13 @@ class ModelState:
         """The present state of a built model."""
         positions = {id(variable): i for i, variable in enumerate(model.weights)}
         states, assets = {}, {}
-        for path, saveable in saveables_by_path(model).items():
-            if saves_more(saveable) and (kept := save_state(saveable)):
+        for path, layer in holders_by_path(model).items():
+            if saves_more(layer) and (kept := save_state(layer)):
                 states[path] = {
-                    key: positions.get(id(value), value)
-                    if id(value) in positions
-                    else np.array(value)
+                    key: positions[id(value)] if id(value) in positions else np.array(value)
                     for key, value in kept.items()
                 }
-            if files := save_assets(saveable):
+            if has_assets(layer) and (files := save_assets(layer)):
                 assets[path] = files
         return cls(states, assets)
 
@@ -95,28 +94,30 @@ class ModelState:
             weights: {position in the file: value} of the weights, made when asked for.
             assets: whether files are loaded too.
         """
-        present = saveables_by_path(model)
-        for path, saveable in present.items():
+        layers = holders_by_path(model)
+        for path, layer in layers.items():
             if path in self.states:
-                load_state(saveable, {
-                    key: weights[value] if isinstance(value, int) else value
-                    for key, value in self.states[path].items()
-                })  # fmt: skip
-            elif restores_more(saveable):
-                load_state(saveable, save_state(saveable))
-            if assets and path in self.assets:
-                load_assets(saveable, self.assets[path])
-        self._warn_of_missing(present)
+                load_state(layer, _with_values(self.states[path], weights))
+            elif restores_more(layer):
+                load_state(layer, save_state(layer))
+            if assets and path in self.assets and has_assets(layer):
+                load_assets(layer, self.assets[path])
+        self._warn_of_missing(layers)
 
-    def _warn_of_missing(self, present) -> None:
-        missing = [path for path in {**self.states, **self.assets} if path not in present]
+    def _warn_of_missing(self, layers: dict) -> None:
+        missing = [path for path in self.states if path not in layers]
+        missing += [path for path in self.assets if not has_assets(layers.get(path))]
         if missing:
             warnings.warn(
-                "`model` lacks parts that the file holds the state of, which is not loaded: "
+                "`model` lacks layers whose state the file holds, which is not loaded: "
                 + ", ".join(missing[:3])
                 + (f" and {len(missing) - 3} more" if len(missing) > 3 else ""),
                 stacklevel=2,
             )
+
+
+def _with_values(kept: dict, weights: Mapping) -> dict:
+    return {key: weights[v] if isinstance(v, int) else v for key, v in kept.items()}
 
 
 def _read_field(field: str, tensors: Mapping, metadata: dict) -> dict:

@@ -77,8 +77,8 @@ MAY_IMPORT = {
     "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
     "neighbours quantizer report schedule selection",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
-    "legacy_file model_match model_table native ops pack_report report solvers strict_json tables embeddings "
-    "packing",
+    "legacy_file model_match model_table native ops pack_report report solvers strict_json tables "
+    "embeddings packing",
     "bcq_tf.cli.embed.picture": "matplotlib atomic",
     "bcq_tf.__main__": "cli",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "

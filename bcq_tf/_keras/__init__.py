@@ -20,6 +20,7 @@ from bcq_tf._keras.models import (
     unpickled_model,
 )
 from bcq_tf._keras.own_state import (
+    has_assets,
     load_assets,
     load_state,
     restores_more,
@@ -28,9 +29,9 @@ from bcq_tf._keras.own_state import (
     saves_more,
 )
 from bcq_tf._keras.structure import (
+    holders_by_path,
     layers_by_path,
     own_variables,
-    saveables_by_path,
     sublayers,
     walk_layers,
     weight_places,
@@ -53,6 +54,8 @@ __all__ = [
     "deferred_model",
     "deferred_variables",
     "forget_training",
+    "has_assets",
+    "holders_by_path",
     "initialize",
     "initialize_rest",
     "input_signature",
@@ -67,7 +70,6 @@ __all__ = [
     "restores_more",
     "save_assets",
     "save_state",
-    "saveables_by_path",
     "saves_as_h5",
     "saves_more",
     "serialized_model",

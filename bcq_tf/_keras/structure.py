@@ -49,13 +49,10 @@ def layers_by_path(model) -> dict[str, keras.layers.Layer]:
     return _by_path(model, lambda value: id(value) in inside)
 
 
-def saveables_by_path(model) -> dict[str, KerasSaveable]:
-    """`model`, as "", and all inside it that Keras saves, once, by the attributes that lead there.
-
-    Beside layers these are metrics and what a KerasHub task holds untracked, such as its tokenizer;
-    not optimizers and losses, nor the metrics that `compile` made.
-    """
-    return _by_path(model, lambda value: isinstance(value, _SAVED))
+def holders_by_path(model) -> dict[str, keras.layers.Layer]:
+    """As `layers_by_path`, with the layers that the model does not track but Keras saves with it,
+    such as the tokenizer of a KerasHub task."""
+    return _by_path(model, lambda value: isinstance(value, keras.layers.Layer))
 
 
 def weight_places(model) -> list[str]:
@@ -67,10 +64,6 @@ def weight_places(model) -> list[str]:
             places.setdefault(id(variable), place)
     # A layer that a class keeps out of its attributes has no path.
     return [places.get(id(v), f"#{i}") for i, v in enumerate(model.weights)]
-
-
-_SAVED = keras.layers.Layer, keras.metrics.Metric
-_OF_TRAINER = frozenset({"optimizer", "_compile_metrics", "_compile_loss", "_loss_tracker"})
 
 
 def _by_path(model, belongs: Callable) -> dict:
@@ -130,4 +123,4 @@ def _is_own(attribute: str) -> bool:
 
 @functools.cache
 def _common_attributes() -> frozenset[str]:
-    return frozenset(vars(keras.layers.Layer(name="any"))) | _OF_TRAINER
+    return frozenset(vars(keras.layers.Layer(name="any")))
