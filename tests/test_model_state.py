@@ -173,8 +173,10 @@ def test_an_export_answers_as_the_model(tmp_path):
     bcq_tf.quantize_model(model, 3, {"*kernel": 3}, filepath=tmp_path / "m.bcq.npy")
     packed = bcq_tf.load_model(tmp_path / "m.bcq.npy")
     bcq_tf.export_saved_model(packed, tmp_path / "served")
-    served = tf.saved_model.load(tmp_path / "served").serve(tf.constant(x))
-    np.testing.assert_allclose(served, answers(model, x), rtol=1e-5, atol=1e-5)
+    served = tf.saved_model.load(tmp_path / "served")
+    np.testing.assert_allclose(
+        served.serve(tf.constant(x)), answers(model, x), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_equal_vocabularies_are_in_the_file_once(tmp_path):

@@ -9,6 +9,7 @@ import keras
 from bcq_tf._keras import (
     deferred_model,
     deferred_variables,
+    forget_training,
     initialize_rest,
     layers_by_path,
     own_variables,
@@ -21,6 +22,7 @@ from bcq_tf._keras import (
 )
 from bcq_tf.layers.packed_classes import float_classes
 from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_task import PackedTask
 from bcq_tf.layers.swap import holds, is_packed_in_place, pack_layer
 from bcq_tf.layers.weights import weight_from_dict
 
@@ -74,6 +76,7 @@ class PackedModel:
         model, made = deferred_model(config["model"], custom_objects)
         _pack_again(model, config)
         initialize_rest(made)
+        forget_training(model)  # a class may compile itself
         return model
 
     def save(self, filepath, *args, **kwargs):
@@ -195,6 +198,7 @@ def _kept(model) -> list:
     layers = {
         path: (type(layer).__name__, _sizes(own_variables(layer)))
         for path, layer in layers_by_path(model).items()
+        if own_variables(layer)
     }
     return [layers, _sizes(model.weights)]
 
@@ -220,7 +224,8 @@ def _parts(layer: PackedLayer) -> list:
 
 @functools.cache
 def _packed_class(float_class: type) -> type:
-    bases = PackedModel, float_class
+    task = (PackedTask,) if hasattr(float_class, "has_task_weights") else ()
+    bases = *task, PackedModel, float_class
     packed = type(f"Packed{float_class.__name__}", bases, {"_float_class": float_class})
     register_name(packed, _NAME)
     return packed
