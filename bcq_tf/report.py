@@ -40,6 +40,7 @@ class Report:
         chosen: the quantized weights.
         skipped: the weights that are left as they are.
         nbytes: bytes of the file that they make, its header included.
+        has_config: whether the file holds the model's Keras config, so that it is enough.
 
     `print(report)` shows a table; `to_dict()` is for machines.
     """
@@ -47,6 +48,7 @@ class Report:
     chosen: tuple[ChosenWeight, ...]
     skipped: tuple[SkippedWeight, ...]
     nbytes: int
+    has_config: bool = True
 
     @property
     def codes(self) -> dict[str, BinaryCodes]:
@@ -94,6 +96,7 @@ class Report:
                 for weight in self.skipped
             ],
             "nbytes": self.nbytes,
+            "has_config": self.has_config,
             "original_nbytes": self.original_nbytes,
             "bits_per_weight": self.bits_per_weight,
         }
@@ -122,7 +125,7 @@ class Report:
             if entry.reason is not None
         ]
         size = file.size(tensors, metadata) if nbytes is None else nbytes
-        return cls(tuple(chosen), tuple(skipped), size)
+        return cls(tuple(chosen), tuple(skipped), size, metadata.get("model") is not None)
 
     def __rich__(self):
         from rich.console import Group
@@ -160,4 +163,10 @@ def _totals(report: Report) -> str:
         f"({report.bits_per_weight:.2f} bits per weight), {len(report.skipped)} are left as they "
         f"are ({report.float_nbytes:,} bytes). The file takes {report.nbytes:,} bytes, "
         f"{ratio:.1f} times less than float32."
+        + (
+            ""
+            if report.has_config
+            else " It lacks the model's Keras config, which none makes: "
+            "bcq_tf.load_model needs `model=`."
+        )
     )

@@ -168,15 +168,24 @@ def test_a_loaded_model_is_written_again(saved, tmp_path):
     np.testing.assert_allclose(answers(again, x), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_an_export_answers_as_the_model(tmp_path):
-    model, x = normalization()
-    bcq_tf.quantize_model(model, 3, {"*kernel": 3}, filepath=tmp_path / "m.bcq.npy")
+@pytest.mark.parametrize("build", [normalization, text], ids=lambda build: build.__name__)
+def test_an_export_answers_as_the_model(build, tmp_path):
+    model, x = build()
+    bcq_tf.quantize_model(model, 3, {"*": 3}, effort="low", filepath=tmp_path / "m.bcq.npy")
     packed = bcq_tf.load_model(tmp_path / "m.bcq.npy")
     bcq_tf.export_saved_model(packed, tmp_path / "served")
     served = tf.saved_model.load(tmp_path / "served")
-    np.testing.assert_allclose(
-        served.serve(tf.constant(x)), answers(model, x), rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(served.serve(tf.constant(x)), answers(model, x), atol=1e-5)
+
+
+def test_an_export_that_cannot_be_says_so_in_a_line(tmp_path):
+    model, _ = string_lookup()
+    bcq_tf.pack_model(model, bcq_tf.quantize_model(model, 3, effort="low").codes)
+    with pytest.raises(
+        ValueError, match="`model` must use operations that ONNX .*Lookup"
+    ) as raised:
+        bcq_tf.export_onnx(model, tmp_path / "m.onnx")
+    assert "\n" not in str(raised.value)
 
 
 def test_equal_vocabularies_are_in_the_file_once(tmp_path):

@@ -8,6 +8,7 @@ import bcq_tf
 from bcq_tf.quantizer import ModelQuantizer
 
 from .models import mlp
+from .packed_models import IDS, NoConfig
 
 L = keras.layers
 
@@ -115,6 +116,15 @@ def test_the_reports_total_is_the_file(name, tmp_path):
         assert weight.path in str(report)
     assert all(weight.reason for weight in report.skipped)
     assert report.to_dict()["nbytes"] == report.nbytes
+
+
+def test_a_file_that_is_not_enough_says_so():
+    assert "lacks the model's Keras config" not in str(bcq_tf.quantize_model(mlp(), effort="low"))
+    model = NoConfig(48)
+    model(IDS)
+    report = bcq_tf.quantize_model(model, effort="low")
+    assert "lacks the model's Keras config" in str(report)
+    assert not report.to_dict()["has_config"]
 
 
 def test_a_quantized_models_error_is_that_of_its_weights():

@@ -86,11 +86,12 @@ def _own_signature(model) -> list:
 def new_archive(model) -> keras.export.ExportArchive:
     """An archive that keeps the model's lookup tables; variables it finds in the functions.
 
-    It would save the variables of layers that it tracks a second time.
+    It would save the variables of layers that it tracks a second time, and takes none that is not
+    built, such as the look-up inside a TextVectorization, which tracks its table itself.
     """
     archive = keras.export.ExportArchive()
     for layer in walk_layers(model):
-        if not layer.variables:
+        if layer.built and not layer.variables:
             archive.track(layer)
     return archive
 

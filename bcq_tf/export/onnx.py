@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+
 import numpy as np
 import tensorflow as tf
 
@@ -40,7 +43,8 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     flat, specs = function.flat()
     proto = _converted(tf2onnx, flat, specs, opset)
     _inputs_to_initializers(onnx, proto.graph, function.constants | _captured(flat))
-    _check(onnx, proto)
+    with _one_line_errors(onnx.checker.ValidationError):
+        onnx.checker.check_model(proto)
     write_atomically(path, [proto.SerializeToString()])
 
 
@@ -66,14 +70,15 @@ def _converted(tf2onnx, function, specs: list, opset: int):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen, name="")
         renamed = dict(zip(names, (spec.name for spec in specs), strict=False)) | outputs
-        converted = tf2onnx.tfonnx.process_tf_graph(
-            graph,
-            opset=opset,
-            input_names=names,
-            output_names=list(outputs),
-            tensors_to_rename=renamed,
-            custom_op_handlers={"Erfc": (_convert_erfc, [])},
-        )
+        with _one_line_errors(Exception):  # of many kinds
+            converted = tf2onnx.tfonnx.process_tf_graph(
+                graph,
+                opset=opset,
+                input_names=names,
+                output_names=list(outputs),
+                tensors_to_rename=renamed,
+                custom_op_handlers={"Erfc": (_convert_erfc, [])},
+            )
         # This one writes 0 for a length that stays, which is wrong once two reshapes have been
         # merged into one.
         optimizers = dict(tf2onnx.optimizer._get_optimizers())
@@ -91,14 +96,21 @@ def _convert_erfc(graph, node, name: str, _args) -> None:
     graph.make_node("Sub", terms, name=name, outputs=node.output, shapes=shapes, dtypes=dtypes)
 
 
-def _check(onnx, proto) -> None:
+@contextlib.contextmanager
+def _one_line_errors(kinds):
+    # What is not known is logged at length too.
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
-        reason = str(error).strip().splitlines()[0]
+        yield
+    except kinds as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(
             f"`model` must use operations that ONNX and tf2onnx have. Received: {reason}"
         ) from None
+    finally:
+        logger.setLevel(level)
 
 
 def _captured(function) -> dict[str, np.ndarray]:
