@@ -63,13 +63,8 @@ def initialize_rest(made: list) -> None:
         return
     for reference in made:
         variable = reference()
-        if variable is not None and not has_value(variable) and variable._initializer is not None:
+        if variable is not None and _waits(variable):
             initialize(variable)
-
-
-def has_value(variable) -> bool:
-    """Whether the variable is not one of `deferred_variables` that still waits for its value."""
-    return variable._value is not None
 
 
 def initialize(variable, value=None) -> None:
@@ -82,7 +77,7 @@ def initialize(variable, value=None) -> None:
         raise ValueError(
             f"`{variable.name}` must be {list(variable.shape)}. Received: {list(np.shape(value))}"
         )
-    if not has_value(variable):
+    if _waits(variable):
         _give(variable, variable._initializer if value is None else _constant(value))
     elif value is not None:
         variable.assign(value)
@@ -123,9 +118,14 @@ def _keras_method(name: str):
     return _own.get(name) or getattr(keras.Variable, name)
 
 
+def _waits(variable) -> bool:
+    # One that was taken away has neither, and one that is being made on JAX has no value yet.
+    return getattr(variable, "_value", None) is None and variable._initializer is not None
+
+
 def _give(variable, initializer) -> None:
-    _keras_method("_initialize_with_initializer")(variable, initializer)
     variable._initializer = None
+    _keras_method("_initialize_with_initializer")(variable, initializer)
 
 
 # What stands in place of the methods of `keras.Variable`, with their names.
@@ -148,7 +148,7 @@ def _deferred_initialize(variable) -> None:
 
 
 def _direct_assign(variable, value) -> None:
-    if has_value(variable):
-        _keras_method("_direct_assign")(variable, value)
-    else:
+    if _waits(variable):
         _give(variable, _constant(value))
+    else:
+        _keras_method("_direct_assign")(variable, value)
