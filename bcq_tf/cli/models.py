@@ -8,6 +8,7 @@ import warnings
 
 from bcq_tf.atomic import replacing
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
+from bcq_tf.output_path import check_writable
 
 
 def import_modules(names: list[str]) -> None:
@@ -73,14 +74,20 @@ def write_model(model, path: str) -> int:
 
 def check_exists(path: str) -> None:
     """Raises UserError unless `path` is a file."""
-    if not os.path.isfile(path):
+    if os.path.isdir(path):
+        raise UserError(f"A file is wanted, and this is a folder: '{path}'")
+    if not os.path.exists(path):
         raise UserError(f"No such file: '{path}'")
+    if not os.path.isfile(path):
+        raise UserError(f"This is no regular file: '{path}'")
 
 
 def check_output(
     path: str, suffixes: tuple[str, ...], inputs: list[str | None], name: str = "OUT"
 ) -> None:
     """Raises UserError, before any work, unless `path` can be written.
+
+    Folders that are missing are no error: whatever writes makes them.
 
     Args:
         path: of the output.
@@ -91,11 +98,10 @@ def check_output(
     if not path.endswith(suffixes):
         wanted = " or ".join(suffixes)
         raise UserError(f"`{name}` must end with {wanted}. Received: {path}")
-    folder = os.path.dirname(os.path.realpath(path))
-    if not os.path.isdir(folder):
-        raise UserError(f"No such folder: '{folder}'")
     if os.path.isdir(path):
         raise UserError(f"`{name}` must be a file. Received: the folder '{path}'")
+    with blaming_input(f"`{name}`"):
+        check_writable(path)
     for other in inputs:
         if other and _same_file(path, other):
             raise UserError(f"`{name}` must not be a file that is read. Received: {path}")

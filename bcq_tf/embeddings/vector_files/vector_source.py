@@ -8,6 +8,8 @@ import os
 import zlib
 from collections.abc import Iterator
 
+from bcq_tf.progress import progress
+
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 26
 
@@ -85,19 +87,6 @@ class VectorSource:
 @contextlib.contextmanager
 def open_source(path: str, verbose: bool) -> Iterator[VectorSource]:
     """A `VectorSource` of a file, with a bar of progress where `verbose` asks for one."""
-    with open(path, "rb") as raw, _progress(os.path.getsize(path), path, verbose) as progress:
-        yield VectorSource(path, raw, progress)
-
-
-@contextlib.contextmanager
-def _progress(total: int, path: str, verbose: bool):
-    if not verbose:
-        yield lambda position: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(escape(os.path.basename(path)), total=total)
-        yield lambda position: bar.update(task, completed=position)
+    text = f"reading {os.path.basename(path)}"
+    with open(path, "rb") as raw, progress(text, os.path.getsize(path), verbose) as show:
+        yield VectorSource(path, raw, show)

@@ -64,7 +64,7 @@ def damaged_npy(path) -> None:
         (["export", "uniform.bcq.npy", "a.npy.gz"], "`path` must not end with .gz for a .npy"),
         (["export", "uniform.bcq.npy", ""], "`OUT` must end with the name of a file. Received: ''"),
         (["export", "uniform.bcq.npy", "no/"], "`OUT` must end with the name of a file. Received"),
-        (["export", "uniform.bcq.npy", "no/a.txt"], "No such folder: '"),
+        (["export", "uniform.bcq.npy", "a.txt/a.txt"], "`OUT`: Is no folder: '"),
         (["export", "blanks.bcq.npy", "b.txt"], "'word2vec' takes them. Received: 'new york'"),
         (["neighbours", "one.bcq.npy", "a"], "'one.bcq.npy' must have two words at least. Rec"),
         (["neighbours", "uniform.bcq.npy", "W7x"],
