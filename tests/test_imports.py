@@ -196,6 +196,19 @@ def test_names_are_imported_when_first_used():
     assert "keras" in loaded_after("from bcq_tf import select")
 
 
+def test_public_modules_are_there_after_the_package_alone():
+    # A fresh process, in which nothing else has imported them.
+    statement = """
+import bcq_tf
+assert {'native', 'layers'} <= set(dir(bcq_tf))
+assert bcq_tf.native.status().libraries
+bcq_tf.embeddings.WordVectors"""
+    assert loaded_after(statement) == set()
+    assert "tensorflow" in loaded_after(
+        "import bcq_tf\nbcq_tf.ops.bcq_matmul, bcq_tf.layers.BCQDense"
+    )
+
+
 @pytest.mark.parametrize("name", bcq_tf.__all__)
 def test_every_public_name_exists(name):
     assert getattr(bcq_tf, name) is not None
