@@ -82,9 +82,10 @@ MAY_IMPORT = {
     "neighbours quantizer report schedule selection",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic output_path "
     "container file layers legacy_file model_match model_table native ops pack_report report "
-    "solvers strict_json tables embeddings packing",
+    "solvers start strict_json tables embeddings packing",
     "bcq_tf.cli.embed.picture": "matplotlib atomic",
-    "bcq_tf.__main__": "cli",
+    "bcq_tf.start": "",
+    "bcq_tf.__main__": "cli start",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",
 }

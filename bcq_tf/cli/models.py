@@ -8,6 +8,7 @@ import warnings
 
 from bcq_tf.atomic import replacing
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
+from bcq_tf.cli.frameworks import import_frameworks
 from bcq_tf.output_path import check_writable
 
 
@@ -35,9 +36,8 @@ def read_model(path: str, modules: list[str], compiled: bool = False):
         UserError: there is no such file, or it makes no model.
     """
     check_exists(path)
+    import_frameworks()
     import keras
-
-    import bcq_tf.layers  # noqa: F401  (packed models are read too)
 
     import_modules(modules)
     with (
@@ -56,6 +56,7 @@ def read_quantized(path: str, model, modules: list[str], **options):
         UserError: where that raises; where the file needs a model, it names `--model`.
     """
     check_exists(path)
+    import_frameworks()
     import bcq_tf
 
     import_modules(modules)
