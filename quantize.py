@@ -7,14 +7,16 @@ import json
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
-
 import bcq_tf
-from transformer import checkpoint, corpus, evaluation, script
-from transformer.errors import UserError
-from transformer.fit import fit_run
+from bcq_tf.output_path import check_writable
+from bcq_tf.start import starting
+
+with starting():
+    import keras
+
+    from transformer import checkpoint, corpus, evaluation, script
+    from transformer.errors import UserError
+    from transformer.fit import fit_run
 
 MODEL_FILE = "model.bcq.npy"
 EXAMPLES = """examples:
@@ -34,9 +36,7 @@ The same command again goes on after the last whole epoch.
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script.Parser(__doc__, EXAMPLES)
     add = parser.add_argument
     add("--from", dest="source", default="runs/demo", help="run to start from (%(default)s)")
     add("--output", help="folder of this run (that of --from, with -3bit and the like added)")
@@ -65,14 +65,17 @@ def parse_arguments(arguments=None):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    script.check_seed(options.seed)
+    script.check_positive("learning_rate", options.learning_rate)
+    folder = Path(options.output or default_output(options))
+    check_writable(folder / MODEL_FILE)
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
     rules = read_object("rules", options.rules)
     schedule = read_schedule(options.schedule)
     check_quantization(run.model, options, rules, schedule)
-    sentences = corpus.load_corpus(options.data or run.data)
-    folder = Path(options.output or default_output(options))
+    sentences = corpus.load_corpus(options.data or run.data, run.languages)
     open_folder(folder, run, options)
     weights = run.model.count_params()
     if options.is_float:
@@ -205,4 +208,4 @@ def save_result(folder, weights, result, options):
 
 
 if __name__ == "__main__":
-    script.run(main, errors=(UserError, bcq_tf.FileFormatError))
+    script.run(main, errors=(bcq_tf.FileFormatError,))
