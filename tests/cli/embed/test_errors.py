@@ -71,6 +71,8 @@ def damaged_npy(path) -> None:
          "`word` must be one of 120 words. Received: 'W7x'. Similar: 'w7'"),
         (["neighbours", "uniform.bcq.npy", "w7", "--k", "120"], "`k` must be from 1 to 119. Rec"),
         (["neighbours", "nowhere", "w7"], "No such file: 'nowhere'"),
+        (["neighbours", "cut.txt", "a"], "'cut.txt', line 2: the file ends in the middle"),
+        (["neighbours", "o.bcq.npy", "a"], "'o.bcq.npy' is not a whole bcq_tf file"),
         ([], "required: COMMAND"),
         (["train"], "invalid choice: 'train'"),
     ],
