@@ -10,8 +10,8 @@ from bcq_tf.tables import printable
 
 _LONGEST = 500
 _BOLD = re.compile(r"\x1b\[[0-9;]*m")
-# What TensorFlow says of an operation that failed: where the graph has it from, frame by frame, then
-# the reason, and the name of the operation.
+# What TensorFlow says of an operation that failed: where the graph has it from, frame by frame,
+# then the reason, and the name of the operation.
 _FRAMES = re.compile(r"\s*Graph execution error:.*^  File [^\n]*\n", re.DOTALL | re.MULTILINE)
 _NODE = re.compile(r"\s*\[\[\{\{node (.*?)\}\}\]\](\s*\[Op:\w*\])?")
 
