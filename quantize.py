@@ -18,7 +18,7 @@ with starting():
     from transformer.errors import UserError
     from transformer.fit import fit_run
 
-MODEL_FILE = "model.bcq.npy"
+MODEL_FILE, SETTINGS = "model.bcq.npy", "quantize.json"
 EXAMPLES = """examples:
   python quantize.py
       the model of pretrain.py to 3 bits, into runs/demo-3bit
@@ -60,6 +60,12 @@ def parse_arguments(arguments=None):
     add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
     add("--float", dest="is_float", action="store_true", help="quantize nothing: the comparison")
     add("--seed", type=int, default=0, help="random seed (%(default)s)")
+    add(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with the run in the output folder, or with --no-resume start it over",
+    )
     return parser.parse_args(arguments)
 
 
@@ -69,6 +75,8 @@ def main(arguments=None):
     script.check_positive("learning_rate", options.learning_rate)
     folder = Path(options.output or default_output(options))
     check_writable(folder / MODEL_FILE)
+    if folder.resolve() == Path(options.source).resolve():
+        raise UserError(f"`output` must be another folder than `from`. Received: {folder}")
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
@@ -76,6 +84,8 @@ def main(arguments=None):
     schedule = read_schedule(options.schedule)
     check_quantization(run.model, options, rules, schedule)
     sentences = corpus.load_corpus(options.data or run.data, run.languages)
+    if not options.resume:
+        clear_folder(folder)
     open_folder(folder, run, options)
     weights = run.model.count_params()
     if options.is_float:
@@ -146,17 +156,25 @@ def make_callback(path, options, rules, schedule):
     )
 
 
+def clear_folder(folder):
+    """Deletes the files of a run that this script made, and nothing else."""
+    for name in (SETTINGS, MODEL_FILE):
+        (folder / name).unlink(missing_ok=True)
+    checkpoint.clear_run(folder)
+
+
 def open_folder(folder, run, options):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
-    settings = {name: value for name, value in vars(options).items() if name != "output"}
-    path = folder / "quantize.json"
+    said = vars(options).items()
+    settings = {name: value for name, value in said if name not in ("output", "resume")}
+    path = folder / SETTINGS
     if path.is_file():
         old = checkpoint.read_json(path, {})
         for name, value in settings.items():
             if old.get(name) != value:
                 raise UserError(
                     f"{folder} holds a run with {name}={old.get(name)}. Received: {name}={value}; "
-                    "give another --output"
+                    "give another --output, or --no-resume to start over"
                 )
     checkpoint.save_run(folder, run)
     checkpoint.write_json(path, settings)

@@ -144,6 +144,22 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, tmp_path):
     assert (tmp_path / "model.bcq.npy").read_bytes() == before
 
 
+def test_a_run_is_started_over_where_that_is_asked_for(pretrained, tmp_path):
+    run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "3")
+    (tmp_path / "notes.txt").write_text("mine")
+    run_quantize(pretrained, tmp_path, "--epochs", "1", "--bits", "1", "--no-resume")
+    assert [row["epoch"] for row in checkpoint.read_log(tmp_path, 9)] == [0]
+    assert bcq_tf.read(tmp_path / "model.bcq.npy").metadata["config"]["bits"] == 1
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_the_folder_that_a_run_starts_from_is_never_its_output(pretrained):
+    before = sorted(os.listdir(pretrained))
+    with pytest.raises(UserError, match="`output` must be another folder than `from`"):
+        run_quantize(pretrained, pretrained, "--no-resume")
+    assert sorted(os.listdir(pretrained)) == before
+
+
 def test_float_trains_on_without_quantizing(pretrained, tmp_path):
     result = run_quantize(pretrained, tmp_path, "--epochs", "1", "--float")
     assert result["bits_per_weight"] == 32
