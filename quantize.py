@@ -153,6 +153,7 @@ def make_callback(path, options, rules, schedule):
         group_size=options.group_size,
         solver=options.solver,
         verbose=1,
+        resume=options.resume,
     )
 
 
