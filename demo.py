@@ -3,20 +3,20 @@
 Everything goes to runs/; the same command again goes on where it stopped.
 """
 
-import argparse
-import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from bcq_tf.output_path import check_writable
+from bcq_tf.start import starting
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+with starting():
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
-import pretrain
-import quantize
-from transformer import checkpoint, evaluation, script
-from translate import load_quantized
+    import pretrain
+    import quantize
+    from transformer import checkpoint, evaluation, script
+    from translate import load_quantized
 
 SENTENCES = [
     "Eu gosto de ler livros.",
@@ -27,9 +27,10 @@ SENTENCES = [
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = script.Parser(__doc__)
     parser.add_argument("--output", default="runs", help="folder of the runs (%(default)s)")
     folder = Path(parser.parse_args(arguments).output)
+    check_writable(folder / "demo.png")
     runs = {"float": folder / "demo", "3 bit": folder / "demo-3bit", "2 bit": folder / "demo-2bit"}
     console = Console()
     console.rule("Training the float model")

@@ -7,16 +7,18 @@ import json
 import os
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import keras
-
 import bcq_tf
-from transformer import checkpoint, corpus, evaluation, script
-from transformer.errors import UserError
-from transformer.fit import fit_run
+from bcq_tf.output_path import check_writable
+from bcq_tf.start import starting
 
-MODEL_FILE = "model.bcq.npy"
+with starting():
+    import keras
+
+    from transformer import checkpoint, corpus, evaluation, script
+    from transformer.errors import UserError
+    from transformer.fit import fit_run
+
+MODEL_FILE, SETTINGS = "model.bcq.npy", "quantize.json"
 EXAMPLES = """examples:
   python quantize.py
       the model of pretrain.py to 3 bits, into runs/demo-3bit
@@ -34,9 +36,7 @@ The same command again goes on after the last whole epoch.
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script.Parser(__doc__, EXAMPLES)
     add = parser.add_argument
     add("--from", dest="source", default="runs/demo", help="run to start from (%(default)s)")
     add("--output", help="folder of this run (that of --from, with -3bit and the like added)")
@@ -60,19 +60,32 @@ def parse_arguments(arguments=None):
     add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
     add("--float", dest="is_float", action="store_true", help="quantize nothing: the comparison")
     add("--seed", type=int, default=0, help="random seed (%(default)s)")
+    add(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with the run in the output folder, or with --no-resume start it over",
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    script.check_seed(options.seed)
+    script.check_positive("learning_rate", options.learning_rate)
+    folder = Path(options.output or default_output(options))
+    check_writable(folder / MODEL_FILE)
+    if folder.resolve() == Path(options.source).resolve():
+        raise UserError(f"`output` must be another folder than `from`. Received: {folder}")
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
     rules = read_object("rules", options.rules)
     schedule = read_schedule(options.schedule)
     check_quantization(run.model, options, rules, schedule)
-    sentences = corpus.load_corpus(options.data or run.data)
-    folder = Path(options.output or default_output(options))
+    sentences = corpus.load_corpus(options.data or run.data, run.languages)
+    if not options.resume:
+        clear_folder(folder)
     open_folder(folder, run, options)
     weights = run.model.count_params()
     if options.is_float:
@@ -140,20 +153,29 @@ def make_callback(path, options, rules, schedule):
         group_size=options.group_size,
         solver=options.solver,
         verbose=1,
+        resume=options.resume,
     )
+
+
+def clear_folder(folder):
+    """Deletes the files of a run that this script made, and nothing else."""
+    for name in (SETTINGS, MODEL_FILE):
+        (folder / name).unlink(missing_ok=True)
+    checkpoint.clear_run(folder)
 
 
 def open_folder(folder, run, options):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
-    settings = {name: value for name, value in vars(options).items() if name != "output"}
-    path = folder / "quantize.json"
+    said = vars(options).items()
+    settings = {name: value for name, value in said if name not in ("output", "resume")}
+    path = folder / SETTINGS
     if path.is_file():
         old = checkpoint.read_json(path, {})
         for name, value in settings.items():
             if old.get(name) != value:
                 raise UserError(
                     f"{folder} holds a run with {name}={old.get(name)}. Received: {name}={value}; "
-                    "give another --output"
+                    "give another --output, or --no-resume to start over"
                 )
     checkpoint.save_run(folder, run)
     checkpoint.write_json(path, settings)
@@ -205,4 +227,4 @@ def save_result(folder, weights, result, options):
 
 
 if __name__ == "__main__":
-    script.run(main, errors=(UserError, bcq_tf.FileFormatError))
+    script.run(main, errors=(bcq_tf.FileFormatError,))

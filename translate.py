@@ -1,18 +1,18 @@
 """Translates sentences with a quantized model, which computes from its codes."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import bcq_tf
-from transformer import checkpoint, corpus, evaluation, script
-from transformer.errors import UserError
+from bcq_tf.start import starting
+
+with starting():
+    from transformer import checkpoint, corpus, evaluation, script
+    from transformer.errors import UserError
 
 EXAMPLES = """examples:
-  python translate.py runs/demo-3bit/model.bcq.npy "Eu gosto de livros."
+  python translate.py runs/demo-3bit/model.bcq.npy "Eu gosto de livros." "Sou eu."
   python translate.py runs/demo-3bit/model.bcq.npy --beam-size 4 < sentences.txt
       one translation a line, in the order of the sentences
   python translate.py runs/demo-3bit/model.bcq.npy --test --precision fast
@@ -21,9 +21,7 @@ EXAMPLES = """examples:
 
 
 def parse_arguments(arguments=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = script.Parser(__doc__, EXAMPLES)
     add = parser.add_argument
     add("file", help="a .bcq.npy file that quantize.py wrote, in its folder")
     add("sentences", nargs="*", help="sentences (lines of standard input)")
@@ -41,20 +39,28 @@ def parse_arguments(arguments=None):
         help="compute from the codes, or with --no-packed from float weights of their value",
     )
     add("--test", action="store_true", help="score the run's test set instead")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)  # options may stand before the sentences
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    evaluation.check_beam_size(options.beam_size)
     run = load_quantized(options.file, options.packed, options.precision)
     if options.test:
-        pairs = corpus.load_corpus(run.data).test
+        pairs = corpus.load_corpus(run.data, run.languages).test
         print(evaluation.evaluate(run.model, run.vocabularies, pairs, options.beam_size))
         return
     translator = evaluation.Translator(run.model, run.vocabularies, options.beam_size)
-    sentences = options.sentences or [line.rstrip("\n") for line in sys.stdin]
-    for translation in translator(sentences):
+    for translation in translator(options.sentences or read_lines(sys.stdin)):
         print(translation)
+
+
+def read_lines(file):
+    """The lines of a text file, without their ends."""
+    try:
+        return [line.rstrip("\n") for line in file]
+    except UnicodeDecodeError as error:
+        raise UserError(f"sentences must be {error.encoding} text: {error.reason}") from None
 
 
 def load_quantized(path, packed=True, precision="exact"):

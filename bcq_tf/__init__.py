@@ -36,4 +36,4 @@ _HOME = {
 
 __all__ = [*_HOME, "__version__"]
 
-__getattr__, __dir__ = lazy_names(__name__, _HOME)
+__getattr__, __dir__ = lazy_names(__name__, _HOME, ("embeddings", "layers", "native", "ops"))

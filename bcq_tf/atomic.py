@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+
+from bcq_tf.output_path import make_way
 
 
 def write_atomically(path: str, chunks: Iterable) -> None:
@@ -14,10 +15,10 @@ def write_atomically(path: str, chunks: Iterable) -> None:
 
     The bytes go to a temporary file in the same folder, which is renamed once they are on the
     disk. Whatever interrupts this, the temporary file is removed and an existing file is whole.
-    Where `path` is a symbolic link, the file that it points to is replaced.
+    Where `path` is a symbolic link, the file that it points to is replaced. Folders that are
+    missing are made.
 
     Raises:
-        FileNotFoundError: the folder does not exist.
         IsADirectoryError: `path` is a folder.
         OSError: it cannot be written.
     """
@@ -47,7 +48,7 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
 
     Only what strikes between two renames leaves a new file beside an old one.
     """
-    paths = [_target(path) for path in paths]
+    paths = [make_way(path) for path in paths]
     folders = [os.path.dirname(path) for path in paths]
     temporaries = [os.path.join(folder, f".{uuid.uuid4().hex}{suffix}") for folder in folders]
     try:
@@ -63,17 +64,6 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
         raise
     for folder in set(folders):
         _sync_folder(folder)
-
-
-def _target(path: str) -> str:
-    # Where links lead; raises where no file can be put, before anything is written.
-    path = os.path.realpath(path)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, "No such folder", folder)
-    if os.path.isdir(path):
-        raise IsADirectoryError(errno.EISDIR, "Is a folder", path)
-    return path
 
 
 def _sync_file(path: str) -> None:

@@ -14,9 +14,10 @@ import numpy as np
 from bcq_tf import container, strict_json
 from bcq_tf.atomic import write_atomically
 from bcq_tf.container import FileFormatError, short
+from bcq_tf.output_path import check_writable
 from bcq_tf.stored_values import Value, put_together, take_apart
 
-__all__ = ["SUFFIX", "FileFormatError", "QuantizedFile", "read", "save", "size"]
+__all__ = ["SUFFIX", "FileFormatError", "QuantizedFile", "check_output", "read", "save", "size"]
 
 SUFFIX = ".bcq.npy"
 
@@ -60,7 +61,7 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
     The file appears whole or not at all: an error or interrupt leaves what was at `path`.
 
     Args:
-        path: where to write; must end with ".bcq.npy".
+        path: where to write; must end with ".bcq.npy". Folders that are missing are made.
         tensors: by name, `BinaryCodes` (all scales of one of them of one dtype), `UniformCodes`,
             `CompositionalCodes`, and arrays of any shape, floating (bfloat16 and float8 of
             ml_dtypes too), integer or boolean.
@@ -73,12 +74,32 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
         TypeError, ValueError: an argument breaks its rule; nothing has been written.
         OSError: the file cannot be written.
     """
-    path = _path(path)
-    if not path.endswith(SUFFIX):
-        raise ValueError(f"`path` must end with {SUFFIX!r}. Received: path={path!r}")
+    path = _checked_name(path)
     chunks = _encode(tensors, metadata)
     write_atomically(path, chunks)
     return sum(map(len, chunks))
+
+
+def check_output(path, name: str = "path") -> None:
+    """Raises, before any work, unless `save` can write to `path`.
+
+    Args:
+        path: as of `save`.
+        name: of the argument, for errors.
+
+    Raises:
+        TypeError, ValueError: it is no path, or ends otherwise.
+        OSError: nothing can be written there.
+    """
+    check_writable(_checked_name(path, name))
+
+
+def _checked_name(path, name: str = "path") -> str:
+    """`path` as a string; raises TypeError, ValueError unless it is one that `save` takes."""
+    path = _path(path, name)
+    if not path.endswith(SUFFIX):
+        raise ValueError(f"`{name}` must end with {SUFFIX!r}. Received: {name}={path!r}")
+    return path
 
 
 def size(tensors: Mapping, metadata: dict | None = None) -> int:
@@ -127,11 +148,11 @@ def read(path) -> QuantizedFile:
     return QuantizedFile(path, types.MappingProxyType(weights), document["metadata"], len(buffer))
 
 
-def _path(path) -> str:
+def _path(path, name: str = "path") -> str:
     try:
         return os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"`path` must be a path. Received: {type(path).__name__}") from None
+        raise TypeError(f"`{name}` must be a path. Received: {type(path).__name__}") from None
 
 
 def _map(path: str) -> np.ndarray:

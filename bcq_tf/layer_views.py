@@ -1,6 +1,6 @@
 """Which weights of which layer types are matrices, and how each is seen as [R, C].
 
-To teach the library a layer, add a line to `_known_types`.
+To teach the library a layer, add a line to `_known_types`, or to `bcq_tf._keras_hub`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from bcq_tf._keras import sublayers, walk_layers
+from bcq_tf._keras_hub import EXPERT_BIASES, expert_kernels
 from bcq_tf.matrix_view import MatrixView
 
 PACKED = "its layer is packed"  # why a weight of a packed embedding has no view
@@ -103,6 +104,11 @@ def depthwise(layer, shape) -> MatrixView:
     return MatrixView(shape, rows=(last - 1, last), columns=tuple(range(last - 1)))
 
 
+def experts(layer, shape) -> MatrixView:
+    """[experts, in, out] to R = experts x out, C = in: the kernels of a mixture of experts."""
+    return MatrixView(shape, rows=(0, 2), columns=(1,))
+
+
 def entries_first(layer, shape) -> MatrixView:
     """[vocabulary, dim] to R = vocabulary, C = dim: embedding tables."""
     return MatrixView(shape, rows=(0,), columns=tuple(range(1, len(shape))))
@@ -138,6 +144,7 @@ def _known_types():
     # A model can hold a KerasHub layer only where KerasHub has been imported.
     if hub := sys.modules.get("keras_hub"):
         yield hub.layers.PositionEmbedding, {"position_embeddings": entries_first}
+        yield hub.layers.MaskedLMHead, {"_kernel": outputs_last}
 
 
 def _known_weights(layer):
@@ -146,9 +153,10 @@ def _known_weights(layer):
     for layer_types, attributes in _known_types():
         if isinstance(layer, layer_types):
             matrices |= attributes
+    matrices |= dict.fromkeys(expert_kernels(layer), experts)
     if not matrices or not layer.built or is_packed(layer):
         return
-    for attribute in ("bias", "cell.bias"):
+    for attribute in ("bias", "cell.bias", *EXPERT_BIASES):
         yield _attribute(layer, attribute), NoView("bias")
     if _changed_by_keras(layer):
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 import numpy as np
 
@@ -13,6 +15,7 @@ from bcq_tf.layer_views import PACKED
 from bcq_tf.model_match import match_model
 from bcq_tf.model_state import ModelState
 from bcq_tf.model_table import Entry, make_name
+from bcq_tf.progress import progress
 from bcq_tf.report import Report
 from bcq_tf.selection import Chosen, Plan, select
 from bcq_tf.solvers import quantize
@@ -65,23 +68,27 @@ class ModelQuantizer:
         """The chosen weights' present values, by position."""
         return {w.position: _value(w.variable) for w in self.plan.chosen}
 
-    def solve(self, effort: str = "full", values: dict[int, np.ndarray] | None = None) -> None:
+    def solve(self, effort: str = "full", values: dict[int, np.ndarray] | None = None, show=None):
         """Solves every chosen weight, each from its last codes where it has some.
 
         Args:
             effort: "full", "low" or "warm", see `bcq_tf.quantize`.
             values: the values to solve, by position; by default the model's present ones.
+            show: a function that is called with how many numbers are solved, after each weight.
 
         Raises:
             ValueError: a weight holds NaN or Inf; the message names it. No codes change then.
         """
-        solved = {}
+        solved, numbers = {}, 0
         for weight in self.plan.chosen:
             # One at a time, so that a model's size is not taken twice.
             value = values[weight.position] if values else as_array(weight.variable)
             start = self.codes.get(weight.position)
             solved[weight.position] = _solve(weight, value, start, effort)
+            numbers += value.size
             del value
+            if show is not None:
+                show(numbers)
         self.codes = {position: codes for position, (codes, _, _) in solved.items()}
         self.errors = {p: ratio(error, energy) for p, (_, error, energy) in solved.items()}
         self._energies = {position: energy for position, (_, _, energy) in solved.items()}
@@ -181,6 +188,7 @@ def quantize_model(
     solver: str = "alternating",
     effort: str = "full",
     filepath=None,
+    verbose: bool = False,
 ) -> Report:
     """Quantizes a model in place, once, without training.
 
@@ -192,6 +200,7 @@ def quantize_model(
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         filepath: where to write the `.bcq.npy` file, or None.
+        verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
 
     Returns:
         A `Report`; `print(report)` shows every weight.
@@ -199,10 +208,15 @@ def quantize_model(
     Raises:
         ValueError, TypeError: an argument breaks its rule, or a weight holds NaN or Inf; the model
             is unchanged then.
+        OSError: the file cannot be written; the model is unchanged then.
     """
+    if filepath is not None:
+        file.check_output(filepath, "filepath")
     config = BCQConfig(bits, group_size, offset, solver)
     quantizer = ModelQuantizer(model, config, rules)
-    quantizer.solve(effort)
+    size = sum(math.prod(weight.view.shape) for weight in quantizer.plan.chosen)
+    with progress(f"quantizing {size:,} weights", size, verbose) as show:
+        quantizer.solve(effort, show=show)
     if filepath is not None:
         quantizer.save(filepath)
     quantizer.put_codes()

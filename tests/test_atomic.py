@@ -40,12 +40,22 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, written, error)
     assert os.listdir(tmp_path) == ["model.keras"]
 
 
-def test_a_missing_folder_is_said_before_anything_is_written(tmp_path):
+def test_missing_folders_are_made(tmp_path):
+    paths = [str(tmp_path / "a/b/c"), str(tmp_path / "d/e")]
+    with replacing_all(paths) as temporaries:
+        for temporary in temporaries:
+            Path(temporary).write_bytes(b"new")
+    assert [Path(path).read_bytes() for path in paths] == [b"new", b"new"]
+
+
+def test_a_way_through_a_file_is_said_before_anything_is_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
     entered = False
-    with pytest.raises(FileNotFoundError, match="nowhere"), replacing(str(tmp_path / "nowhere/a")):
+    wanted = pytest.raises(NotADirectoryError, match=f"Is no folder: '{tmp_path}/file'")
+    with wanted, replacing_all([str(tmp_path / "new/a"), str(tmp_path / "file/a/b")]):
         entered = True
     assert not entered
-    assert os.listdir(tmp_path) == []
+    assert (tmp_path / "file").read_bytes() == b"old"
 
 
 def test_a_link_keeps_pointing_to_the_file_that_is_replaced(tmp_path):

@@ -32,18 +32,21 @@ MAY_IMPORT = {
     "bcq_tf.native": "version",
     "bcq_tf.solvers": f"{BASE} numpy packing native",
     "bcq_tf.ops": f"{BASE} numpy packing native tensorflow",
-    "bcq_tf.atomic": "",
+    "bcq_tf.output_path": "",
+    "bcq_tf.progress": "rich",
+    "bcq_tf.atomic": "output_path",
     "bcq_tf.strict_json": "",
     "bcq_tf.container": "numpy ml_dtypes strict_json",
     "bcq_tf.stored_values": f"{BASE} numpy container",
-    "bcq_tf.file": "numpy atomic container stored_values strict_json",
+    "bcq_tf.file": "numpy atomic output_path container stored_values strict_json",
     "bcq_tf.legacy_file": f"{BASE} numpy packing container",
     "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
     "bcq_tf.tables": "rich",
     "bcq_tf.report": f"{BASE} file model_table tables rich",
     "bcq_tf.checkpoints": "config file",
     "bcq_tf._keras": "keras numpy tensorflow",
-    "bcq_tf.layer_views": "keras _keras matrix_view",
+    "bcq_tf._keras_hub": "",
+    "bcq_tf.layer_views": "keras _keras _keras_hub matrix_view",
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
     "bcq_tf.schedule": "config selection",
     "bcq_tf.neighbours": "keras _keras",
@@ -51,22 +54,23 @@ MAY_IMPORT = {
     "bcq_tf.model_state": "numpy _keras container model_table",
     "bcq_tf.model_contents": "numpy _keras file model_match model_state model_table",
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file layer_views model_match "
-    "model_state model_table report",
+    "model_state model_table progress report",
     "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
     "packing",
     "bcq_tf.layers.table_codes": f"{BASE} numpy embeddings layers matrix_view ops solvers",
     "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
-    "bcq_tf.embeddings": f"{BASE} lazy_names numpy packing solvers atomic file rich uniform_codes "
-    "compositional_codes",
+    "bcq_tf.embeddings": f"{BASE} lazy_names numpy packing solvers atomic file progress rich "
+    "uniform_codes compositional_codes",
     "bcq_tf.embeddings.compositional.code_files": f"{BASE} numpy atomic container embeddings file",
     "bcq_tf.embeddings.compositional.autoencoder": "keras",
     "bcq_tf.embeddings.compositional.best_weights": f"{BASE} keras numpy embeddings file",
     "bcq_tf.embeddings.compositional.compressor": f"{BASE} keras numpy tensorflow embeddings file "
-    "solvers",
+    "output_path solvers",
     "bcq_tf.embeddings.compositional.gumbel": f"{BASE} keras numpy embeddings solvers",
     "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
     "selection",
-    "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic native ops layers",
+    "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic output_path native "
+    "ops layers",
     "bcq_tf.pack_report": "keras _keras layers tables rich",
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view "
     "model_contents model_match model_table ops pack_report selection",
@@ -76,11 +80,12 @@ MAY_IMPORT = {
     "bcq_tf.latent.on_jax": f"{BASE} keras jax latent selection",
     "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
     "neighbours quantizer report schedule selection",
-    "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic container file layers "
-    "legacy_file model_match model_table native ops pack_report report solvers strict_json tables "
-    "embeddings packing",
+    "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic output_path "
+    "container file layers legacy_file model_match model_table native ops pack_report report "
+    "solvers start strict_json tables embeddings packing",
     "bcq_tf.cli.embed.picture": "matplotlib atomic",
-    "bcq_tf.__main__": "cli",
+    "bcq_tf.start": "",
+    "bcq_tf.__main__": "cli start",
     "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
     "tensorflow_datasets sentencepiece sacrebleu rich",
 }
@@ -190,6 +195,19 @@ def test_names_are_imported_when_first_used():
         loaded_after("import bcq_tf\nassert 'select' in dir(bcq_tf)\nbcq_tf.BinaryCodes") == set()
     )
     assert "keras" in loaded_after("from bcq_tf import select")
+
+
+def test_public_modules_are_there_after_the_package_alone():
+    # A fresh process, in which nothing else has imported them.
+    statement = """
+import bcq_tf
+assert {'native', 'layers'} <= set(dir(bcq_tf))
+assert bcq_tf.native.status().libraries
+bcq_tf.embeddings.WordVectors"""
+    assert loaded_after(statement) == set()
+    assert "tensorflow" in loaded_after(
+        "import bcq_tf\nbcq_tf.ops.bcq_matmul, bcq_tf.layers.BCQDense"
+    )
 
 
 @pytest.mark.parametrize("name", bcq_tf.__all__)

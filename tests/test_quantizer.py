@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import bcq_tf
+from bcq_tf import quantizer
 from bcq_tf.quantizer import ModelQuantizer
 
 from .models import mlp
@@ -255,3 +256,19 @@ def test_the_keras_config_is_in_the_file_where_there_is_one(tmp_path):
     bcq_tf.quantize_model(mlp(), filepath=path)
     rebuilt = keras.saving.deserialize_keras_object(bcq_tf.read(path).metadata["model"])
     bcq_tf.load_weights(rebuilt, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("a.npy", ValueError, "`filepath` must end with '.bcq.npy'. Received: filepath="),
+        ("file/a.bcq.npy", NotADirectoryError, "Is no folder"),
+    ],
+)
+def test_a_path_that_cannot_be_written_is_said_before_the_work(
+    tmp_path, monkeypatch, name, error, message
+):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(quantizer, "quantize", None)  # any solve fails
+    with pytest.raises(error, match=message):
+        bcq_tf.quantize_model(mlp(), filepath=tmp_path / name)

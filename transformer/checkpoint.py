@@ -1,6 +1,6 @@
 """The folder of a training run: what it holds, how it is written, how it is read.
 
-    run.json          data, seed
+    run.json          data, languages, seed
     hparams.json      the hyperparameters
     source.spm, target.spm    the vocabularies
     best.weights.h5   weights of the best epoch; what `load_run` loads
@@ -21,6 +21,7 @@ from pathlib import Path
 import keras
 
 from transformer import hparams as hparams_module
+from transformer.corpus import DEMO_LANGUAGES
 from transformer.errors import UserError
 from transformer.hparams import Hparams
 from transformer.model import Transformer, build_model
@@ -34,7 +35,8 @@ RESULT = "result.json"
 class Run:
     """A model and what is needed to use it.
 
-    data: the corpus spec, as `corpus.load_corpus` takes it. seed: the random seed of the training.
+    data, languages: the corpus, as `corpus.load_corpus` takes it. seed: the random seed of the
+    training.
     """
 
     model: Transformer
@@ -42,6 +44,7 @@ class Run:
     vocabularies: Vocabularies
     data: str
     seed: int
+    languages: tuple[str, str] = DEMO_LANGUAGES
 
 
 def save_run(folder, run):
@@ -50,7 +53,7 @@ def save_run(folder, run):
     folder.mkdir(parents=True, exist_ok=True)
     run.vocabularies.save(folder)
     write_json(folder / "hparams.json", run.hparams.to_dict())
-    write_json(folder / "run.json", {"data": run.data, "seed": run.seed})
+    write_json(folder / "run.json", _said(run))
 
 
 def load_run(folder, weights=BEST, model=None, dropout_rate=None):
@@ -73,7 +76,9 @@ def load_run(folder, weights=BEST, model=None, dropout_rate=None):
     model = model or build_model(hparams, vocabularies)
     if weights is not None:
         load_weights(model, folder / weights)
-    return Run(model, hparams, vocabularies, settings["data"], settings["seed"])
+    pairs = zip(("source", "target"), DEMO_LANGUAGES, strict=True)
+    languages = tuple(str(settings.get(name, usual)) for name, usual in pairs)
+    return Run(model, hparams, vocabularies, settings["data"], settings["seed"], languages)
 
 
 def load_weights(model, path):
@@ -183,15 +188,24 @@ def restore(folder, model, steps_per_epoch):
     return int(model.optimizer.iterations) // steps_per_epoch
 
 
-def check_same(folder, run, hparams, data, seed):
-    """Raises UserError where a command's settings are not those of the run in `folder`."""
-    settings = {**hparams.to_dict(), "data": data, "seed": seed}
-    for name, old in {**run.hparams.to_dict(), "data": run.data, "seed": run.seed}.items():
-        if name != "epochs" and settings[name] != old:
+def check_same(folder, old, new):
+    """Raises UserError where the settings of a new `Run` are not those of the one in `folder`."""
+    settings = _settings(new)
+    for name, value in _settings(old).items():
+        if name != "epochs" and settings[name] != value:
             raise UserError(
-                f"{folder} holds a run with {name}={old}. Received: {name}={settings[name]}; "
+                f"{folder} holds a run with {name}={value}. Received: {name}={settings[name]}; "
                 "give another --output, or --no-resume to start over"
             )
+
+
+def _settings(run):
+    return {**run.hparams.to_dict(), **_said(run)}
+
+
+def _said(run):
+    source, target = run.languages
+    return {"data": run.data, "source": source, "target": target, "seed": run.seed}
 
 
 def clear_run(folder):

@@ -3,13 +3,14 @@
 import dataclasses
 import gzip
 import hashlib
+import re
 from pathlib import Path
 
 from transformer.errors import UserError
 
-SOURCE_LANGUAGE, TARGET_LANGUAGE = "pt", "en"
 SPLITS = ("train", "val", "test")
 TFDS_PREFIX = "tfds:"
+DEMO_LANGUAGES = ("pt", "en")
 DEMO_FILE = Path(__file__).parent / "data" / "tatoeba_pt_en.tsv.gz"
 DEMO_HELD_OUT = {"test": 1000, "val": 500}
 
@@ -38,32 +39,50 @@ class Corpus:
     test: Pairs
 
 
-def load_corpus(spec):
+def load_corpus(spec, languages=DEMO_LANGUAGES):
     """Loads the corpus that `spec` names.
 
     Args:
-        spec: "demo" (the embedded sentences), "tfds:NAME" (TensorFlow Datasets) or a folder with
-            train.pt, train.en, val.pt, val.en, test.pt and test.en, one sentence a line.
+        spec: "demo" (the embedded sentences, Portuguese and English), "tfds:NAME" (TensorFlow
+            Datasets) or a folder with train.pt, train.en, val.pt, val.en, test.pt and test.en, one
+            sentence a line.
+        languages: (source, target), as the files' names end, or a data set calls its texts.
 
     Raises:
-        UserError: a file is missing, empty or not UTF-8, or line counts differ.
+        UserError: a file is missing, empty or not UTF-8, or line counts differ; the corpus has
+            other languages; a data set cannot be downloaded.
     """
+    check_languages(languages)
     if spec == "demo":
-        return load_demo()
+        return load_demo(languages)
     if spec.startswith(TFDS_PREFIX):
-        return load_tfds(spec.removeprefix(TFDS_PREFIX))
-    return load_folder(Path(spec))
+        from transformer.tfds_corpus import load_tfds
+
+        sides = load_tfds(spec.removeprefix(TFDS_PREFIX), languages)
+        return Corpus(*(Pairs(*texts) for texts in sides))
+    return load_folder(Path(spec), languages)
 
 
-def load_folder(folder):
+def check_languages(languages):
+    """Raises UserError unless they are two different words."""
+    for name, language in zip(("source", "target"), languages, strict=True):
+        if not re.fullmatch(r"\w[\w-]*", language):
+            raise UserError(f"`{name}` must be a language such as pt. Received: {language!r}")
+    if languages[0] == languages[1]:
+        raise UserError(
+            f"`target` must be another language than `source`. Received: {languages[1]}"
+        )
+
+
+def load_folder(folder, languages):
     """Loads train, val and test from a folder of plain text files."""
     if not folder.is_dir():
         raise UserError(f"`data` must be demo, tfds:NAME or an existing folder. Received: {folder}")
-    return Corpus(**{split: _read_split(folder, split) for split in SPLITS})
+    return Corpus(**{split: _read_split(folder, split, languages) for split in SPLITS})
 
 
-def _read_split(folder, split):
-    paths = [folder / f"{split}.{language}" for language in (SOURCE_LANGUAGE, TARGET_LANGUAGE)]
+def _read_split(folder, split, languages):
+    paths = [folder / f"{split}.{language}" for language in languages]
     source, target = (_read_lines(path) for path in paths)
     if len(source) != len(target):
         raise UserError(
@@ -92,38 +111,26 @@ def _decode(line, path, number):
         raise UserError(f"{path}, line {number}: not valid UTF-8") from None
 
 
-def load_tfds(name):
-    """Loads a pt-en dataset such as ted_hrlr_translate/pt_to_en, downloading it where needed."""
-    import tensorflow_datasets as tfds
-
-    try:
-        datasets = tfds.load(name, split=["train", "validation", "test"], as_supervised=True)
-    except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(f"cannot load TensorFlow dataset {name}: {reason[0]}") from None
-    return Corpus(*(_pairs_from_dataset(dataset) for dataset in datasets))
-
-
-def _pairs_from_dataset(dataset):
-    batches = list(dataset.batch(1024).as_numpy_iterator())
-    sides = ([text for batch in batches for text in batch[side]] for side in (0, 1))
-    return Pairs(*([text.decode("utf-8") for text in side] for side in sides))
-
-
-def load_demo():
-    """Loads the embedded Tatoeba sentences in their fixed split.
+def load_demo(languages=DEMO_LANGUAGES):
+    """Loads the embedded Tatoeba sentences in their fixed split, in either direction.
 
     Sentences that translate each other, directly or through other sentences, form a cluster. A
     cluster goes to one split as a whole, so no sentence of val or test, in either language, occurs
     in another split.
     """
+    if set(languages) != set(DEMO_LANGUAGES):
+        raise UserError(
+            f"`data` must have the languages {' and '.join(languages)}. Received: demo, which has "
+            f"{' and '.join(DEMO_LANGUAGES)}"
+        )
     lines = gzip.decompress(DEMO_FILE.read_bytes()).decode("utf-8").splitlines()
     pairs = [tuple(line.split("\t")) for line in lines]
     splits = {split: ([], []) for split in SPLITS}
     for split, (source, target) in zip(_demo_splits(pairs), pairs, strict=True):
         splits[split][0].append(source)
         splits[split][1].append(target)
-    return Corpus(**{split: Pairs(*sides) for split, sides in splits.items()})
+    order = slice(None, None, 1 if languages == DEMO_LANGUAGES else -1)
+    return Corpus(**{split: Pairs(*sides[order]) for split, sides in splits.items()})
 
 
 def _demo_splits(pairs):

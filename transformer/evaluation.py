@@ -14,6 +14,7 @@ from transformer.errors import UserError
 from transformer.vocabulary import END, PAD
 
 BATCH_TOKENS = 4096
+MOST_BEAMS = 64  # twice as many are searched among the tokens, of which there are 260 and more
 
 
 class Translator:
@@ -32,8 +33,7 @@ class Translator:
                 seconds each time, then every sentence is faster. For a process that goes on
                 translating sentences as they come.
         """
-        if not isinstance(beam_size, int) or beam_size < 1:
-            raise UserError(f"`beam_size` must be a positive integer. Received: {beam_size=}")
+        check_beam_size(beam_size)
         self.vocabularies, self._jit_compile = vocabularies, jit_compile
         self._least_rows = least_rows(model)
 
@@ -63,6 +63,14 @@ class Translator:
         """Token ids [B, S] -> token ids [B, T] of the translations."""
         padded = pad_rows(source, self._least_rows) if self._jit_compile else source
         return self._decode(padded).numpy()[: len(source)]
+
+
+def check_beam_size(beam_size):
+    """Raises UserError unless it is from 1 to `MOST_BEAMS`."""
+    if not isinstance(beam_size, int) or not 1 <= beam_size <= MOST_BEAMS:
+        raise UserError(
+            f"`beam_size` must be an integer from 1 to {MOST_BEAMS}. Received: {beam_size=}"
+        )
 
 
 def least_rows(model):

@@ -5,7 +5,6 @@ A command imports TensorFlow when it runs, and only where it needs it.
 
 from __future__ import annotations
 
-import os
 import sys
 
 from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
@@ -13,6 +12,7 @@ from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.output import as_json, show
 from bcq_tf.cli.parser import Parser
+from bcq_tf.start import INTERRUPTED
 from bcq_tf.version import __version__
 
 COMMANDS: tuple[Command | Group, ...] = (
@@ -23,7 +23,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     bench.COMMAND,
     embed.COMMAND,
 )
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
         SystemExit: the arguments are wrong (code 2, one line), or asked for help (code 0).
     """
     options = make_parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         result = options.command.run(options)
         show(as_json(result.to_dict()) if options.json else str(result))

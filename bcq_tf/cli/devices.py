@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bcq_tf.cli.errors import UserError
+from bcq_tf.cli.frameworks import import_frameworks
 
 DEVICES = ("cpu", "gpu")
 
@@ -20,6 +21,7 @@ def choose_device(name: str, threads: int | None):
         UserError: there is no GPU or no kernel for it; or threads were chosen after TensorFlow
             started.
     """
+    import_frameworks()
     import tensorflow as tf
 
     if threads is not None:

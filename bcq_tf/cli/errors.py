@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 from bcq_tf.tables import printable
 
 _LONGEST = 500
+_BOLD = re.compile(r"\x1b\[[0-9;]*m")
+# What TensorFlow says of an operation that failed: where the graph has it from, frame by frame,
+# then the reason, and the name of the operation.
+_FRAMES = re.compile(r"\s*Graph execution error:.*^  File [^\n]*\n", re.DOTALL | re.MULTILINE)
+_NODE = re.compile(r"\s*\[\[\{\{node (.*?)\}\}\]\](\s*\[Op:\w*\])?")
 
 
 class UserError(ValueError):
@@ -42,6 +48,12 @@ def one_line(error: Exception) -> str:
         named = f": '{error.filename}'" if error.filename is not None else ""
         text = f"{error.strerror}{named}"
     else:
-        text = str(error) or type(error).__name__
+        text = _reason(str(error)) or type(error).__name__
     text = printable(" ".join(text.split()))
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
+
+
+def _reason(text: str) -> str:
+    # The part of a framework's message that is about the input.
+    text = _NODE.sub(r" (\1)", _FRAMES.sub("", _BOLD.sub("", text), 1))
+    return text.strip()

@@ -8,6 +8,8 @@ import warnings
 
 from bcq_tf.atomic import replacing
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
+from bcq_tf.cli.frameworks import import_frameworks
+from bcq_tf.output_path import check_writable
 
 
 def import_modules(names: list[str]) -> None:
@@ -34,9 +36,8 @@ def read_model(path: str, modules: list[str], compiled: bool = False):
         UserError: there is no such file, or it makes no model.
     """
     check_exists(path)
+    import_frameworks()
     import keras
-
-    import bcq_tf.layers  # noqa: F401  (packed models are read too)
 
     import_modules(modules)
     with (
@@ -55,6 +56,7 @@ def read_quantized(path: str, model, modules: list[str], **options):
         UserError: where that raises; where the file needs a model, it names `--model`.
     """
     check_exists(path)
+    import_frameworks()
     import bcq_tf
 
     import_modules(modules)
@@ -73,14 +75,20 @@ def write_model(model, path: str) -> int:
 
 def check_exists(path: str) -> None:
     """Raises UserError unless `path` is a file."""
-    if not os.path.isfile(path):
+    if os.path.isdir(path):
+        raise UserError(f"A file is wanted, and this is a folder: '{path}'")
+    if not os.path.exists(path):
         raise UserError(f"No such file: '{path}'")
+    if not os.path.isfile(path):
+        raise UserError(f"This is no regular file: '{path}'")
 
 
 def check_output(
     path: str, suffixes: tuple[str, ...], inputs: list[str | None], name: str = "OUT"
 ) -> None:
     """Raises UserError, before any work, unless `path` can be written.
+
+    Folders that are missing are no error: whatever writes makes them.
 
     Args:
         path: of the output.
@@ -91,11 +99,10 @@ def check_output(
     if not path.endswith(suffixes):
         wanted = " or ".join(suffixes)
         raise UserError(f"`{name}` must end with {wanted}. Received: {path}")
-    folder = os.path.dirname(os.path.realpath(path))
-    if not os.path.isdir(folder):
-        raise UserError(f"No such folder: '{folder}'")
     if os.path.isdir(path):
         raise UserError(f"`{name}` must be a file. Received: the folder '{path}'")
+    with blaming_input(f"`{name}`"):
+        check_writable(path)
     for other in inputs:
         if other and _same_file(path, other):
             raise UserError(f"`{name}` must not be a file that is read. Received: {path}")

@@ -16,6 +16,7 @@ from bcq_tf.file import SUFFIX
 from bcq_tf.report import Report
 from bcq_tf.tables import as_text
 
+LONG = 1 << 22  # weights that take a second or more, so that progress is shown
 EXAMPLES = """\
   python -m bcq_tf quantize model.keras model.bcq.npy
       every matrix and embedding to 3 bits
@@ -50,7 +51,13 @@ def run(options: argparse.Namespace) -> Quantized:
     model = read_model(options.model, options.modules)
     with blaming_input():
         report = bcq_tf.quantize_model(
-            model, options.bits, rules, **settings, effort=options.effort, filepath=options.out
+            model,
+            options.bits,
+            rules,
+            **settings,
+            effort=options.effort,
+            filepath=options.out,
+            verbose=model.count_params() >= LONG,
         )
     return Quantized(options.out, report)
 

@@ -9,7 +9,6 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.embeddings.evaluation.neighbours import nearest
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.file import FileFormatError
 from bcq_tf.uniform_codes import UniformCodes
@@ -50,20 +49,6 @@ class CompressedVectors(WordTable):
     def blocks(self) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
         """See `WordTable.blocks`."""
         return self.codes.blocks()
-
-    def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
-        """The k words of largest cosine with `word`, and the cosines, the nearest first.
-
-        Raises:
-            UnknownWordError: the word is not here.
-            ValueError: `k` is not from 1 to n - 1.
-        """
-        number = self.number(word)
-        if not 1 <= k < len(self):
-            raise ValueError(f"`k` must be from 1 to {len(self) - 1}. Received: k={k}")
-        query = self.rows(np.array([number]))
-        numbers, cosines = nearest(self, query, k, excluded=np.array([[number]]))
-        return [(self.words[i], float(c)) for i, c in zip(numbers[0], cosines[0], strict=True)]
 
     def save(self, path) -> int:
         """Writes a `.bcq.npy` file: the codes as "embeddings", the words as "words", a uint8 array

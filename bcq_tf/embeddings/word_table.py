@@ -55,6 +55,22 @@ class WordTable:
         """
         return self.rows(np.array([self.number(word)]))[0]
 
+    def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
+        """The k words of largest cosine with `word`, and the cosines, the nearest first.
+
+        Raises:
+            UnknownWordError: the word is not here.
+            ValueError: `k` is not from 1 to n - 1.
+        """
+        from bcq_tf.embeddings.evaluation.neighbours import nearest  # which knows tables
+
+        number = self.number(word)
+        if not 1 <= k < len(self):
+            raise ValueError(f"`k` must be from 1 to {len(self) - 1}. Received: k={k}")
+        query = self.rows(np.array([number]))
+        numbers, cosines = nearest(self, query, k, excluded=np.array([[number]]))
+        return [(self.words[i], float(c)) for i, c in zip(numbers[0], cosines[0], strict=True)]
+
     def number(self, word: str) -> int:
         """Which word it is, from 0.
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from bcq_tf._keras import input_signature, walk_layers
+from bcq_tf._keras import input_signature, own_variables, walk_layers
 from bcq_tf.layers import PackedLayer, PackedWeight
+from bcq_tf.layers.packed_model import PackedModel
 from bcq_tf.ops import TiledCodes
 
 
@@ -19,11 +20,25 @@ def check_packed(model) -> None:
         raise TypeError(f"`model` must be a Keras model. Received: {type(model).__name__}")
     if not model.built:
         raise ValueError(f"`model` must be built. Received: {model.name!r}, not called on data yet")
-    if not any(isinstance(layer, PackedLayer) for layer in walk_layers(model)):
+    if any(isinstance(layer, PackedLayer) for layer in walk_layers(model)):
+        return
+    if isinstance(model, PackedModel):  # as `pack_model` left it
         raise ValueError(
-            f"`model` must be packed, see `bcq_tf.pack_model`. Received: {model.name!r}, "
-            "which has no packed layer"
+            "`model` must have a layer that computes from codes; `model.export` writes float ones. "
+            f"Received: {model.name!r}, of whose layers none has a packed form that is smaller "
+            f"({', '.join(_layer_types(model))})"
         )
+    raise ValueError(
+        f"`model` must be packed, see `bcq_tf.pack_model`. Received: {model.name!r}, "
+        "which has no packed layer"
+    )
+
+
+def _layer_types(model) -> list[str]:
+    # Of the layers that hold a matrix, each type once.
+    layers = [layer for layer in walk_layers(model) if not isinstance(layer, keras.Model)]
+    held = [layer for layer in layers if any(len(v.shape) > 1 for v in own_variables(layer))]
+    return list(dict.fromkeys(type(layer).__name__ for layer in held))
 
 
 def check_compute_dtype(model, allowed: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_compute_dtype, check_packed
 from bcq_tf.export.tracing import PackedFunction
 from bcq_tf.ops.lacking import BITWISE, lacking
+from bcq_tf.output_path import check_writable
 
 OPSETS = range(13, 19)  # what tf2onnx knows, from where reductions and einsum are whole
 
@@ -24,7 +25,8 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
 
     Args:
         model: a built Keras model that `bcq_tf.pack_model` packed.
-        path: of the file; an existing one is replaced once the new one is whole.
+        path: of the file; an existing one is replaced once the new one is whole, folders that are
+            missing are made.
         input_signature: `input_specs` tells; None for the model's own inputs, any batch size.
         opset: version of the operator set, 13 to 18.
 
@@ -36,6 +38,7 @@ def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     """
     check_packed(model)
     check_compute_dtype(model, ("float32", "float16"))
+    check_writable(path)
     if opset not in OPSETS:
         raise ValueError(f"`opset` must be from {OPSETS[0]} to {OPSETS[-1]}. Received: {opset}")
     onnx, tf2onnx = _packages()

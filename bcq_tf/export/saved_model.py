@@ -17,6 +17,7 @@ from bcq_tf import native
 from bcq_tf.export.interface import check_packed, float32, input_specs, new_archive
 from bcq_tf.export.tracing import PackedFunction
 from bcq_tf.ops import compiled
+from bcq_tf.output_path import check_writable, make_way
 
 
 def export_saved_model(model, path, portable: bool = True, input_signature=None) -> None:
@@ -28,8 +29,8 @@ def export_saved_model(model, path, portable: bool = True, input_signature=None)
 
     Args:
         model: a built Keras model that `bcq_tf.pack_model` packed.
-        path: of the folder, which must not exist. It is written under another name and renamed once
-            it is whole.
+        path: of the folder, which must not exist; those that it lies in are made. It is written
+            under another name and renamed once it is whole.
         portable: True for plain TensorFlow ops, which need no bcq_tf where the model is loaded and
             unpack the codes at each call; False for the compiled ops, see `load_saved_model`.
         input_signature: a list with one structure of keras.InputSpec or tf.TensorSpec for each
@@ -37,11 +38,12 @@ def export_saved_model(model, path, portable: bool = True, input_signature=None)
 
     Raises:
         FileExistsError: something stands at `path`.
-        FileNotFoundError: the folder that `path` lies in does not exist.
+        OSError: it cannot be written.
         TypeError, ValueError: the model is not built or not packed.
         bcq_tf.native.NativeLibraryError: `portable` is False and the compiled ops cannot be used.
     """
     check_packed(model)
+    path = _free(path)
     serve, specs = (_portable if portable else _compiled)(model, input_signature)
     archive = new_archive(model)
     archive.add_endpoint("serve", serve, specs)
@@ -94,14 +96,18 @@ def _load_ops(need: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _new_folder(path) -> Iterator[str]:
-    # A folder that gets the name `path` when the context ends well, and is removed otherwise.
+def _free(path) -> Path:
     path = Path(path).absolute()
     if path.exists() or path.is_symlink():
         raise FileExistsError(errno.EEXIST, "`path` must not exist yet", str(path))
-    if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "No such folder", str(path.parent))
+    check_writable(path)
+    return path
+
+
+@contextlib.contextmanager
+def _new_folder(path: Path) -> Iterator[str]:
+    # A folder that gets the name `path` when the context ends well, and is removed otherwise.
+    make_way(path)
     temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         yield str(temporary)

@@ -16,6 +16,7 @@ from bcq_tf.atomic import write_atomically
 from bcq_tf.export.interface import check_compute_dtype, check_packed, new_archive
 from bcq_tf.export.tracing import PackedFunction
 from bcq_tf.ops.lacking import BITWISE, GATHER_HALF, lacking
+from bcq_tf.output_path import check_writable
 
 
 def export_tflite(model, path, input_signature=None) -> None:
@@ -26,7 +27,8 @@ def export_tflite(model, path, input_signature=None) -> None:
 
     Args:
         model: a built Keras model that `bcq_tf.pack_model` packed.
-        path: of the file; an existing one is replaced once the new one is whole.
+        path: of the file; an existing one is replaced once the new one is whole, folders that are
+            missing are made.
         input_signature: `input_specs` tells; None for the model's own inputs, any batch size.
 
     Raises:
@@ -36,6 +38,7 @@ def export_tflite(model, path, input_signature=None) -> None:
     """
     check_packed(model)
     check_compute_dtype(model, ("float32",))
+    check_writable(path)
     function = PackedFunction.of(model, input_signature)
     with tempfile.TemporaryDirectory() as folder, lacking(BITWISE, GATHER_HALF):
         archive = new_archive(model)

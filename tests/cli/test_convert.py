@@ -178,7 +178,7 @@ def test_a_file_without_a_config_takes_a_model(fail, run, tmp_path, module):
     ("out", "words", "message"),
     [
         ("a.onnx", [], "`OUT` must end with .keras or .safetensors"),
-        ("nowhere/a.keras", [], "No such folder"),
+        ("copy.keras/a.keras", [], "`OUT`: Is no folder: '"),
         ("a.safetensors", ["--packed"], "`--packed` must be left out for .safetensors"),
         ("a.safetensors", ["--model", "copy.keras"], "`--model` must be left out"),
         ("copy.keras", ["--model", "copy.keras"], "`OUT` must not be a file that is read"),

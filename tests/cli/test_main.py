@@ -82,6 +82,8 @@ def test_the_list_of_commands_and_the_version(capsys):
         (["bench", "a", "--device", "tpu"], "--device: invalid choice: 'tpu'"),
         (["compare", "a", "b", "--precision", "good"], "--precision: invalid choice: 'good'"),
         (["inspect", "nowhere"], "No such file: 'nowhere'"),
+        (["inspect", "."], "A file is wanted, and this is a folder: '.'"),
+        (["inspect", "/dev/null"], "This is no regular file: '/dev/null'"),
         (["compare", "nowhere.keras", "nowhere"], "No such file: 'nowhere'"),
         (["convert", "nowhere", "a.keras"], "No such file: 'nowhere'"),
         (["bench", "nowhere"], "No such file: 'nowhere'"),
@@ -122,6 +124,15 @@ def test_an_interrupt_ends_with_130(folder, monkeypatch, capsys):
         (FileNotFoundError(2, "No such file", "a/b"), "No such file: 'a/b'"),
         (OSError("odd"), "odd"),
         (ValueError("x" * 1000), "x" * 497 + "..."),
+        (ValueError("\x1b[1mReceived\x1b[0m x"), "Received x"),
+        (
+            ValueError(
+                "Graph execution error:\n\nDetected at node a/Gather defined at (most recent call "
+                'last):\n  File "a.py", line 1, in f\n\n  File "b.py", line 2, in g\n\n'
+                "id 9 is no row\n\t [[{{node a/Gather}}]] [Op:__inference_f_12]"
+            ),
+            "id 9 is no row (a/Gather)",
+        ),
     ],
 )
 def test_an_error_becomes_one_line(error, line):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bcq_tf
+from bcq_tf import cli
 
 
 def quantized(folder, path, *arguments, **options) -> bytes:
@@ -95,14 +96,21 @@ def test_a_weight_that_is_not_finite_is_named(folder, fail, tmp_path):
     ("name", "message"),
     [
         ("a.npy", "`OUT` must end with .bcq.npy"),
-        ("nowhere/a.bcq.npy", "No such folder"),
+        ("plain/a.bcq.npy", "`OUT`: Is no folder: '"),
         ("folder.bcq.npy", "`OUT` must be a file. Received: the folder"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_said_first(fail, tmp_path, name, message):
     (tmp_path / "folder.bcq.npy").mkdir()
+    (tmp_path / "plain").write_bytes(b"")
     # The model does not even exist.
     assert message in fail("quantize", tmp_path / "no.keras", tmp_path / name)
+
+
+def test_a_long_work_shows_its_progress(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli.quantize, "LONG", 1)
+    assert cli.main(["quantize", folder.model, str(tmp_path / "a.bcq.npy")]) == 0
+    assert capsys.readouterr().err == "quantizing 7,584 weights\n"
 
 
 def test_json_stays_json_when_a_file_is_replaced(folder, run, tmp_path):

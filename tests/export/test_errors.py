@@ -1,15 +1,34 @@
 """What cannot be exported, in every format."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import bcq_tf
+from bcq_tf.export.tracing import PackedFunction
 from tests.export.models import Classifier, float_mlp, packed, packed_mlp, token_ids
 
 EXPORTS = [bcq_tf.export_saved_model, bcq_tf.export_onnx, bcq_tf.export_tflite]
 pytestmark = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.__name__)
+
+
+def recurrent():
+    return keras.Sequential([keras.Input((4, 32)), keras.layers.LSTM(32), keras.layers.Dense(1)])
+
+
+def test_a_model_of_which_nothing_can_be_packed_is_told_so(export, tmp_path):
+    path = tmp_path / "model.bcq.npy"
+    bcq_tf.quantize_model(recurrent(), bits=2, filepath=path)
+    model = bcq_tf.load_model(path)
+    with pytest.raises(ValueError, match="none has a packed form that is smaller") as raised:
+        export(model, tmp_path / "exported")
+    assert "`model.export` writes float ones. Received: 'sequential" in str(raised.value)
+    assert "(LSTMCell, Dense)" in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert os.listdir(tmp_path) == ["model.bcq.npy"]
 
 
 @pytest.mark.parametrize(
@@ -50,9 +69,16 @@ def test_codes_outside_of_packed_layers_are_not_exported(export, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_missing_is_an_error(export, tmp_path):
-    with pytest.raises(FileNotFoundError, match="No such folder"):
-        export(packed_mlp().model, tmp_path / "none" / "m")
+def test_missing_folders_are_made(export, tmp_path):
+    export(packed_mlp().model, tmp_path / "some" / "folder" / "m")
+    assert os.listdir(tmp_path / "some" / "folder") == ["m"]
+
+
+def test_a_path_through_a_file_is_said_before_the_model_is_traced(export, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"old")
+    monkeypatch.setattr(PackedFunction, "of", None)
+    with pytest.raises(NotADirectoryError, match=f"Is no folder: '{tmp_path}/file'"):
+        export(packed_mlp().model, tmp_path / "file" / "m")
 
 
 def test_the_model_is_left_as_it_was(export, tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from bcq_tf import read, save
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.container import MAX_HEADER_BYTES
+from bcq_tf.file import check_output
 from tests import golden_files
 from tests.file.values import random_codes
 
@@ -80,9 +81,21 @@ def test_a_path_of_another_suffix_is_refused(tmp_path, name):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="No such folder: .*none'"):
-        save(tmp_path / "none" / "a.bcq.npy", {})
+def test_missing_folders_are_made(tmp_path):
+    path = tmp_path / "some" / "folder" / "a.bcq.npy"
+    save(path, {"old": F4})
+    assert list(read(path)) == ["old"]
+
+
+def test_an_output_is_checked_without_being_touched(tmp_path):
+    path = tmp_path / "none" / "a.bcq.npy"
+    check_output(path)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(ValueError, match=r"`filepath` must end with '\.bcq\.npy'\. Received: file"):
+        check_output(tmp_path / "a.npy", "filepath")
+    (tmp_path / "none").write_bytes(b"a file")
+    with pytest.raises(NotADirectoryError, match="Is no folder: .*none'"):
+        check_output(path)
 
 
 @pytest.mark.parametrize(

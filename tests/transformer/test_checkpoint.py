@@ -1,5 +1,6 @@
 """The folder of a run: what is written comes back, and what is damaged is named."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -121,17 +122,27 @@ def test_a_run_file_without_its_keys_is_refused(folder, values):
         ({"d_model": 32}, "d_model=16. Received: d_model=32"),
         ({"data": "other"}, "data=demo. Received: data=other"),
         ({"seed": 8}, "seed=7. Received: seed=8"),
+        ({"languages": ("es", "en")}, "source=pt. Received: source=es"),
+        ({"languages": ("pt", "fr")}, "target=en. Received: target=fr"),
     ],
 )
 def test_other_settings_are_refused_by_name(run, change, message):
-    hparams = make_hparams(num_layers=1, **{k: v for k, v in change.items() if k == "d_model"})
-    settings = {"data": "demo", "seed": 7, **{k: v for k, v in change.items() if k != "d_model"}}
+    if "d_model" in change:
+        change = {"hparams": make_hparams(num_layers=1, **change)}
     with pytest.raises(UserError, match=message):
-        checkpoint.check_same("folder", run, hparams, **settings)
+        checkpoint.check_same("folder", run, dataclasses.replace(run, **change))
 
 
 def test_more_epochs_are_the_same_run(run):
-    checkpoint.check_same("folder", run, make_hparams(num_layers=1, epochs=99), "demo", 7)
+    more = dataclasses.replace(run, hparams=make_hparams(num_layers=1, epochs=99))
+    checkpoint.check_same("folder", run, more)
+
+
+def test_a_run_keeps_its_languages_and_older_ones_have_those_of_the_demo(run, tmp_path):
+    checkpoint.save_run(tmp_path, dataclasses.replace(run, languages=("es", "en")))
+    assert checkpoint.load_run(tmp_path, weights=None).languages == ("es", "en")
+    checkpoint.write_json(tmp_path / "run.json", {"data": "demo", "seed": 7})
+    assert checkpoint.load_run(tmp_path, weights=None).languages == ("pt", "en")
 
 
 def test_the_log_is_cut_to_the_epochs_that_were_kept(tmp_path):

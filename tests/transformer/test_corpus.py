@@ -6,7 +6,7 @@ import types
 import pytest
 import tensorflow as tf
 
-from transformer import corpus
+from transformer import corpus, tfds_corpus
 from transformer.errors import UserError
 
 FILES = [f"{split}.{language}" for split in ("train", "val", "test") for language in ("pt", "en")]
@@ -85,36 +85,100 @@ def test_no_sentence_of_the_demo_is_in_two_splits():
         assert not val & test
 
 
-def test_tfds_gives_train_validation_and_test_in_order(monkeypatch):
-    def load(name, split, as_supervised):
-        assert (name, as_supervised) == ("some/pt_to_en", True)
+@pytest.mark.parametrize("direction", [("pt", "en"), ("en", "pt")])
+def test_the_demo_goes_in_both_directions(direction):
+    demo = corpus.load_corpus("demo", direction)
+    pairs = corpus.load_corpus("demo").test
+    assert getattr(demo.test, "source" if direction[0] == "pt" else "target") == pairs.source
+    assert len(demo.train) == 11722
+
+
+def test_a_folder_of_other_languages(tmp_path):
+    for split in corpus.SPLITS:
+        (tmp_path / f"{split}.es").write_text(f"{split} hola\n", encoding="utf-8")
+        (tmp_path / f"{split}.zh-Hant").write_text(f"{split} hello\n", encoding="utf-8")
+    loaded = corpus.load_corpus(str(tmp_path), ("es", "zh-Hant"))
+    assert loaded.val == corpus.Pairs(["val hola"], ["val hello"])
+    with pytest.raises(UserError, match=r"cannot read .*train\.pt"):
+        corpus.load_corpus(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("languages", "message"),
+    [
+        (("es", "en"), "`data` must have the languages es and en. Received: demo, which has pt"),
+        (("pt", "pt"), "`target` must be another language than `source`. Received: pt"),
+        (("../x", "en"), "`source` must be a language such as pt. Received: '../x'"),
+        (("pt", ""), "`target` must be a language such as pt. Received: ''"),
+    ],
+)
+def test_languages_that_are_not_there(languages, message):
+    with pytest.raises(UserError, match=message):
+        corpus.load_corpus("demo", languages)
+
+
+class Builder:
+    """A data set of two texts, as tensorflow_datasets builds it."""
+
+    data_dir = "somewhere"
+
+    def __init__(self, name, prepared=True):
+        self.info = types.SimpleNamespace(features={"es": 0, "en": 1})
+        self.is_prepared = lambda: prepared
+
+    def as_dataset(self, split):
+        texts = {"es": "é", "en": "x"}
         return [
             tf.data.Dataset.range(3000).map(
-                lambda i, part=part: tuple(part + side + tf.strings.as_string(i) for side in "éx")
+                lambda i, part=part: {
+                    k: part + v + tf.strings.as_string(i) for k, v in texts.items()
+                }
             )
             for part in split
         ]
 
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.SimpleNamespace(load=load))
-    loaded = corpus.load_corpus("tfds:some/pt_to_en")
+
+def use_builder(monkeypatch, make):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.SimpleNamespace(builder=make))
+
+
+def test_tfds_gives_train_validation_and_test_in_order(monkeypatch):
+    use_builder(monkeypatch, Builder)
+    monkeypatch.setattr(tfds_corpus, "check_network", None)  # not asked for what is prepared
+    loaded = corpus.load_corpus("tfds:some/es_to_en", ("es", "en"))
     assert loaded.train.source == [f"trainé{i}" for i in range(3000)]
     assert loaded.val.target == [f"validationx{i}" for i in range(3000)]
     assert len(loaded.test) == 3000
 
 
+def test_a_data_set_of_other_languages_is_refused_before_it_is_downloaded(monkeypatch):
+    use_builder(monkeypatch, lambda name: Builder(name, prepared=False))
+    with pytest.raises(UserError, match="languages pt and en. Received: tfds:some/x, which has es"):
+        corpus.load_corpus("tfds:some/x")
+
+
+def test_without_a_network_a_data_set_that_is_not_there_is_one_line(monkeypatch):
+    use_builder(monkeypatch, lambda name: Builder(name, prepared=False))
+    monkeypatch.setattr(tfds_corpus, "MIRROR", "http://127.0.0.1:1")
+    with pytest.raises(UserError, match="some/x is not in somewhere, and nothing can be") as error:
+        corpus.load_corpus("tfds:some/x", ("es", "en"))
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_the_published_dataset_is_known_to_the_real_loader():
+def test_the_published_dataset_is_known_to_the_real_loader(monkeypatch):
     import tensorflow_datasets as tfds
 
+    monkeypatch.setattr(tfds_corpus, "check_network", lambda *_: None)
     with tfds.testing.mock_data(num_examples=3):
         loaded = corpus.load_corpus("tfds:ted_hrlr_translate/pt_to_en")
     assert len(loaded.train) == len(loaded.val) == len(loaded.test) == 3
 
 
 def test_a_tfds_failure_is_one_line_with_the_name(monkeypatch):
-    def load(*args, **kwargs):
+    def builder(name):
         raise RuntimeError("no such builder\nand a long story")
 
-    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.SimpleNamespace(load=load))
+    use_builder(monkeypatch, builder)
     with pytest.raises(UserError, match="nothing: no such builder$"):
         corpus.load_corpus("tfds:nothing")

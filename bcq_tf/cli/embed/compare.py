@@ -12,6 +12,7 @@ from contextlib import redirect_stdout
 from bcq_tf.cli.command import Command
 from bcq_tf.cli.embed.word_tables import add_vectors, check_two_words, read_vectors
 from bcq_tf.cli.errors import UserError, blaming_input
+from bcq_tf.cli.frameworks import import_frameworks
 from bcq_tf.cli.models import check_exists, check_output
 from bcq_tf.cli.parser import positive, positives
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> Comparison:
     _check(options)
     vectors = read_vectors(options)
     check_two_words(options.vectors, vectors)
+    if options.trainer == "gumbel":
+        import_frameworks()
     from bcq_tf.embeddings.evaluation.quality import measure_quality
 
     tests = {"wordsim": options.wordsim, "analogies": options.analogies}

@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from bcq_tf.cli.command import Command
 from bcq_tf.cli.embed.word_tables import add_vectors, read_vectors
 from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.frameworks import import_frameworks
 from bcq_tf.cli.models import check_output
 from bcq_tf.cli.parser import positive
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
@@ -50,6 +51,8 @@ def run(options: argparse.Namespace) -> Compressed:
     with blaming_input():  # before the vectors are read, which takes a while
         check_settings(options.method, **settings, seed=options.seed, epochs=options.epochs)
     vectors = read_vectors(options)
+    if options.trainer == "gumbel":
+        import_frameworks()
     from bcq_tf.embeddings import CompressedVectors, compress, distance
 
     with blaming_input(), redirect_stdout(sys.stderr):  # where Keras shows progress

@@ -20,7 +20,7 @@ CODES = ("codes", "word-codes")
 EXAMPLES = """\
   python -m bcq_tf embed export glove.bcq.npy vectors.txt
       dequantized, as GloVe text; .txt.gz, .bin and .npy as well
-  python -m bcq_tf embed export glove.bcq.npy vectors.vec --format word2vec
+  python -m bcq_tf embed export glove.bcq.npy vectors.vec
       with the header that word2vec and fastText write
   python -m bcq_tf embed export glove.bcq.npy glove --format codes
       compositional codes, as glove.codes and glove.codebook.npy

@@ -1,4 +1,4 @@
-"""`embed neighbours`: the words nearest to a word, from the codes."""
+"""`embed neighbours`: the words nearest to a word, from codes or float vectors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 
 from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import check_two_words, read_compressed
+from bcq_tf.cli.embed.word_tables import check_two_words, read_table
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.parser import positive
 from bcq_tf.tables import as_text, table
@@ -15,21 +15,23 @@ USUAL = 10  # words
 EXAMPLES = """\
   python -m bcq_tf embed neighbours glove.bcq.npy king
       the ten words of largest cosine
-  python -m bcq_tf embed neighbours glove.bcq.npy king --k 3 --json
+  python -m bcq_tf embed neighbours glove.bcq.npy king -k 3 --json
+  python -m bcq_tf embed neighbours glove.txt.gz king
+      of float vectors, which take longer to read
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `Command`."""
     add = parser.add_argument
-    add("file", metavar="FILE", help="a .bcq.npy file of word vectors")
+    add("file", metavar="FILE", help="word vectors: a .bcq.npy file, or any that compress reads")
     add("word", metavar="WORD", help="whose neighbours")
-    add("--k", type=positive, help=f"how many ({USUAL}, or all others where they are fewer)")
+    add("-k", "--k", type=positive, help=f"how many ({USUAL}, or all others where they are fewer)")
 
 
 def run(options: argparse.Namespace) -> Neighbours:
     """See `Command`."""
-    vectors = read_compressed(options.file)
+    vectors = read_table(options.file)
     check_two_words(options.file, vectors)
     k = min(USUAL, len(vectors) - 1) if options.k is None else options.k
     with blaming_input(errors=(ValueError, KeyError)):
@@ -57,8 +59,9 @@ class Neighbours:
 
 COMMAND = Command(
     "neighbours",
-    "the words nearest to a word, from the codes",
-    "Shows the words whose vectors have the largest cosine with a word's, without a float table.",
+    "the words nearest to a word",
+    "Shows the words whose vectors have the largest cosine with a word's; of codes without a float "
+    "table.",
     EXAMPLES,
     add_arguments,
     run,

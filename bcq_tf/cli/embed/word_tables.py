@@ -11,16 +11,18 @@ from collections.abc import Iterator
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists
 from bcq_tf.cli.parser import positive
-from bcq_tf.embeddings.vector_files.vector_file import FORMATS
+from bcq_tf.embeddings.vector_files.vector_file import FORMATS, ON_ERROR
 
 
 def add_vectors(parser: argparse.ArgumentParser) -> None:
     """The arguments of every command that reads float vectors."""
     add = parser.add_argument
-    add("vectors", metavar="VECTORS", help="file of word vectors, gzipped where it ends with .gz")
+    add("vectors", metavar="VECTORS", help="file of word vectors, which may be gzipped or zipped")
     add("--format", choices=FORMATS, help="of VECTORS (found by name and content)")
     add("--words", metavar="FILE", help="words of a .npy matrix, one a line (x.vocab of x.npy)")
     add("--limit", type=positive, metavar="N", help="the first N words (all)")
+    add("--on-error", choices=ON_ERROR, default="raise",
+        help="skip leaves wrong lines out, counts them and goes on (%(default)s)")  # fmt: skip
     add("--verbose", action="store_true", help="show the progress")
 
 
@@ -37,7 +39,12 @@ def read_vectors(options: argparse.Namespace):
         check_exists(options.words)
     with blaming_input(), plain_warnings():
         return embeddings.read_vectors(
-            options.vectors, options.format, options.words, options.limit, options.verbose
+            options.vectors,
+            options.format,
+            options.words,
+            options.limit,
+            options.verbose,
+            options.on_error,
         )
 
 
@@ -52,6 +59,25 @@ def read_compressed(path: str):
     check_exists(path)
     with blaming_input():
         return CompressedVectors.read(path)
+
+
+def read_table(path: str):
+    """The `CompressedVectors` or `WordVectors` of a file, whichever it holds.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    from bcq_tf.embeddings import CompressedVectors, read_vectors
+    from bcq_tf.file import SUFFIX, FileFormatError
+
+    check_exists(path)
+    with blaming_input(), plain_warnings():
+        try:
+            return CompressedVectors.read(path)
+        except FileFormatError:
+            if path.endswith(SUFFIX):
+                raise
+        return read_vectors(path)
 
 
 def check_two_words(path: str, vectors) -> None:

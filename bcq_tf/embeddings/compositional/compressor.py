@@ -19,6 +19,7 @@ from bcq_tf.embeddings.compositional.best_weights import BestWeights
 from bcq_tf.embeddings.compositional.code_files import write_codes
 from bcq_tf.embeddings.compositional.code_sizes import check_sizes
 from bcq_tf.embeddings.evaluation.row_distance import distance
+from bcq_tf.output_path import check_writable
 from bcq_tf.solvers.checks import check_matrix
 
 ROWS_AT_ONCE = 1 << 12  # outside of training
@@ -105,7 +106,7 @@ class EmbeddingCompressor:
         """
         matrix = _table(matrix)
         check_sizes(self.M, self.K, len(matrix))
-        os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+        check_writable(self.path)
         model = self._fresh(matrix.shape[1])
         best = BestWeights(self.path, zlib.crc32(np.ascontiguousarray(matrix)))
         if resume and os.path.exists(self.path):

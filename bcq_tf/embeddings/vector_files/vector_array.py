@@ -25,7 +25,7 @@ def words_path(path: str) -> str:
 
 
 def read_array(
-    path: str, words: str, limit: int | None, verbose: bool
+    path: str, words: str, limit: int | None, verbose: bool, skips: bool = False
 ) -> tuple[WordVectors, list[str]]:
     """The vectors, and what the user is to be warned of.
 
@@ -34,6 +34,7 @@ def read_array(
         words: of the words, UTF-8, gzipped where it ends with .gz.
         limit: the most words; None for all.
         verbose: whether a bar shows the progress.
+        skips: whether words that are no UTF-8, and rows with NaN or Inf, are left out.
 
     Raises:
         VectorFileError: a file is damaged, or they do not fit together.
@@ -41,7 +42,7 @@ def read_array(
     shape = _open_matrix(path).shape
     with open_source(words, verbose) as source:
         source.place = "line 1"
-        collector = RowCollector(source, shape[1], limit, "line", 1)
+        collector = RowCollector(source, shape[1], limit, "line", 1, skips)
         for lines, _ in source.line_blocks():
             if not collector.seen:
                 lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
@@ -104,7 +105,9 @@ def _take(collector: RowCollector, words: list[bytes], path: str) -> None:
         with np.errstate(over="ignore"):  # to Inf, which the collector refuses
             rows = np.array(matrix[collector.seen : collector.seen + len(part)], np.float32)
         if len(rows) < len(part):
-            raise collector.error(len(rows), _lengths(path, len(matrix), "more"))
+            if any(part[len(rows) :]):
+                raise collector.error(len(rows), _lengths(path, len(matrix), "more"))
+            part, words = part[: len(rows)], []  # blank lines at the end
         collector.add(part, rows)
         words = words[len(part) :]
 

@@ -31,18 +31,19 @@ def looks_binary(start: bytes) -> bool:
     return not _is_text(rest.partition(b"\n")[0], header[1])
 
 
-def read_binary(source: VectorSource, limit: int | None) -> WordVectors:
+def read_binary(source: VectorSource, limit: int | None, skips: bool = False) -> WordVectors:
     """Reads vectors of this format.
 
     Args:
         source: the file.
         limit: the most words; None for all.
+        skips: whether words that are no UTF-8, and vectors with NaN or Inf, are left out.
 
     Raises:
         VectorFileError: the file is damaged.
     """
     (count, dimension), data = _read_header(source)
-    collector = RowCollector(source, dimension, limit, "word", 1)
+    collector = RowCollector(source, dimension, limit, "word", 1, skips)
     while collector.seen < count and not collector.full:
         left = count - collector.seen
         most = left if collector.room is None else min(left, collector.room)

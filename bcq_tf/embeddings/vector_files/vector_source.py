@@ -1,12 +1,16 @@
-"""`VectorSource`: the bytes of a file of word vectors, gunzipped, and how far they are read."""
+"""`VectorSource`: the bytes of a file of word vectors, unpacked, and how far they are read."""
 
 from __future__ import annotations
 
 import contextlib
 import gzip
 import os
+import zipfile
 import zlib
 from collections.abc import Iterator
+
+from bcq_tf.embeddings.vector_files.wrapped_file import WrappingError, unwrapped
+from bcq_tf.progress import progress
 
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 26
@@ -25,12 +29,12 @@ class VectorSource:
         notes: what the user is to be warned of.
     """
 
-    def __init__(self, path: str, raw, progress):
+    def __init__(self, path: str, raw, progress, file=None):
         self.path = path
         self.place = "line 1"
         self.notes: list[str] = []
         self._raw = raw
-        self._file = gzip.GzipFile(fileobj=raw) if path.endswith(".gz") else raw
+        self._file = raw if file is None else file
         self._progress = progress
 
     def error(self, message: str) -> VectorFileError:
@@ -41,17 +45,18 @@ class VectorSource:
         """At most `count` bytes, none at the end of the file.
 
         Raises:
-            VectorFileError: the gzip data is damaged.
+            VectorFileError: the packed data is damaged.
         """
         parts, missing = [], count
         while missing:
             try:
                 part = self._file.read1(missing)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
                 if parts:  # what came before is whole; the error comes again
                     break
                 kind = "ends in the middle" if isinstance(error, EOFError) else "is damaged"
-                raise self.error(f"the gzip data {kind} ({error})") from None
+                packing = "zip" if isinstance(self._file, zipfile.ZipExtFile) else "gzip"
+                raise self.error(f"the {packing} data {kind} ({error})") from None
             if not part:
                 break
             parts.append(part)
@@ -85,19 +90,10 @@ class VectorSource:
 @contextlib.contextmanager
 def open_source(path: str, verbose: bool) -> Iterator[VectorSource]:
     """A `VectorSource` of a file, with a bar of progress where `verbose` asks for one."""
-    with open(path, "rb") as raw, _progress(os.path.getsize(path), path, verbose) as progress:
-        yield VectorSource(path, raw, progress)
-
-
-@contextlib.contextmanager
-def _progress(total: int, path: str, verbose: bool):
-    if not verbose:
-        yield lambda position: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task(escape(os.path.basename(path)), total=total)
-        yield lambda position: bar.update(task, completed=position)
+    text = f"reading {os.path.basename(path)}"
+    with open(path, "rb") as raw, progress(text, os.path.getsize(path), verbose) as show:
+        try:
+            with unwrapped(raw, path) as file:
+                yield VectorSource(path, raw, show, file)
+        except WrappingError as error:
+            raise VectorFileError(f"'{path}': {error}") from None

@@ -27,16 +27,19 @@ def parse_header(line: bytes) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def read_text(source: VectorSource, limit: int | None, header: bool | None) -> WordVectors:
+def read_text(
+    source: VectorSource, limit: int | None, header: bool | None, skips: bool = False
+) -> WordVectors:
     """Reads lines of a word and its numbers, with blanks between them.
 
     A word may have blanks in it, as the last D fields are the numbers. Without a header D is what
-    most of the first lines have.
+    most of the first lines have. Blank lines may stand at the end.
 
     Args:
         source: the file.
         limit: the most words; None for all.
         header: whether the first line is one; None to find out.
+        skips: whether wrong lines are left out.
 
     Raises:
         VectorFileError: the file is damaged.
@@ -49,7 +52,7 @@ def read_text(source: VectorSource, limit: int | None, header: bool | None) -> W
         lines = lines[1:]
     elif lines:
         dimension = _usual_dimension(source, lines)
-    collector = RowCollector(source, dimension, limit, "line", 1 if count is None else 2)
+    collector = RowCollector(source, dimension, limit, "line", 1 if count is None else 2, skips)
     reader = _LineReader(collector)
     reader.take(lines, cut)
     for lines, cut in blocks:
@@ -90,65 +93,87 @@ class _LineReader:
     def __init__(self, collector: RowCollector):
         self._collector = collector
         self._dimension = collector.dimension
+        self._blank = 0  # lines that nothing but blanks was in, as the end of a file may have them
 
     def take(self, lines: list[bytes], cut: bool) -> None:
         """Takes as many lines as there is room for; `cut`: the last of them has no line end."""
+        filled = len(lines)
+        while filled and not lines[filled - 1].strip():
+            filled -= 1
+        if filled and self._blank:
+            self._refuse_blank()
+        self._blank += len(lines) - filled
         room = self._collector.room
-        if cut and (room is None or room >= len(lines)):
-            self._check_cut(len(lines) - 1, lines[-1])
+        if cut and filled == len(lines) and (room is None or room >= filled):
+            self._check_cut(filled - 1, lines[-1])
+        lines = lines[:filled]
         while lines and not self._collector.full:
             part = lines[: self._collector.room]
             self._take(part)
             lines = lines[len(part) :]
 
+    def _refuse_blank(self) -> None:
+        for row in range(self._blank):
+            self._collector.refuse(row, self._wrong_dimension(0))
+        self._collector.pass_over(self._blank)
+        self._blank = 0
+
     def _take(self, lines: list[bytes]) -> None:
-        words, numbers = [], []
+        words, numbers, rows = [], [], []
         for row, line in enumerate(lines):
-            line = line.rstrip()
-            if line.count(b" ") == self._dimension and b"\t" not in line:
-                word, _, rest = line.partition(b" ")
-            else:
-                word, rest = self._split(row, line)
+            try:
+                word, rest = self._divided(line.rstrip())
+            except ValueError as error:
+                self._collector.refuse(row, str(error))
+                continue
             words.append(word)
             numbers.append(rest)
+            rows.append(row)
         values = parse_rows(numbers, self._dimension)
         if values is None:
-            values = np.stack([self._parse(row, text) for row, text in enumerate(numbers)])
-        self._collector.add(words, values)
+            parsed = [self._parsed(row, text) for row, text in zip(rows, numbers, strict=True)]
+            right = [i for i, value in enumerate(parsed) if value is not None]
+            words, rows = [words[i] for i in right], [rows[i] for i in right]
+            values = np.array([parsed[i] for i in right], np.float32).reshape(-1, self._dimension)
+        self._collector.add(words, values, rows, len(lines))
 
-    def _split(self, row: int, line: bytes) -> tuple[bytes, bytes]:
-        # The word of a line that is not one word and numbers with single blanks, and the numbers.
+    def _divided(self, line: bytes) -> tuple[bytes, bytes]:
+        # The word of a line, and its numbers with single blanks between them.
+        if line.count(b" ") == self._dimension and b"\t" not in line:
+            word, _, rest = line.partition(b" ")
+            return word, rest
         fields = line.rsplit(None, self._dimension)
         if len(fields) <= self._dimension:
-            raise self._wrong_dimension(row, max(0, len(line.split()) - 1))
+            raise ValueError(self._wrong_dimension(max(0, len(line.split()) - 1)))
         word = fields[0]
         if _ends_in_fraction(word):
-            raise self._wrong_dimension(row, self._dimension + 1)
+            raise ValueError(self._wrong_dimension(self._dimension + 1))
         return word, b" ".join(fields[1:])
 
-    def _parse(self, row: int, text: bytes) -> np.ndarray:
+    def _parsed(self, row: int, text: bytes) -> np.ndarray | None:
+        # None where the row was refused.
         try:
             numbers = parse_row(text)
+            if len(numbers) != self._dimension:
+                raise ValueError(self._wrong_dimension(len(numbers)))
+            return numbers
         except ValueError as error:
-            raise self._collector.error(row, str(error)) from None
-        if len(numbers) != self._dimension:
-            raise self._wrong_dimension(row, len(numbers))
-        return numbers
+            self._collector.refuse(row, str(error))
+            return None
 
-    def _wrong_dimension(self, row: int, found: int):
-        return self._collector.error(
-            row, f"the word must have {self._dimension} numbers. Received: {found}"
-        )
+    def _wrong_dimension(self, found: int) -> str:
+        return f"the word must have {self._dimension} numbers. Received: {found}"
 
     def _check_cut(self, row: int, line: bytes) -> None:
         # Its last number may have lost digits too, and nobody could tell.
         fields = len(line.split()) - 1
-        if fields < self._dimension:
+        if fields >= self._dimension:
+            self._collector.note(row, "the last line has no line end; its last number may be cut")
+        elif not self._collector.skips:
             raise self._collector.error(
                 row, f"the file ends in the middle of the line ({fields} of {self._dimension} "
                 "numbers)"
             )  # fmt: skip
-        self._collector.note(row, "the last line has no line end; its last number may be cut")
 
 
 def _opening(blocks: Iterator) -> tuple[list[bytes], bool]:

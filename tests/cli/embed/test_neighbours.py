@@ -19,6 +19,15 @@ def test_neighbours(files, run, run_json):
     assert len([line for line in text.splitlines() if " w" in line and "." in line]) == 10
 
 
+def test_neighbours_of_float_vectors(files, run_json):
+    shown = run_json("embed", "neighbours", files / "a.txt", "w7", "-k", "3")
+    expected = files.vectors.neighbours("w7", 3)
+    assert [(line["word"], line["cosine"]) for line in shown["nearest"]] == expected
+    cosines = files.vectors.matrix @ files.vectors.vector("w7")
+    cosines /= np.linalg.norm(files.vectors.matrix, axis=1)
+    assert [word for word, _ in expected] == [f"w{i}" for i in np.argsort(-cosines)[1:4]]
+
+
 def test_neighbours_are_all_others_where_these_are_few(run_json, tmp_path):
     vectors = CompressedVectors(["a", "b", "c"], quantize_uniform(np.eye(3, dtype=np.float32), 2))
     vectors.save(tmp_path / "few.bcq.npy")

@@ -1,5 +1,7 @@
 """Arguments of `read_vectors` and `write_vectors`: rules, missing files, progress."""
 
+import os
+
 import pytest
 
 from bcq_tf.embeddings import read_vectors, write_vectors
@@ -10,8 +12,14 @@ from tests.embeddings.vector_files.conftest import GLOVE, some_vectors
 def test_a_file_that_is_missing(tmp_path, name):
     with pytest.raises(FileNotFoundError):
         read_vectors(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="No such folder"):
-        write_vectors(tmp_path / "folder" / name, some_vectors())
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.bin", "a.npy"])
+def test_missing_folders_are_made(tmp_path, name):
+    path = tmp_path / "some" / "folder" / name
+    written = write_vectors(path, some_vectors())
+    assert sorted(os.listdir(path.parent)) == sorted(map(os.path.basename, written))
+    assert read_vectors(path).words == some_vectors().words
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,13 @@ from tests.embeddings.vector_files.conftest import NUMBERS, WORDS, assert_same, 
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("a.txt", b"\xc3\x9f "), ("a.bin", b"40 7\n"), ("a.npy", b"\x93NUMPY"), ("a.gz", b"\x1f\x8b")],
+    [
+        ("a.txt", b"\xc3\x9f "),
+        ("a.bin", b"40 7\n"),
+        ("a.npy", b"\x93NUMPY"),
+        ("a.gz", b"\x1f\x8b"),
+        ("a.vec", b"40 7\n"),
+    ],
 )
 def test_the_format_written_follows_the_name(tmp_path, name, start):
     write_vectors(tmp_path / name, some_vectors())
