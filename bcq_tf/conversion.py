@@ -114,8 +114,8 @@ def _remedy(error: Exception) -> str:
     if "Lambda" in str(error) and "safe" in str(error):
         return "`safe_mode` must be False to run the code of a Lambda layer, if you trust the file"
     return (
-        "`model` must be given, or its classes imported or in `custom_objects`, since the file's "
-        "Keras config does not make a model"
+        "`model` must be given, or its classes imported (in a command by --import) or in "
+        "`custom_objects`, since the file's Keras config does not make a model"
     )
 
 

@@ -123,7 +123,7 @@ def test_a_class_that_is_not_imported(path):
     bcq_tf.save(path, dict(bcq_tf.read(path)), metadata | {"model": config})
     with pytest.raises(ValueError, match="Could not locate class 'Tied'") as raised:
         bcq_tf.load_model(path)
-    assert "or its classes imported or in `custom_objects`" in str(raised.value)
+    assert "or its classes imported (in a command by --import)" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
