@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 SOLVERS = ("alternating", "greedy", "uniform")
 SCALE_DTYPES = ("float16", "float32")
+AUTO = "auto"
 GROUP_MULTIPLE = 32
 MAX_BITS = 8
 
@@ -24,7 +25,8 @@ class BCQConfig:
         offset: whether each group also has an additive offset (for skewed weights).
         solver: "alternating" (least squares, the best), "greedy" (one plane after the other) or
             "uniform" (equally spaced levels with the best clipping limit).
-        scale_dtype: "float16" or "float32", the dtype of scales and offsets.
+        scale_dtype: the dtype of scales and offsets: "float16", "float32", or "auto", which is
+            float16 for the weights whose scales it holds and float32 for others.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule.
@@ -34,7 +36,7 @@ class BCQConfig:
     group_size: int | None = None
     offset: bool = False
     solver: str = "alternating"
-    scale_dtype: str = "float16"
+    scale_dtype: str = AUTO
 
     def __post_init__(self):
         # NumPy integers become plain ones, which JSON can hold.
@@ -43,7 +45,7 @@ class BCQConfig:
         if not isinstance(self.offset, bool):
             raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
         check_choice("solver", self.solver, SOLVERS)
-        check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
+        check_choice("scale_dtype", self.scale_dtype, (AUTO, *SCALE_DTYPES))
         if self.group_size is not None:
             object.__setattr__(self, "group_size", int(self.group_size))
 

@@ -7,6 +7,7 @@ cannot align them, and accepts repeated keys; the tests hold that it reads our b
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 import zlib
@@ -21,7 +22,9 @@ VERSION = 1
 ALIGNMENT = 64  # bytes; a cache line, and what .npy headers are padded to
 NPY_HEADER_BYTES = 128
 MAX_HEADER_BYTES = 16 << 20
+MAX_TENSORS = 1 << 15
 MAX_RANK = 32
+MOST_SHOWN = 120  # characters of a value in a message
 
 DTYPES = {
     "F64": np.dtype("<f8"),
@@ -96,7 +99,9 @@ def encode_safetensors(tensors: Mapping[str, Sequence[np.ndarray]], document: di
 
     names = sorted(tensors, key=order)
     document = {"version": VERSION, "crc32": [_crc32(octets[n]) for n in names], **document}
-    metadata = {"crc32": "0" * 8, "bcq_tf": strict_json.dumps(document)}
+    text = strict_json.dumps(document)
+    _check_count(len(names), text)
+    metadata = {"crc32": "0" * 8, "bcq_tf": text}
     header = _header({"__metadata__": metadata, **_entries(tensors, names, sizes)})
     return [header, *(part for name in names for part in octets[name])]
 
@@ -118,12 +123,24 @@ def decode(buffer: np.ndarray) -> tuple[dict, dict[str, np.ndarray]]:
     body = buffer[NPY_HEADER_BYTES:]
     size = _header_size(body)
     entries = _parse("header", body[8:size].tobytes())
+    if len(entries) > MAX_TENSORS + 1:
+        raise FileFormatError(f"it has more than {MAX_TENSORS} tensors")
     metadata = entries.pop("__metadata__")
     if set(metadata) != {"crc32", "bcq_tf"} or not isinstance(metadata["bcq_tf"], str):
         raise FileFormatError("the header's metadata are not those of bcq_tf")
     document = _parse("document", metadata["bcq_tf"])
     checksums = _check_document(document, len(entries))
     return document, _decode_tensors(entries, checksums, body[size:])
+
+
+def _check_count(tensors: int, document: str) -> None:
+    # What a reader refuses.
+    if tensors > MAX_TENSORS:
+        raise ValueError(f"`tensors` must be at most {MAX_TENSORS} arrays. Received: {tensors}")
+    try:
+        strict_json.check_cost(document)
+    except ValueError as error:
+        raise ValueError(f"`metadata` and names must be fewer: {error}") from None
 
 
 def _octets(piece: np.ndarray) -> np.ndarray:
@@ -269,9 +286,29 @@ def _are_counts(value) -> bool:
 
 
 def short(value) -> str:
-    """`repr(value)` on one line, of a bounded length, for values out of a file."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, deep nesting
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= 120 else text[:117] + "..."
+    """`repr(value)` on one line, of a bounded length, for values out of a file.
+
+    Of strings and containers no more than is shown is looked at.
+    """
+    text = _start_of_repr(value, depth=3)
+    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
+
+
+def _start_of_repr(value, depth: int) -> str:
+    kind = type(value)
+    if kind in (str, bytes):
+        return repr(value[:MOST_SHOWN])
+    if value is None or kind in (bool, float) or (kind is int and value.bit_length() < 1000):
+        return repr(value)
+    if kind not in (list, tuple, dict) or (value and not depth):
+        return f"<{kind.__name__}>"
+    shown = list(itertools.islice(value.items() if kind is dict else value, 8))
+    texts = [
+        ": ".join(_start_of_repr(part, depth - 1) for part in (item if kind is dict else (item,)))
+        for item in shown
+    ]
+    if len(value) > len(shown):
+        texts.append("...")
+    begin, end = {list: "[]", tuple: "()", dict: "{}"}[kind]
+    comma = "," if kind is tuple and len(value) == 1 else ""
+    return f"{begin}{', '.join(texts)}{comma}{end}"

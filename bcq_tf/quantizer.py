@@ -8,7 +8,7 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import BCQConfig
+from bcq_tf.config import AUTO, BCQConfig
 from bcq_tf.layer_views import PACKED
 from bcq_tf.model_match import match_model
 from bcq_tf.model_state import ModelState
@@ -179,6 +179,7 @@ def quantize_model(
     group_size: int | None = None,
     offset: bool = False,
     solver: str = "alternating",
+    scale_dtype: str = AUTO,
     effort: str = "full",
     filepath=None,
 ) -> Report:
@@ -188,7 +189,7 @@ def quantize_model(
 
     Args:
         model: a built Keras model.
-        bits, group_size, offset, solver: see `BCQConfig`.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`.
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         filepath: where to write the `.bcq.npy` file, or None.
@@ -200,7 +201,7 @@ def quantize_model(
         ValueError, TypeError: an argument breaks its rule, or a weight holds NaN or Inf; the model
             is unchanged then.
     """
-    config = BCQConfig(bits, group_size, offset, solver)
+    config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
     quantizer = ModelQuantizer(model, config, rules)
     quantizer.solve(effort)
     if filepath is not None:

@@ -78,7 +78,9 @@ class Layout:
     @property
     def words(self) -> int:
         """Number of words of all tiles."""
-        return int(self.tile_starts[-1] + self.tile_planes[-1] * self.row_words * TILE_ROWS)
+        # Without an array of tiles: a config may name more than there is memory for.
+        tiles = sum(-(-rows // TILE_ROWS) for rows in self.plane_rows)
+        return tiles * self.row_words * TILE_ROWS
 
     @functools.cached_property
     def tile_planes(self) -> np.ndarray:

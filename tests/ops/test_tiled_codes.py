@@ -96,13 +96,6 @@ def test_a_group_as_long_as_the_row_is_the_whole_row():
     assert Layout.of(random_codes(columns=40, group_size=64)).group_size == 40
 
 
-def test_a_scale_too_large_for_float32_is_refused():
-    codes = random_codes(dtype="float64")
-    huge = [codes.scales[0] * 1e300, *codes.scales[1:]]
-    with pytest.raises(ValueError, match=r"`scales` must be finite in float32. Received: \d"):
-        TiledCodes.from_codes(dataclasses.replace(codes, scales=huge))
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_scales_that_are_not_finite_are_refused(value):
     with pytest.raises(ValueError, match=r"`scales\[0\]` must be finite"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bcq_tf.container import short
 from bcq_tf.embeddings.vector_files.vector_source import VectorSource
 from bcq_tf.embeddings.word_vectors import WordVectors
 
@@ -31,7 +32,7 @@ class RowCollector:
         self._first = first
         self.seen = 0
         self._numbers: dict[str, int] = {}
-        self._duplicates: list[str] = []
+        self._duplicates, self._first_duplicate = 0, None
         self._matrix = np.empty((0, dimension), np.float32)
 
     @property
@@ -82,8 +83,8 @@ class RowCollector:
         self._resize(len(self._numbers))
         if self._duplicates:
             self.source.notes.append(
-                f"'{self.source.path}': {len(self._duplicates)} vectors of words that came before "
-                f"were left out, the first of {self._duplicates[0]!r}"
+                f"'{self.source.path}': {self._duplicates} vectors of words that came before "
+                f"were left out, the first of {short(self._first_duplicate)}"
             )
         return WordVectors(self._numbers, self._matrix)
 
@@ -114,7 +115,8 @@ class RowCollector:
         kept = []
         for row, word in enumerate(words):
             if word in self._numbers:
-                self._duplicates.append(word)
+                self._duplicates += 1
+                self._first_duplicate = self._first_duplicate or word
             else:
                 self._numbers[word] = len(self._numbers)
                 kept.append(row)
