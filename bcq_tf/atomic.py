@@ -47,7 +47,7 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
 
     Only what strikes between two renames leaves a new file beside an old one.
     """
-    paths = [_target(path) for path in paths]
+    given, paths = paths, [_target(path) for path in paths]
     folders = [os.path.dirname(path) for path in paths]
     temporaries = [os.path.join(folder, f".{uuid.uuid4().hex}{suffix}") for folder in folders]
     try:
@@ -56,13 +56,25 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
             _sync_file(temporary)
         for temporary, path in zip(temporaries, paths, strict=True):
             os.replace(temporary, path)
-    except BaseException:  # KeyboardInterrupt too
+        for folder in set(folders):
+            _sync_folder(folder)
+    except BaseException as error:  # KeyboardInterrupt too
         for temporary in temporaries:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
+        if isinstance(error, OSError):
+            _name_path(error, dict(zip(temporaries, given, strict=True)))
         raise
-    for folder in set(folders):
-        _sync_folder(folder)
+
+
+def _name_path(error: OSError, given: dict[str, str]) -> None:
+    # The path that the user gave, in an error that names none or that of the temporary file.
+    if error.filename is not None and error.filename not in given:
+        return
+    path = given.get(error.filename, next(iter(given.values())))
+    if error.errno is None:  # NumPy's, say
+        error.args = (f"{error}: {path!r}",)
+    error.filename, error.filename2 = path, None
 
 
 def _target(path: str) -> str:

@@ -7,6 +7,8 @@ import fnmatch
 import numbers
 from collections.abc import Iterable, Mapping
 
+from bcq_tf.shown import short
+
 SOLVERS = ("alternating", "greedy", "uniform")
 SCALE_DTYPES = ("float16", "float32")
 AUTO = "auto"
@@ -132,7 +134,7 @@ def check_integer(name: str, value, least: int, most: int | None = None) -> int:
     rule = f"an integer from {least} to {most}"
     if most is None:
         rule = "a positive integer" if least == 1 else f"an integer from {least} upwards"
-    raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}")
+    raise ValueError(f"`{name}` must be {rule}. Received: {name}={short(value)}")
 
 
 def is_integer(value) -> bool:
@@ -147,7 +149,7 @@ def check_group_size(group_size) -> None:
     if not is_integer(group_size) or group_size <= 0 or group_size % GROUP_MULTIPLE:
         raise ValueError(
             f"`group_size` must be None or a positive multiple of {GROUP_MULTIPLE}. "
-            f"Received: group_size={group_size!r}"
+            f"Received: group_size={short(group_size)}"
         )
 
 
@@ -189,5 +191,8 @@ def _check_axes(axes) -> tuple[int, ...]:
 
 def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
     """Raises unless `value`, the argument `name`, is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
+    # Not compared with what is of another type: an array would be, value by value.
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
+        raise ValueError(
+            f"`{name}` must be one of {list(choices)}. Received: {name}={short(value)}"
+        )

@@ -7,7 +7,6 @@ cannot align them, and accepts repeated keys; the tests hold that it reads our b
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import zlib
@@ -17,6 +16,7 @@ import ml_dtypes
 import numpy as np
 
 from bcq_tf import strict_json
+from bcq_tf.shown import short
 
 VERSION = 1
 ALIGNMENT = 64  # bytes; a cache line, and what .npy headers are padded to
@@ -24,7 +24,6 @@ NPY_HEADER_BYTES = 128
 MAX_HEADER_BYTES = 16 << 20
 MAX_TENSORS = 1 << 15
 MAX_RANK = 32
-MOST_SHOWN = 120  # characters of a value in a message
 
 DTYPES = {
     "F64": np.dtype("<f8"),
@@ -283,32 +282,3 @@ def _check_entry(name: str, entry) -> tuple[np.dtype, list[int], int]:
 def _are_counts(value) -> bool:
     # `type` and not isinstance: JSON's true is no count.
     return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
-
-
-def short(value) -> str:
-    """`repr(value)` on one line, of a bounded length, for values out of a file.
-
-    Of strings and containers no more than is shown is looked at.
-    """
-    text = _start_of_repr(value, depth=3)
-    return text if len(text) <= MOST_SHOWN else text[: MOST_SHOWN - 3] + "..."
-
-
-def _start_of_repr(value, depth: int) -> str:
-    kind = type(value)
-    if kind in (str, bytes):
-        return repr(value[:MOST_SHOWN])
-    if value is None or kind in (bool, float) or (kind is int and value.bit_length() < 1000):
-        return repr(value)
-    if kind not in (list, tuple, dict) or (value and not depth):
-        return f"<{kind.__name__}>"
-    shown = list(itertools.islice(value.items() if kind is dict else value, 8))
-    texts = [
-        ": ".join(_start_of_repr(part, depth - 1) for part in (item if kind is dict else (item,)))
-        for item in shown
-    ]
-    if len(value) > len(shown):
-        texts.append("...")
-    begin, end = {list: "[]", tuple: "()", dict: "{}"}[kind]
-    comma = "," if kind is tuple and len(value) == 1 else ""
-    return f"{begin}{', '.join(texts)}{comma}{end}"

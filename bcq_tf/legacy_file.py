@@ -29,8 +29,9 @@ import numpy as np
 from bcq_tf import packing
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_bits
-from bcq_tf.container import FileFormatError, short
+from bcq_tf.container import FileFormatError
 from bcq_tf.legacy_pickle import PickledArray, are_counts, unpickle
+from bcq_tf.shown import short
 
 _NPY_PATTERN = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '\|O', 'fortran_order': \w+, 'shape': \([\d, ]*\), \} *\n",

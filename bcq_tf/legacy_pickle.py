@@ -13,7 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from bcq_tf.container import MAX_RANK, FileFormatError, short
+from bcq_tf.container import MAX_RANK, FileFormatError
+from bcq_tf.shown import short
 
 MAX_OPERATIONS = 1 << 18  # of a pickle; a quantized weight takes about 130
 MAX_KEY = 1000  # characters of a key

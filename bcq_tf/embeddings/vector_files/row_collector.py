@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.container import short
 from bcq_tf.embeddings.vector_files.vector_source import VectorSource
 from bcq_tf.embeddings.word_vectors import WordVectors
+from bcq_tf.shown import short
 
 GROWTH = 1.125
 
