@@ -62,19 +62,19 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
         for temporary in temporaries:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
-        if isinstance(error, OSError):
-            _name_path(error, dict(zip(temporaries, given, strict=True)))
-        raise
+        path = _path_of(error, dict(zip(temporaries, given, strict=True)))
+        if path is None:
+            raise
+        if error.errno is None:  # NumPy's, say
+            raise OSError(f"{error}: {path!r}") from error
+        raise OSError(error.errno, error.strerror, path) from error  # of the errno's class
 
 
-def _name_path(error: OSError, given: dict[str, str]) -> None:
-    # The path that the user gave, in an error that names none or that of the temporary file.
-    if error.filename is not None and error.filename not in given:
-        return
-    path = given.get(error.filename, next(iter(given.values())))
-    if error.errno is None:  # NumPy's, say
-        error.args = (f"{error}: {path!r}",)
-    error.filename, error.filename2 = path, None
+def _path_of(error: BaseException, given: dict[str, str]) -> str | None:
+    # The path that the user gave of what was written, where an error of the system does not say it.
+    if not isinstance(error, OSError) or error.filename not in (None, *given):
+        return None
+    return given.get(error.filename, next(iter(given.values())))
 
 
 def _target(path: str) -> str:

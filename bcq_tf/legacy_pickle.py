@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from typing import ClassVar
 
 import numpy as np
 
@@ -117,6 +116,44 @@ for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 a
     _GLOBALS |= {(_module, "_reconstruct"): PickledArray, (_module, "scalar"): _Scalar}
 
 
+def _check_keys(keys: list) -> None:
+    for key in keys:
+        if not isinstance(key, (str, int)):
+            raise FileFormatError(f"it has a key of type {type(key).__name__}")
+        if len(key) > MAX_KEY if isinstance(key, str) else key.bit_length() > 64:
+            raise FileFormatError(f"it has the key {short(key)}, which is too long")
+
+
+def _check_arguments(arguments) -> None:
+    if not isinstance(arguments, tuple) or len(arguments) > _MOST_ARGUMENTS:
+        raise FileFormatError("it has a call that makes no array")
+
+
+def _refuse(what: str):
+    def refuse(stack):
+        raise FileFormatError(f"it holds {what}, which is refused")
+
+    return refuse
+
+
+# By the code of an operation: takes the stack, raises where the operation is not to be done. Those
+# that are refused np.save never writes of such a file: they take memory before the bytes are
+# there, hash what they are given, or make objects past `__init__`.
+_CHECKS = {
+    pickle.SETITEM[0]: lambda stack: _check_keys(stack[-2:-1]),
+    pickle.SETITEMS[0]: lambda stack: _check_keys(stack[::2]),
+    pickle.DICT[0]: lambda stack: _check_keys(stack[::2]),
+    pickle.REDUCE[0]: lambda stack: _check_arguments(stack[-1]),
+    pickle.BYTEARRAY8[0]: _refuse("a bytearray"),
+    **dict.fromkeys(
+        map(ord, (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET)), _refuse("a set")
+    ),
+    **dict.fromkeys(
+        map(ord, (pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.INST, pickle.OBJ)), _refuse("an object")
+    ),
+}
+
+
 class _Unpickler(pickle._Unpickler):
     # The one in Python, not in C: a length in the stream makes it take no memory before the bytes
     # are there, and its operations can be checked.
@@ -134,15 +171,6 @@ class _Unpickler(pickle._Unpickler):
 class _Operations:
     """The operations of an unpickler by their code; counts and checks them."""
 
-    # What np.save never writes of such a file: it takes memory before the bytes are there, hashes
-    # what it is given, or makes objects past `__init__`.
-    REFUSED: ClassVar[dict] = {
-        pickle.BYTEARRAY8[0]: "a bytearray",
-        **dict.fromkeys((pickle.EMPTY_SET[0], pickle.ADDITEMS[0], pickle.FROZENSET[0]), "a set"),
-        **dict.fromkeys((pickle.NEWOBJ[0], pickle.NEWOBJ_EX[0]), "an object"),
-        **dict.fromkeys((pickle.INST[0], pickle.OBJ[0]), "an object"),
-    }
-
     def __init__(self, unpickler: _Unpickler):
         self._unpickler = unpickler
         self._count = 0
@@ -151,26 +179,6 @@ class _Operations:
         self._count += 1
         if self._count > MAX_OPERATIONS:
             raise FileFormatError(f"its pickle has more than {MAX_OPERATIONS} operations")
-        if code in self.REFUSED:
-            raise FileFormatError(f"it holds {self.REFUSED[code]}, which is refused")
-        stack = self._unpickler.stack
-        if code == pickle.SETITEM[0]:
-            _check_keys(stack[-2:-1])
-        elif code in (pickle.SETITEMS[0], pickle.DICT[0]):
-            _check_keys(stack[::2])
-        elif code == pickle.REDUCE[0]:
-            _check_arguments(stack[-1])
+        if code in _CHECKS:
+            _CHECKS[code](self._unpickler.stack)
         return pickle._Unpickler.dispatch[code]
-
-
-def _check_keys(keys: list) -> None:
-    for key in keys:
-        if not isinstance(key, (str, int)):
-            raise FileFormatError(f"it has a key of type {type(key).__name__}")
-        if len(key) > MAX_KEY if isinstance(key, str) else key.bit_length() > 64:
-            raise FileFormatError(f"it has the key {short(key)}, which is too long")
-
-
-def _check_arguments(arguments) -> None:
-    if not isinstance(arguments, tuple) or len(arguments) > _MOST_ARGUMENTS:
-        raise FileFormatError("it has a call that makes no array")

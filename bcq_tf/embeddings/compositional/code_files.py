@@ -17,6 +17,7 @@ from bcq_tf.shown import short
 
 CODES, CODEBOOK = ".codes", ".codebook.npy"
 _INDEXES = re.compile(rb"[0-9]{1,9}(?: [0-9]{1,9})*")
+LONGEST_LINE = 1 << 17  # bytes
 _LINES = 1 << 12  # read and written at once
 
 
@@ -167,6 +168,8 @@ def _check_as_before(place: str, row, word: str | None, count: int, has_words: b
 def _parse(line: bytes, place: str) -> tuple[str | None, np.ndarray]:
     if not line.endswith(b"\n"):
         raise FileFormatError(f"{place}: the file ends in the middle of it")
+    if len(line) > LONGEST_LINE:
+        raise FileFormatError(f"{place}: it is longer than {LONGEST_LINE} bytes")
     word, tab, numbers = line.rstrip(b"\r\n").rpartition(b"\t")
     if not _INDEXES.fullmatch(numbers):
         raise FileFormatError(
