@@ -41,7 +41,7 @@ def test_gzip_data_that_is_cut_or_damaged(tmp_path, cut):
 
 @pytest.mark.parametrize(
     ("start", "place"),
-    [(b"", "line 1"), (b"a 1 2\n", "line 1"), (b"a 1 2\n" * 200_000, r"line \d+")],
+    [(b"", "line 1"), (b"a 1 2\n", "line 1"), (b"a 1 2\n" * 2_000, r"line \d+")],
 )
 @pytest.mark.parametrize("endless", [b"1 ", b"a"])
 def test_a_line_without_end_takes_little_memory(tmp_path, start, place, endless):
