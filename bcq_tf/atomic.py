@@ -48,7 +48,7 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
 
     Only what strikes between two renames leaves a new file beside an old one.
     """
-    paths = [make_way(path) for path in paths]
+    given, paths = paths, [make_way(path) for path in paths]
     folders = [os.path.dirname(path) for path in paths]
     temporaries = [os.path.join(folder, f".{uuid.uuid4().hex}{suffix}") for folder in folders]
     try:
@@ -57,13 +57,25 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
             _sync_file(temporary)
         for temporary, path in zip(temporaries, paths, strict=True):
             os.replace(temporary, path)
-    except BaseException:  # KeyboardInterrupt too
+        for folder in set(folders):
+            _sync_folder(folder)
+    except BaseException as error:  # KeyboardInterrupt too
         for temporary in temporaries:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(temporary)
-        raise
-    for folder in set(folders):
-        _sync_folder(folder)
+        path = _path_of(error, dict(zip(temporaries, given, strict=True)))
+        if path is None:
+            raise
+        if error.errno is None:  # NumPy's, say
+            raise OSError(f"{error}: {path!r}") from error
+        raise OSError(error.errno, error.strerror, path) from error  # of the errno's class
+
+
+def _path_of(error: BaseException, given: dict[str, str]) -> str | None:
+    # The path that the user gave of what was written, where an error of the system does not say it.
+    if not isinstance(error, OSError) or error.filename not in (None, *given):
+        return None
+    return given.get(error.filename, next(iter(given.values())))
 
 
 def _sync_file(path: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf._keras import MonitorCallback, print_message, sync_variables
 from bcq_tf.checkpoints import BestFiles
-from bcq_tf.config import BCQConfig, check_choice, check_integer
+from bcq_tf.config import AUTO, BCQConfig, check_choice, check_integer
 from bcq_tf.conversion import put_tensors
 from bcq_tf.latent import BACKENDS, train_latent
 from bcq_tf.model_table import read_table
@@ -43,7 +43,7 @@ class BCQCallback(MonitorCallback):
         filepath: a path that ends in ".bcq.npy" and may hold fields such as "{epoch:03d}" or
             "{val_loss:.3f}"; None writes no file. Where it exists and was made with the same
             settings, and the same codes of packed embeddings, training goes on with its best value.
-        bits, group_size, offset, solver: see `BCQConfig`.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`.
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
         schedule: more bits, or floats, at first, see `bcq_tf.schedule.make_phases`. With `bits=2`,
             {500: None, 1000: 4, 2000: 3} leaves weights float until optimizer step 500 and gives
@@ -78,6 +78,7 @@ class BCQCallback(MonitorCallback):
         group_size: int | None = None,
         offset: bool = False,
         solver: str = "alternating",
+        scale_dtype: str = AUTO,
         effort: str = "low",
         verbose: int = 0,
     ):
@@ -86,7 +87,7 @@ class BCQCallback(MonitorCallback):
         check_integer("every_n_steps", every_n_steps, 1)
         _check_latent(latent)
         super().__init__(monitor=monitor, mode=mode)
-        self.config = BCQConfig(bits, group_size, offset, solver)
+        self.config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
         self.rules = rules
         self.every_n_steps = every_n_steps
         self.latent = latent

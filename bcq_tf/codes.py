@@ -8,7 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from bcq_tf import packing
-from bcq_tf.coded_matrix import CodedMatrix, check_ids, frozen, row_blocks
+from bcq_tf.coded_matrix import (
+    FLOAT32_MAX,
+    LARGEST_SUM,
+    CodedMatrix,
+    check_ids,
+    check_in_float32,
+    frozen,
+    largest_magnitude,
+    row_blocks,
+)
 from bcq_tf.config import check_bits, check_group_size, check_integer
 
 
@@ -151,6 +160,7 @@ def _check(codes: BinaryCodes) -> None:
     _check_planes(codes)
     if codes.offset is not None:
         _check_array("offset", codes.offset, (rows, codes.groups), "floating")
+    _check_sums(codes)
     if codes.row_order is not None:
         _check_array("row_order", codes.row_order, (rows,), "integer")
         if not np.array_equal(np.sort(codes.row_order), np.arange(rows)):
@@ -175,10 +185,23 @@ def _check_planes(codes: BinaryCodes) -> None:
         _check_array(f"scales[{i}]", scale, (rows, codes.groups), "floating")
 
 
+def _check_sums(codes: BinaryCodes) -> None:
+    parts = (*codes.scales, *(() if codes.offset is None else (codes.offset,)))
+    if sum(largest_magnitude(part) for part in parts) < FLOAT32_MAX:
+        return
+    sums = np.zeros((codes.shape[0], codes.groups))
+    for part in parts:
+        sums[: len(part)] += np.abs(part, dtype=np.float64)
+    if sums.max() > LARGEST_SUM:
+        raise ValueError(
+            f"`scales` must have sums in the range of float32. Received: {sums.max():.6g}"
+        )
+
+
 def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
     if array.shape != shape:
         raise ValueError(f"`{name}` must be {list(shape)}. Received: {list(array.shape)}")
     if not np.issubdtype(array.dtype, getattr(np, kind)):
         raise TypeError(f"`{name}` must be of {kind} dtype. Received: {array.dtype}")
-    if kind == "floating" and not np.all(np.isfinite(array)):
-        raise ValueError(f"`{name}` must be finite. Received: NaN or Inf")
+    if kind == "floating":
+        check_in_float32(name, array)

@@ -7,7 +7,16 @@ import dataclasses
 import numpy as np
 
 from bcq_tf import packing
-from bcq_tf.coded_matrix import CodedMatrix, check_ids, check_octets, frozen, row_blocks
+from bcq_tf.coded_matrix import (
+    LARGEST_SUM,
+    CodedMatrix,
+    check_ids,
+    check_in_float32,
+    check_octets,
+    frozen,
+    largest_magnitude,
+    row_blocks,
+)
 
 MOST_ENTRIES = 1 << 16
 
@@ -121,8 +130,12 @@ def _check_codebooks(codebooks: np.ndarray) -> None:
             f"`codebooks` must be [M, K, D] with K from 1 to {MOST_ENTRIES}. "
             f"Received: {list(codebooks.shape)}"
         )
-    if not np.all(np.isfinite(codebooks)):
-        raise ValueError("`codebooks` must be finite. Received: NaN or Inf")
+    check_in_float32("codebooks", codebooks)
+    sums = sum(largest_magnitude(codebook) for codebook in codebooks)
+    if sums > LARGEST_SUM:
+        raise ValueError(
+            f"`codebooks` must have sums in the range of float32. Received: up to {sums:.6g}"
+        )
 
 
 def _check_range(indexes: np.ndarray, entries: int) -> None:

@@ -7,8 +7,11 @@ import fnmatch
 import numbers
 from collections.abc import Iterable, Mapping
 
+from bcq_tf.shown import short
+
 SOLVERS = ("alternating", "greedy", "uniform")
 SCALE_DTYPES = ("float16", "float32")
+AUTO = "auto"
 GROUP_MULTIPLE = 32
 MAX_BITS = 8
 
@@ -24,7 +27,8 @@ class BCQConfig:
         offset: whether each group also has an additive offset (for skewed weights).
         solver: "alternating" (least squares, the best), "greedy" (one plane after the other) or
             "uniform" (equally spaced levels with the best clipping limit).
-        scale_dtype: "float16" or "float32", the dtype of scales and offsets.
+        scale_dtype: the dtype of scales and offsets: "float16", "float32", or "auto", which is
+            float16 for the weights whose scales it holds and float32 for others.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule.
@@ -34,7 +38,7 @@ class BCQConfig:
     group_size: int | None = None
     offset: bool = False
     solver: str = "alternating"
-    scale_dtype: str = "float16"
+    scale_dtype: str = AUTO
 
     def __post_init__(self):
         # NumPy integers become plain ones, which JSON can hold.
@@ -43,7 +47,7 @@ class BCQConfig:
         if not isinstance(self.offset, bool):
             raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
         check_choice("solver", self.solver, SOLVERS)
-        check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
+        check_choice("scale_dtype", self.scale_dtype, (AUTO, *SCALE_DTYPES))
         if self.group_size is not None:
             object.__setattr__(self, "group_size", int(self.group_size))
 
@@ -130,7 +134,7 @@ def check_integer(name: str, value, least: int, most: int | None = None) -> int:
     rule = f"an integer from {least} to {most}"
     if most is None:
         rule = "a positive integer" if least == 1 else f"an integer from {least} upwards"
-    raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}")
+    raise ValueError(f"`{name}` must be {rule}. Received: {name}={short(value)}")
 
 
 def is_integer(value) -> bool:
@@ -145,7 +149,7 @@ def check_group_size(group_size) -> None:
     if not is_integer(group_size) or group_size <= 0 or group_size % GROUP_MULTIPLE:
         raise ValueError(
             f"`group_size` must be None or a positive multiple of {GROUP_MULTIPLE}. "
-            f"Received: group_size={group_size!r}"
+            f"Received: group_size={short(group_size)}"
         )
 
 
@@ -187,5 +191,8 @@ def _check_axes(axes) -> tuple[int, ...]:
 
 def check_choice(name: str, value, choices: tuple[str, ...]) -> None:
     """Raises unless `value`, the argument `name`, is one of `choices`."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {list(choices)}. Received: {name}={value!r}")
+    # Not compared with what is of another type: an array would be, value by value.
+    if not any(isinstance(value, type(choice)) and value == choice for choice in choices):
+        raise ValueError(
+            f"`{name}` must be one of {list(choices)}. Received: {name}={short(value)}"
+        )

@@ -16,11 +16,13 @@ import ml_dtypes
 import numpy as np
 
 from bcq_tf import strict_json
+from bcq_tf.shown import short
 
 VERSION = 1
 ALIGNMENT = 64  # bytes; a cache line, and what .npy headers are padded to
 NPY_HEADER_BYTES = 128
 MAX_HEADER_BYTES = 16 << 20
+MAX_TENSORS = 1 << 15
 MAX_RANK = 32
 
 DTYPES = {
@@ -96,7 +98,9 @@ def encode_safetensors(tensors: Mapping[str, Sequence[np.ndarray]], document: di
 
     names = sorted(tensors, key=order)
     document = {"version": VERSION, "crc32": [_crc32(octets[n]) for n in names], **document}
-    metadata = {"crc32": "0" * 8, "bcq_tf": strict_json.dumps(document)}
+    text = strict_json.dumps(document)
+    _check_count(len(names), text)
+    metadata = {"crc32": "0" * 8, "bcq_tf": text}
     header = _header({"__metadata__": metadata, **_entries(tensors, names, sizes)})
     return [header, *(part for name in names for part in octets[name])]
 
@@ -118,12 +122,24 @@ def decode(buffer: np.ndarray) -> tuple[dict, dict[str, np.ndarray]]:
     body = buffer[NPY_HEADER_BYTES:]
     size = _header_size(body)
     entries = _parse("header", body[8:size].tobytes())
+    if len(entries) > MAX_TENSORS + 1:
+        raise FileFormatError(f"it has more than {MAX_TENSORS} tensors")
     metadata = entries.pop("__metadata__")
     if set(metadata) != {"crc32", "bcq_tf"} or not isinstance(metadata["bcq_tf"], str):
         raise FileFormatError("the header's metadata are not those of bcq_tf")
     document = _parse("document", metadata["bcq_tf"])
     checksums = _check_document(document, len(entries))
     return document, _decode_tensors(entries, checksums, body[size:])
+
+
+def _check_count(tensors: int, document: str) -> None:
+    # What a reader refuses.
+    if tensors > MAX_TENSORS:
+        raise ValueError(f"`tensors` must be at most {MAX_TENSORS} arrays. Received: {tensors}")
+    try:
+        strict_json.check_cost(document)
+    except ValueError as error:
+        raise ValueError(f"`metadata` and names must be fewer: {error}") from None
 
 
 def _octets(piece: np.ndarray) -> np.ndarray:
@@ -266,12 +282,3 @@ def _check_entry(name: str, entry) -> tuple[np.dtype, list[int], int]:
 def _are_counts(value) -> bool:
     # `type` and not isinstance: JSON's true is no count.
     return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
-
-
-def short(value) -> str:
-    """`repr(value)` on one line, of a bounded length, for values out of a file."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of thousands of digits, deep nesting
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= 120 else text[:117] + "..."

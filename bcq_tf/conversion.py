@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keras
+
 from bcq_tf import file
 from bcq_tf._keras import deferred_model, initialize_rest
 from bcq_tf.file import QuantizedFile
@@ -102,6 +104,11 @@ def _made_from_config(opened: QuantizedFile, custom_objects, safe_mode: bool):
         model, made = deferred_model(config, custom_objects, safe_mode)
     except Exception as error:  # whatever a model's own class raises
         raise ValueError(f"{_remedy(error)}. Received: '{opened.path}': {_brief(error)}") from None
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "`model` must be given, since the file's Keras config makes no model: "
+            f"bcq_tf.load_model(path, model=...). Received: '{opened.path}', {type(model).__name__}"
+        )
     if not model.built or not model.weights:
         raise ValueError(
             "`model` must be given, since its Keras config does not build it: "

@@ -13,8 +13,9 @@ import numpy as np
 
 from bcq_tf import container, strict_json
 from bcq_tf.atomic import write_atomically
-from bcq_tf.container import FileFormatError, short
+from bcq_tf.container import FileFormatError
 from bcq_tf.output_path import check_writable
+from bcq_tf.shown import short
 from bcq_tf.stored_values import Value, put_together, take_apart
 
 __all__ = ["SUFFIX", "FileFormatError", "QuantizedFile", "check_output", "read", "save", "size"]

@@ -20,25 +20,26 @@ import dataclasses
 import io
 import math
 import os
-import pickle
 import re
 import stat
 from collections.abc import Iterable
-from typing import ClassVar
 
 import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import check_bits
-from bcq_tf.container import FileFormatError, short
+from bcq_tf.container import FileFormatError
+from bcq_tf.legacy_pickle import PickledArray, are_counts, unpickle
+from bcq_tf.shown import short
 
 _NPY_PATTERN = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '\|O', 'fortran_order': \w+, 'shape': \([\d, ]*\), \} *\n",
     re.DOTALL,
 )
-_DTYPE_NAMES = {"b1", "f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "O8"}
 _MAX_NESTING = 4
+_SMALL_BYTES = 8  # Python keeps some bytes of up to one, which arrays then share
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)).reshape(256, 8)[:, ::-1])
 _NPY_HEADER_BYTES = 256  # enough for the shape of any array
 
 
@@ -86,9 +87,11 @@ def read_legacy(path) -> dict[str, LegacyWeight | np.ndarray]:
             allowed, which is named.
         FileNotFoundError, OSError: it cannot be opened.
     """
-    with open(path, "rb") as file:
-        data = file.read()
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait for a writer
+            raise FileFormatError("it is not a regular file")
+        with open(path, "rb") as file:
+            data = file.read()
         return _named(_weights(_unpickle(data), "", set(), 0))
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' is not a transformer_bcq file: {error}") from None
@@ -112,104 +115,10 @@ def _unpickle(data: bytes):
         raise FileFormatError("it does not begin with the .npy header of pickled objects")
     stream = io.BytesIO(data)
     stream.seek(header.end())
-    try:
-        value = _Unpickler(stream).load()
-    except FileFormatError:
-        raise
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        kind = type(error).__name__
-        raise FileFormatError(f"its pickle is damaged: {kind}: {short(str(error))}") from None
+    value = unpickle(stream)
     if stream.read(1):
         raise FileFormatError("it has bytes after its end")
     return value
-
-
-class _Array:
-    """Takes the place of an array while unpickling: keeps what was pickled, for `value`."""
-
-    state = None
-
-    def __init__(self, *_):
-        pass  # the arguments stand for an empty array, which the state then fills
-
-    def __setstate__(self, state):
-        _, shape, dtype, fortran_order, data = state
-        if not isinstance(dtype, _Dtype) or not _are_counts(shape):
-            raise FileFormatError("an array in it has no valid shape and dtype")
-        self.state = shape, dtype, bool(fortran_order), data
-
-    def value(self):
-        """A read-only array; for an array of objects, a list of them."""
-        if self.state is None:
-            raise FileFormatError("an array in it is unfinished")
-        shape, dtype, fortran_order, data = self.state
-        if dtype.name == "O8":
-            return self._objects(shape, data)
-        if not isinstance(data, bytes) or math.prod(shape) * dtype.itemsize != len(data):
-            raise FileFormatError(f"an array in it does not fill its shape {short(shape)}")
-        try:
-            return dtype.decode(data).reshape(shape, order="F" if fortran_order else "C")
-        except (ValueError, OverflowError):  # too many or too large dimensions, beside a 0
-            raise FileFormatError(f"an array in it cannot be of shape {short(shape)}") from None
-
-    @staticmethod
-    def _objects(shape, data):
-        if not isinstance(data, list) or len(data) != math.prod(shape):
-            raise FileFormatError(f"an array in it does not fill its shape {short(shape)}")
-        return data if shape else data[0]
-
-
-class _Dtype:
-    """Takes the place of a dtype while unpickling."""
-
-    name, itemsize, order = "u1", 1, "|"  # for one that is made without `__init__`
-
-    def __init__(self, name, *_):
-        if name not in _DTYPE_NAMES:
-            raise FileFormatError(f"an array in it has the dtype {short(name)}")
-        self.name, self.itemsize, self.order = name, int(name[1:]), "<"
-
-    def __setstate__(self, state):
-        self.order = state[1]
-        if self.order not in ("<", ">", "|"):
-            raise FileFormatError(f"an array in it has the byte order {short(self.order)}")
-
-    def decode(self, data: bytes) -> np.ndarray:
-        stored = np.dtype(self.name).newbyteorder(self.order)
-        array = np.frombuffer(data, stored).astype(stored.newbyteorder("="), copy=False)
-        array.flags.writeable = False
-        return array
-
-
-class _Scalar:
-    """Takes the place of `numpy.core.multiarray.scalar`: becomes a Python number."""
-
-    def __new__(cls, dtype, data):
-        return dtype.decode(data)[0].item()
-
-    def __setstate__(self, state):
-        raise FileFormatError("a number in it has a state")
-
-
-# All of them have `__setstate__`, without which unpickling would set any attribute that it is told.
-_GLOBALS = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _Dtype}
-for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1 and 2
-    _GLOBALS |= {(_module, "_reconstruct"): _Array, (_module, "scalar"): _Scalar}
-
-
-class _Unpickler(pickle._Unpickler):
-    # The one in Python, not in C: a length in the stream makes it take no memory before the bytes
-    # are there. The exception is this operation, which np.save never writes.
-    dispatch: ClassVar[dict] = {
-        code: function
-        for code, function in pickle._Unpickler.dispatch.items()
-        if code != pickle.BYTEARRAY8[0]
-    }
-
-    def find_class(self, module, name):
-        if (module, name) not in _GLOBALS:
-            raise FileFormatError(f"it refers to {short(f'{module}.{name}')}, which is refused")
-        return _GLOBALS[module, name]
 
 
 def _named(pairs: Iterable) -> dict:
@@ -223,32 +132,43 @@ def _named(pairs: Iterable) -> dict:
 
 def _weights(value, name: str, seen: set[int], depth: int):
     """Yields (name, weight) of everything below `value`."""
-    if isinstance(value, _Array):
-        value = value.value()
+    if isinstance(value, PickledArray):
+        value = _once(value, name, seen)
     if isinstance(value, np.ndarray):
         yield name, value
         return
     if not isinstance(value, (dict, list, tuple)) or depth > _MAX_NESTING:
         kind = f"a value of type {type(value).__name__}"
         raise FileFormatError(f"it has {kind} where a weight should be ({short(name)})")
-    # No such file has a container twice; a forged one could have it a trillion times.
-    if id(value) in seen:
-        raise FileFormatError(f"it has one container in two places ({short(name)})")
-    seen.add(id(value))
+    _check_new("container", value, name, seen)
     if isinstance(value, dict) and "bits" in value:
-        yield name, _legacy_weight(value, name)
+        yield name, _legacy_weight(value, name, seen)
         return
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if not isinstance(key, (str, int)):
-            raise FileFormatError(f"it has a key of type {type(key).__name__}")
         yield from _weights(item, f"{name}/{key}" if name else str(key), seen, depth + 1)
 
 
-def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
+def _once(array: PickledArray, name: str, seen: set[int]):
+    # The value of an array that stands nowhere else: its parts are copied.
+    _check_new("array", array, name, seen)
+    data = array.state and array.state[-1]
+    if isinstance(data, bytes) and len(data) > _SMALL_BYTES:
+        _check_new("array", data, name, seen)
+    return array.value()
+
+
+def _check_new(what: str, value, name: str, seen: set[int]) -> None:
+    # No such file has anything twice; a forged one could have it a trillion times.
+    if id(value) in seen:
+        raise FileFormatError(f"it has one {what} in two places ({short(name)})")
+    seen.add(id(value))
+
+
+def _legacy_weight(fields: dict, name: str, seen: set[int]) -> LegacyWeight:
     try:
         shape, transpose = tuple(fields["w_orig_shape"]), bool(fields["transpose"])
         rows, columns = _matrix_shape(fields["w_2d_shape"])
-        bits, alphas = _array(fields, "bits"), _array(fields, "alphas")
+        bits, alphas = (_array(fields, part, name, seen) for part in ("bits", "alphas"))
         codes = _codes(bits, alphas, fields["num_bits"], rows, columns)
     except FileFormatError:
         raise
@@ -257,7 +177,7 @@ def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
     except (TypeError, ValueError) as error:
         raise FileFormatError(f"weight {short(name)}: {str(error)[:300]}") from None
     matrix = (columns, rows) if transpose else (rows, columns)
-    if not _are_counts(shape) or not shape or matrix != (math.prod(shape[:-1]), shape[-1]):
+    if not are_counts(shape) or not shape or matrix != (math.prod(shape[:-1]), shape[-1]):
         raise FileFormatError(
             f"weight {short(name)} of shape {short(shape)} is no matrix {[rows, columns]}"
         )
@@ -265,28 +185,35 @@ def _legacy_weight(fields: dict, name: str) -> LegacyWeight:
 
 
 def _matrix_shape(value) -> tuple[int, int]:
-    if not _are_counts(tuple(value)) or len(value) != 2:
+    if not are_counts(tuple(value)) or len(value) != 2:
         raise ValueError(f"`w_2d_shape` must be two sizes. Received: {short(value)}")
     return tuple(value)
 
 
-def _array(fields: dict, name: str) -> np.ndarray:
-    value = fields[name].value() if isinstance(fields[name], _Array) else None
+def _array(fields: dict, part: str, name: str, seen: set[int]) -> np.ndarray:
+    given = fields[part]
+    value = _once(given, name, seen) if isinstance(given, PickledArray) else None
     if not isinstance(value, np.ndarray):
-        raise ValueError(f"`{name}` must be an array of numbers")
+        raise ValueError(f"`{part}` must be an array of numbers")
     return value
 
 
 def _codes(bits, alphas, num_bits, rows: int, columns: int) -> BinaryCodes:
+    if type(num_bits) is not int:
+        raise ValueError(f"`bits` must be an integer from 1 to 8. Received: {short(num_bits)}")
     check_bits(num_bits)
     if bits.dtype != np.uint8 or bits.shape != (rows, -(-columns // 8), num_bits):
         raise ValueError(f"`bits` do not fit {num_bits} bits of [{rows}, {columns}]")
     if alphas.shape != (rows, num_bits):
         raise ValueError(f"`alphas` must be {[rows, num_bits]}. Received: {list(alphas.shape)}")
-    signs = np.unpackbits(bits, axis=1, count=columns).astype(bool)
-    planes = [packing.pack(signs[:, :, i]) for i in range(num_bits)]
+    planes = [_plane(bits[:, :, i], columns) for i in range(num_bits)]
     return BinaryCodes(planes, [alphas[:, i : i + 1] for i in range(num_bits)], columns)
 
 
-def _are_counts(shape) -> bool:
-    return isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+def _plane(octets: np.ndarray, columns: int) -> np.ndarray:
+    # uint8 [R, ceil(C / 8)], the first column the most significant bit -> words as in `packing`.
+    padded = np.zeros((len(octets), 4 * packing.words_per_row(columns)), np.uint8)
+    padded[:, : octets.shape[1]] = _REVERSED[octets]
+    plane = padded.view("<u4").astype(np.uint32, copy=False)
+    plane[:, -1:] &= ~packing.padding_mask(columns)
+    return plane

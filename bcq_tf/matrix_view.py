@@ -8,6 +8,10 @@ import operator
 
 import numpy as np
 
+from bcq_tf.shown import short
+
+MAX_RANK = 32  # of weights in files
+
 
 @dataclasses.dataclass(frozen=True)
 class MatrixView:
@@ -36,11 +40,14 @@ class MatrixView:
         for name in ("shape", "rows", "columns"):
             object.__setattr__(self, name, _integers(name, getattr(self, name)))
         if any(size < 1 for size in self.shape):
-            raise ValueError(f"`shape` must hold positive sizes. Received: shape={self.shape}")
+            raise ValueError(
+                f"`shape` must hold positive sizes. Received: shape={short(self.shape)}"
+            )
         if not self.columns or sorted(self.permutation) != list(range(len(self.shape))):
             raise ValueError(
                 f"`rows` and `columns` must together name each of {len(self.shape)} axes once, "
-                f"`columns` at least one. Received: rows={self.rows}, columns={self.columns}"
+                f"`columns` at least one. "
+                f"Received: rows={short(self.rows)}, columns={short(self.columns)}"
             )
 
     @property
@@ -95,8 +102,10 @@ class MatrixView:
             TypeError, ValueError: `data` is not such a dict.
         """
         names = [field.name for field in dataclasses.fields(cls)]
-        if not isinstance(data, dict) or sorted(data) != sorted(names):
-            raise ValueError(f"a matrix view must be a dict of {names}. Received: {data!r}")
+        if not isinstance(data, dict) or set(data) != set(names):
+            raise ValueError(f"a matrix view must be a dict of {names}. Received: {short(data)}")
+        if any(isinstance(axes, (list, tuple)) and len(axes) > MAX_RANK for axes in data.values()):
+            raise ValueError(f"a matrix view must have at most {MAX_RANK} axes. Received: more")
         return cls(**data)
 
     def _size(self, axes: tuple[int, ...]) -> int:
@@ -111,7 +120,7 @@ def _integers(name: str, values) -> tuple[int, ...]:
         return tuple(operator.index(value) for value in values)
     except TypeError:
         raise TypeError(
-            f"`{name}` must be a sequence of integers. Received: {name}={values!r}"
+            f"`{name}` must be a sequence of integers. Received: {name}={short(values)}"
         ) from None
 
 

@@ -6,6 +6,7 @@ import re
 
 from bcq_tf._keras import weight_places
 from bcq_tf.model_table import Entry
+from bcq_tf.shown import short
 
 _MOST_SHOWN = 3
 
@@ -49,14 +50,14 @@ def match_model(model, entries: list[Entry]) -> list[Entry]:
 def _differing(entries: list[Entry], variables, others: set[int]) -> list[str]:
     # What differs, in words; `others` are positions that differ in more than the shape.
     differing = [
-        f"weight {i} is {list(variable.shape)} ({variable.path!r}), "
-        f"in the file {list(entry.shape)} ({entry.path!r})"
+        f"weight {i} is {list(variable.shape)} ({short(variable.path)}), "
+        f"in the file {short(list(entry.shape))} ({short(entry.path)})"
         for i, (entry, variable) in enumerate(zip(entries, variables, strict=False))
         if tuple(variable.shape) != entry.shape or i in others
     ]
     if len(variables) != len(entries):
         longer = variables[len(entries) :] or entries[len(variables) :]
-        paths = ", ".join(repr(weight.path) for weight in longer[:_MOST_SHOWN])
+        paths = ", ".join(short(weight.path) for weight in longer[:_MOST_SHOWN])
         differing.append(f"it has {len(variables)} weights, the file {len(entries)}: {paths}")
     return differing
 

@@ -19,8 +19,9 @@ from bcq_tf._keras import (
     save_state,
     saves_more,
 )
-from bcq_tf.container import FileFormatError, short
+from bcq_tf.container import FileFormatError
 from bcq_tf.model_table import STATE_FIELDS
+from bcq_tf.shown import short
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,7 +111,7 @@ class ModelState:
         if missing:
             warnings.warn(
                 "`model` lacks layers whose state the file holds, which is not loaded: "
-                + ", ".join(missing[:3])
+                + ", ".join(map(short, missing[:3]))
                 + (f" and {len(missing) - 3} more" if len(missing) > 3 else ""),
                 stacklevel=2,
             )

@@ -16,6 +16,7 @@ import numpy as np
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.file import FileFormatError
 from bcq_tf.matrix_view import MatrixView
+from bcq_tf.shown import short
 
 STATE_FIELDS = ("states", "assets")
 """Where the metadata have the tables of `bcq_tf.model_state.ModelState`."""
@@ -76,6 +77,8 @@ def read_table(tensors, metadata: dict) -> list[Entry]:
     lines, skipped = metadata.get("weights"), metadata.get("skipped")
     if not isinstance(lines, dict) or not isinstance(skipped, dict):
         raise FileFormatError("its metadata have no table of a model's weights")
+    if not all(isinstance(line, dict) for line in lines.values()):
+        raise FileFormatError("its table of weights has lines that are no objects")
     reasons, others = _reasons(skipped), _state_names(metadata)
     entries = [
         _entry(name, tensor, lines, reasons)
@@ -112,7 +115,7 @@ def _reasons(skipped: dict) -> dict[int, str]:
     reasons = {}
     for reason, positions in skipped.items():
         if not isinstance(positions, list):
-            raise FileFormatError(f"its table of skipped weights is wrong at {reason!r}")
+            raise FileFormatError(f"its table of skipped weights is wrong at {short(reason)}")
         reasons |= {position: reason for position in positions if isinstance(position, int)}
     return reasons
 
@@ -120,17 +123,19 @@ def _reasons(skipped: dict) -> dict[int, str]:
 def _entry(name: str, tensor, lines: dict, reasons: dict[int, str]) -> Entry:
     match = _NAME.fullmatch(name)
     if not match:
-        raise FileFormatError(f"the name {name!r} is not one of a model's weight")
+        raise FileFormatError(f"the name {short(name)} is not one of a model's weight")
     position, path = int(match[1]), match[2]
     if isinstance(tensor, np.ndarray):
         return Entry(position, path, None, tensor, None, None, reasons.get(position, "unknown"))
     if not isinstance(tensor, BinaryCodes):
-        raise FileFormatError(f"{type(tensor).__name__} of {name!r} are not codes of a model")
+        raise FileFormatError(f"{type(tensor).__name__} of {short(name)} are not codes of a model")
     line = lines.get(str(position))
     try:
         view, error = MatrixView.from_dict(line["view"]), float(line["error"])
-    except (KeyError, TypeError, ValueError) as problem:
-        raise FileFormatError(f"its table of weights is wrong at {name!r}: {problem}") from None
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
+        raise FileFormatError(
+            f"its table of weights is wrong at {short(name)}: {str(problem)[:300]}"
+        ) from None
     if view.matrix_shape != tensor.shape or not math.isfinite(error):
-        raise FileFormatError(f"its table of weights contradicts the codes of {name!r}")
+        raise FileFormatError(f"its table of weights contradicts the codes of {short(name)}")
     return Entry(position, path, None, tensor, view, error, None)

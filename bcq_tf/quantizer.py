@@ -10,7 +10,7 @@ import numpy as np
 from bcq_tf import file
 from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import BCQConfig
+from bcq_tf.config import AUTO, BCQConfig
 from bcq_tf.layer_views import PACKED
 from bcq_tf.model_match import match_model
 from bcq_tf.model_state import ModelState
@@ -186,6 +186,7 @@ def quantize_model(
     group_size: int | None = None,
     offset: bool = False,
     solver: str = "alternating",
+    scale_dtype: str = AUTO,
     effort: str = "full",
     filepath=None,
     verbose: bool = False,
@@ -196,7 +197,7 @@ def quantize_model(
 
     Args:
         model: a built Keras model.
-        bits, group_size, offset, solver: see `BCQConfig`.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`.
         rules: which weights are treated otherwise, see `bcq_tf.selection.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         filepath: where to write the `.bcq.npy` file, or None.
@@ -212,7 +213,7 @@ def quantize_model(
     """
     if filepath is not None:
         file.check_output(filepath, "filepath")
-    config = BCQConfig(bits, group_size, offset, solver)
+    config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
     quantizer = ModelQuantizer(model, config, rules)
     size = sum(math.prod(weight.view.shape) for weight in quantizer.plan.chosen)
     with progress(f"quantizing {size:,} weights", size, verbose) as show:

@@ -10,7 +10,8 @@ from bcq_tf import container
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.config import MAX_BITS
-from bcq_tf.container import FileFormatError, short
+from bcq_tf.container import FileFormatError
+from bcq_tf.shown import short
 from bcq_tf.uniform_codes import UniformCodes
 
 Value = BinaryCodes | UniformCodes | CompositionalCodes | np.ndarray

@@ -7,6 +7,11 @@ import math
 from collections.abc import Mapping
 
 MAX_DEPTH = 200
+# What a value takes in memory, in bytes, by the sign that begins or follows it. A text may take
+# `RATIO` times its length and `FREE` beside, but no more than `MOST`: about ten times what the
+# largest models of Keras need.
+COSTS = {"{": 240, "[": 64, ",": 64, ":": 64}
+RATIO, FREE, MOST = 16, 4 << 20, 64 << 20
 
 
 def dumps(value) -> str:
@@ -19,14 +24,23 @@ def loads(text: str | bytes):
 
     Raises:
         ValueError: not JSON, a key that appears twice in one object, NaN or an infinity, nesting
-            too deep.
+            too deep, more values than a text of the length should have.
     """
+    check_cost(text)
     try:
         return json.loads(
             text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def check_cost(text: str | bytes) -> None:
+    """Raises ValueError where the values of a JSON text would take far more memory than it does."""
+    signs = COSTS if isinstance(text, str) else {sign.encode(): n for sign, n in COSTS.items()}
+    cost = sum(text.count(sign) * bytes_each for sign, bytes_each in signs.items())
+    if cost > min(RATIO * len(text) + FREE, MOST):
+        raise ValueError(f"{len(text)} bytes of it hold too many values")
 
 
 def check(value, where: str, depth: int = MAX_DEPTH) -> None:

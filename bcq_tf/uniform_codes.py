@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 
 from bcq_tf import packing
-from bcq_tf.coded_matrix import CodedMatrix, check_ids, check_octets, frozen
+from bcq_tf.coded_matrix import LARGEST_SUM, CodedMatrix, check_ids, check_octets, frozen
 from bcq_tf.config import check_bits, check_integer
 
 
@@ -96,7 +96,7 @@ class UniformCodes(CodedMatrix):
 
 def _check(codes: UniformCodes) -> None:
     number = isinstance(codes.limit, numbers.Real)
-    if not number or not 0 <= codes.limit <= float(np.finfo(np.float32).max):
+    if not number or not 0 <= codes.limit <= LARGEST_SUM:
         raise ValueError(
             f"`limit` must be a float32 from 0 upwards, finite. Received: limit={codes.limit!r}"
         )

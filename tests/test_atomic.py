@@ -1,5 +1,6 @@
 """`replacing`, `replacing_all`: the old files or the new ones, whatever happens."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -119,3 +120,56 @@ def test_none_is_renamed_where_one_was_not_written(pair):
     with pytest.raises(FileNotFoundError):
         write_some(pair, 1)
     assert contents(pair) == [b"old", b"old"]
+
+
+def fill(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def write_with(path, step):
+    with replacing(path) as temporary:
+        if step == "open":
+            os.rmdir(os.path.dirname(temporary))
+        with open(temporary, "wb") as file:
+            fill() if step == "write" else file.write(b"new")
+
+
+def write_into_nothing(*_):
+    raise OSError("8 requested and 0 written")  # as NumPy
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "rename", "open"])
+def test_errors_of_the_disk_name_the_path_that_was_given(tmp_path, monkeypatch, step):
+    monkeypatch.chdir(tmp_path)
+    kind, number = OSError, errno.ENOSPC
+    if step == "fsync":
+        monkeypatch.setattr(os, "fsync", fill)
+    elif step == "rename":
+        os.mkdir("folder")
+        kind, number = IsADirectoryError, errno.EISDIR
+        monkeypatch.setattr(os.path, "isdir", lambda path: path == str(tmp_path))
+    elif step == "open":
+        kind, number = FileNotFoundError, errno.ENOENT
+    path = "folder" if step == "rename" else "a.bcq.npy"
+    with pytest.raises(kind) as caught:
+        write_with(path, step)
+    assert (caught.value.errno, caught.value.filename, caught.value.filename2) == (
+        number, path, None)  # fmt: skip
+    assert str(caught.value) == f"[Errno {number}] {os.strerror(number)}: '{path}'"
+    assert not os.path.exists(tmp_path) or os.listdir(tmp_path) in ([], ["folder"])
+
+
+def test_errors_without_a_number_name_it_too_and_those_of_other_files_stay(tmp_path):
+    path = str(tmp_path / "a")
+    with pytest.raises(OSError, match=r"^8 requested and 0 written: '.*a'$"), replacing(path):
+        write_into_nothing()
+    with pytest.raises(FileNotFoundError) as caught, replacing(path):
+        os.stat("elsewhere")
+    assert caught.value.filename == "elsewhere"
+
+
+def test_of_several_files_the_one_is_named_that_failed(tmp_path):
+    paths = [str(tmp_path / name) for name in "ab"]
+    with pytest.raises(FileNotFoundError) as caught, replacing_all(paths) as (first, _):
+        Path(first).write_bytes(b"")  # and the second is not written
+    assert caught.value.filename == paths[1]

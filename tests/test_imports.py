@@ -16,19 +16,20 @@ from bcq_tf import embeddings
 
 ROOT = Path(__file__).parent.parent
 # Small values that any module may use.
-BASE = "config coded_matrix codes uniform_codes compositional_codes version"
+BASE = "config coded_matrix codes uniform_codes compositional_codes shown version"
 
 MAY_IMPORT = {
     "bcq_tf": "lazy_names version",
     "bcq_tf.lazy_names": "",
     "bcq_tf.version": "",
-    "bcq_tf.config": "",
+    "bcq_tf.config": "shown",
+    "bcq_tf.shown": "",
     "bcq_tf.packing": "numpy",
     "bcq_tf.coded_matrix": "numpy",
     "bcq_tf.codes": "numpy packing coded_matrix config",
     "bcq_tf.uniform_codes": "numpy packing coded_matrix config",
     "bcq_tf.compositional_codes": "numpy packing coded_matrix",
-    "bcq_tf.matrix_view": "numpy",
+    "bcq_tf.matrix_view": "numpy shown",
     "bcq_tf.native": "version",
     "bcq_tf.solvers": f"{BASE} numpy packing native",
     "bcq_tf.ops": f"{BASE} numpy packing native tensorflow",
@@ -36,10 +37,11 @@ MAY_IMPORT = {
     "bcq_tf.progress": "rich",
     "bcq_tf.atomic": "output_path",
     "bcq_tf.strict_json": "",
-    "bcq_tf.container": "numpy ml_dtypes strict_json",
+    "bcq_tf.container": "numpy ml_dtypes shown strict_json",
     "bcq_tf.stored_values": f"{BASE} numpy container",
-    "bcq_tf.file": "numpy atomic output_path container stored_values strict_json",
-    "bcq_tf.legacy_file": f"{BASE} numpy packing container",
+    "bcq_tf.file": "numpy atomic output_path container shown stored_values strict_json",
+    "bcq_tf.legacy_pickle": "numpy container shown",
+    "bcq_tf.legacy_file": f"{BASE} numpy packing container legacy_pickle",
     "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
     "bcq_tf.tables": "rich",
     "bcq_tf.report": f"{BASE} file model_table tables rich",
@@ -50,8 +52,8 @@ MAY_IMPORT = {
     "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
     "bcq_tf.schedule": "config selection",
     "bcq_tf.neighbours": "keras _keras",
-    "bcq_tf.model_match": "_keras model_table",
-    "bcq_tf.model_state": "numpy _keras container model_table",
+    "bcq_tf.model_match": "_keras model_table shown",
+    "bcq_tf.model_state": "numpy _keras container model_table shown",
     "bcq_tf.model_contents": "numpy _keras file model_match model_state model_table",
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file layer_views model_match "
     "model_state model_table progress report",
@@ -74,7 +76,7 @@ MAY_IMPORT = {
     "bcq_tf.pack_report": "keras _keras layers tables rich",
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view "
     "model_contents model_match model_table ops pack_report selection",
-    "bcq_tf.conversion": "_keras file model_contents model_packing",
+    "bcq_tf.conversion": "keras _keras file model_contents model_packing",
     "bcq_tf.latent": f"{BASE} keras numpy selection",
     "bcq_tf.latent.on_tensorflow": f"{BASE} tensorflow latent selection",
     "bcq_tf.latent.on_jax": f"{BASE} keras jax latent selection",

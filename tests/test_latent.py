@@ -61,14 +61,19 @@ def nearest_value(matrix, codes):
 
 
 def within_range(matrix, codes):
-    """The weights, those further from their offset than the range reaches brought back to it."""
-    result = np.empty(matrix.shape, np.float32)
-    for row, column in np.ndindex(matrix.shape):
-        group = 0 if codes.group_size is None else column // codes.group_size
+    """The weights, those further from their offset than the range reaches brought back to it.
+
+    Not where their mean distance is beyond it: the codes are not those of such weights.
+    """
+    result = np.array(matrix, np.float32)
+    width = codes.group_size or codes.columns
+    for row, group in np.ndindex(codes.scales[0].shape):
+        part = result[row, width * group : width * (group + 1)]
         top = sum(float(scale[row, group]) for scale in codes.scales)
-        limit = top * 2**codes.bits / (2**codes.bits - 1) if top > 0 else np.inf
+        limit = top * 2**codes.bits / (2**codes.bits - 1)
         offset = 0 if codes.offset is None else float(codes.offset[row, group])
-        result[row, column] = min(max(matrix[row, column], offset - limit), offset + limit)
+        if np.abs(part - offset).mean() <= limit:
+            part[:] = np.clip(part, offset - limit, offset + limit)
     return result
 
 

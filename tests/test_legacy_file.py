@@ -4,6 +4,7 @@ import collections
 import io
 import os
 import pickle
+import struct
 import tracemalloc
 
 import numpy as np
@@ -182,7 +183,7 @@ class SubArray(np.ndarray):
     (np.dtype, None),
     (collections.OrderedDict(a=1), r"collections\.OrderedDict"),
     (np.ones(2).view(SubArray), r"tests\.test_legacy_file\.SubArray"),
-    ({1, 2}, r"builtins\.set|of type set where a weight should be"),
+    ({1, 2}, r"builtins\.set|it holds a set, which is refused"),
     (3.5, "of type float where a weight should be"),
     (None, "of type NoneType where"),
     ("x" * 1000, "of type str where"),
@@ -215,6 +216,32 @@ def array_pickle(shape, data, dtype=F4):
 
 
 ZEROS = b"C\x0c" + bytes(12)
+F8 = F4.replace(b"f4", b"f8")
+U1 = F4.replace(b"f4", b"u1")
+# A tuple that holds another one twice, and so on: of 460 bytes, and 2^100 parts.
+SHARED = b")" + b"".join(b"q%ch%c\x86" % (i, i) for i in range(100))
+BITS = array_pickle([2, 1, 1], b"C\x02\xa0\x60", U1)
+
+
+def alphas_pickle(*scales):
+    return array_pickle([2, 1], b"C\x10" + struct.pack("<2d", *scales), F8)
+
+
+def weight_pickle(**changes):
+    """Pickle operations of a quantized weight [2, 3] of one bit."""
+    fields = {
+        "num_bits": b"K\x01", "transpose": b"\x89", "w_orig_shape": b"K\x02K\x03\x86",
+        "w_2d_shape": b"K\x02K\x03\x86", "bits": BITS,
+        "alphas": alphas_pickle(1, 2),
+    } | changes  # fmt: skip
+    parts = (b"U" + bytes([len(name)]) + name.encode() + value for name, value in fields.items())
+    return b"}(" + b"".join(parts) + b"u"
+
+
+def test_a_handmade_weight_is_read(tmp_path):
+    (tmp_path / "a.npy").write_bytes(header() + weight_pickle() + b".")
+    (weight,) = read_legacy(tmp_path / "a.npy").values()
+    np.testing.assert_array_equal(weight.reconstruct(), [[1, -1, 1], [-2, 2, 2]])
 
 
 def test_the_handmade_pickle_is_read(tmp_path):
@@ -229,7 +256,7 @@ def test_the_handmade_pickle_is_read(tmp_path):
     (header() + b".", "pickle is damaged"),
     (header() + b"N." + b"x", "bytes after its end"),
     (header() + b"\x8e" + (2**50).to_bytes(8, "little") + b"x.", "pickle is damaged"),
-    (header() + b"\x96" + (2**28).to_bytes(8, "little") + b"x.", "pickle is damaged"),
+    (header() + b"\x96" + (2**28).to_bytes(8, "little") + b"x.", "a bytearray, which is"),
     (header() + b"\x95" + (2**50).to_bytes(8, "little") + b"N.", "of type NoneType"),
     (header() + b"Nr" + (2**32 - 1).to_bytes(4, "little") + b".", "of type NoneType where"),
     (header() + b"L" + b"9" * 100_000 + b"L\n.", "pickle is damaged|of type int where"),
@@ -244,17 +271,42 @@ def test_the_handmade_pickle_is_read(tmp_path):
     (header() + array_pickle([2**40], ZEROS) + b".", "does not fill its shape"),
     (header() + array_pickle([-3], ZEROS) + b".", "no valid shape"),
     (header() + array_pickle([0, 2**62, 2**62], b"C\x00") + b".", "cannot be of shape"),
-    (header() + array_pickle([0] + [1] * 100, b"C\x00") + b".", "cannot be of shape"),
+    (header() + array_pickle([0] + [1] * 100, b"C\x00") + b".", "no valid shape"),
     (header() + array_pickle([3], b"N") + b".", "does not fill its shape"),
     (header() + array_pickle([3], ZEROS, b"N") + b".", "no valid shape and dtype"),
     (header() + array_pickle([3], ZEROS, F4 + b"(K\x03U\x01xtb") + b".", "byte order 'x'"),
     (header() + array_pickle([2], b"](NNe", F4.replace(b"f4", b"O8"))[:-2] + b"tb.", "NoneType"),
     (header() + array_pickle([2], b"]", F4.replace(b"f4", b"O8")) + b".", "does not fill"),
-    (header() + EMPTY + b"(K\x01(K\x03tcnumpy\ndtype\n)\x81I00\n" + ZEROS + b"tb.", "not fill"),
+    (header() + b"cnumpy\ndtype\n)\x81.", "it holds an object, which is refused"),
     (header() + b"]q\x00h\x00a.", "one container in two places"),
     (header() + b"]q\x00]q\x01(h\x00h\x00e.", "one container in two places"),
     (header() + b"}(U\x03a/0K\x01U\x01a](K\x01eu.", "of type int where"),
-], ids=range(31))  # fmt: skip
+    (header() + b"N0" * 200_000 + b"N.", "more than 262144 operations"),
+    (header() + b"}L" + b"9" * 4000 + b"L\nNs.", "the key <int>, which is too long"),
+    (header() + b"}X" + (2000).to_bytes(4, "little") + b"x" * 2000 + b"Ns.", "which is too long"),
+    (header() + RECONSTRUCT + b"(" + b"N" * 9 + b"tR.", "a call that makes no array"),
+    (header() + RECONSTRUCT + b"](NeR.", "a call that makes no array"),
+    (header() + b"cnumpy\ndtype\n(" + SHARED + b"tR.", "has the dtype"),
+    (header() + F4 + b"(K\x03" + SHARED + b"tb.", "has the byte order"),
+    (header() + b"}" + SHARED + b"Ns.", "a key of type tuple"),
+    (header() + b"}(" + SHARED + b"Nu.", "a key of type tuple"),
+    (header() + b"(" + SHARED + b"Nd.", "a key of type tuple"),
+    (header() + b"(" + SHARED + b"\x91.", "it holds a set"),
+    (header() + b"\x8f(" + SHARED + b"\x90.", "it holds a set"),
+    (header() + array_pickle([3], SHARED) + b".", "does not fill its shape"),
+    (header() + EMPTY + b"(K\x01" + SHARED + F4 + b"I00\n" + ZEROS + b"tb.", "no valid shape"),
+    (header() + SHARED + b".", "one container in two places|should be"),
+    (header() + weight_pickle(num_bits=SHARED) + b".", "`bits` must be an integer"),
+    (header() + weight_pickle(w_2d_shape=SHARED) + b".", "`w_2d_shape` must be two sizes"),
+    (header() + weight_pickle(w_orig_shape=SHARED) + b".", "is no matrix"),
+    (header() + weight_pickle(bits=SHARED) + b".", "`bits` must be an array of numbers"),
+    (header() + weight_pickle(alphas=SHARED) + b".", "`alphas` must be an array of numbers"),
+    (header() + b"](" + BITS + b"q\x01h\x01e.", "one array in two places"),
+    (header() + b"](" + weight_pickle(bits=BITS + b"q\x01") + weight_pickle(bits=b"h\x01") + b"e.",
+     "one array in two places"),
+    (header() + weight_pickle(alphas=alphas_pickle(1, 1e300)) + b".", "finite in float32"),
+    (header() + weight_pickle(alphas=alphas_pickle(1, float("inf"))) + b".", "finite"),
+])  # fmt: skip
 def test_damaged_and_forged_pickles_are_refused(tmp_path, data, message):
     (tmp_path / "a.npy").write_bytes(data)
     tracemalloc.start()

@@ -1,5 +1,6 @@
 """`load_model`: a model from its file alone."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,78 @@ def test_a_config_of_another_model(packed, path):
     bcq_tf.save(path, dict(bcq_tf.read(path)), metadata | {"model": other})
     with pytest.raises(ValueError, match=r"weight 0 is \[32, 48\]"):
         bcq_tf.load_model(path, packed=packed)
+
+
+CONFIGS = {
+    "a list": [1, 2],
+    "an empty list": [],
+    "a string": "Sequential",
+    "a number": 3.5,
+    "true": True,
+    "nothing": {},
+    "a layer": {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}},
+    "a class": {"module": "keras", "class_name": "Model", "config": "keras.Model"},
+    "a class by its name": {"class_name": "__typespec__", "config": ["tensorflow.TensorSpec"]},
+    "a function": {"module": "keras.ops", "class_name": "function", "config": "relu"},
+    "a list of models": [{"module": "keras", "class_name": "Sequential", "config": {"layers": []}}],
+    "a wrong config": {"module": "keras", "class_name": "Sequential", "config": 3},
+    "a name of 3 MB": {"module": "keras", "class_name": "x" * 3_000_000, "config": {}},
+    "deep lists": functools.reduce(lambda inside, _: [inside], range(190), []),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_config_that_is_none(name, path):
+    quantized(mlp, path)
+    opened = bcq_tf.read(path)
+    bcq_tf.save(path, dict(opened), opened.metadata | {"model": CONFIGS[name]})
+    with pytest.raises(ValueError, match="^`model` must be given") as raised:
+        bcq_tf.load_model(path)
+    message = str(raised.value).replace(str(path), "")
+    assert "\n" not in message
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize("load", [bcq_tf.load_model, lambda p: bcq_tf.load_weights(mlp(), p)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": {"0": []}},
+        {"weights": {"0": "x" * 3_000_000}},
+        {"weights": {"0": {"view": "x" * 3_000_000, "error": 0}}},
+        {"weights": {"0": {"view": {"shape": [1] * 10**5, "rows": [], "columns": []}}}},
+        {"weights": {"0": {"view": {"shape": [32, 40], "rows": [1], "columns": [0]},
+                           "error": 10**400}}},
+        {"weights": {"0": {"view": {"shape": [32, 40], "rows": [1], "columns": [0]},
+                           "error": "x" * 3_000_000}}},
+        {"weights": []},
+        {"skipped": {"x" * 3_000_000: 1}},
+        {"skipped": 5},
+        {"places": 5},
+        {"states": [1]},
+        {"assets": {"a": {"../../x": "0:hidden/kernel"}}},
+    ],
+)  # fmt: skip
+def test_tables_of_other_types(change, load, path):
+    quantized(mlp, path)
+    opened = bcq_tf.read(path)
+    bcq_tf.save(path, dict(opened), opened.metadata | change)
+    with pytest.raises(bcq_tf.FileFormatError) as raised:
+        load(path)
+    message = str(raised.value).replace(str(path), "")
+    assert "\n" not in message
+    assert len(message) < 600
+
+
+@pytest.mark.parametrize("name", ["0:" + "x" * 3_000_000, "x" * 3_000_000])
+def test_names_that_are_long_are_not_shown_whole(name, path):
+    quantized(mlp, path)
+    opened = bcq_tf.read(path)
+    tensors = {name if key.startswith("0:") else key: value for key, value in opened.items()}
+    bcq_tf.save(path, tensors, opened.metadata)
+    with pytest.raises(ValueError) as raised:
+        bcq_tf.load_weights(keras.Sequential([keras.Input((3,)), L.Dense(4)]), path)
+    assert len(str(raised.value).replace(str(path), "")) < 900
 
 
 @pytest.mark.parametrize("packed", [True, False])

@@ -11,7 +11,7 @@ from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_output, read_model
 from bcq_tf.cli.parser import add_import
 from bcq_tf.cli.rules import read_rules
-from bcq_tf.config import SOLVERS, BCQConfig, make_rules
+from bcq_tf.config import AUTO, SCALE_DTYPES, SOLVERS, BCQConfig, make_rules
 from bcq_tf.file import SUFFIX
 from bcq_tf.report import Report
 from bcq_tf.tables import as_text
@@ -37,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
     add("--offset", action="store_true", help="an additive term in each group, for skewed weights")
     add("--solver", choices=SOLVERS, default="alternating", help="(%(default)s)")
+    choices = (AUTO, *SCALE_DTYPES)
+    add("--scale-dtype", choices=choices, default=AUTO, help="of scales and offsets (%(default)s)")
     add("--effort", choices=("full", "low"), default="full", help="of the solver (%(default)s)")
     add_import(parser)
 
@@ -45,7 +47,8 @@ def run(options: argparse.Namespace) -> Quantized:
     """See `Command`."""
     check_output(options.out, (SUFFIX,), [options.model])
     rules = read_rules(options.rules)
-    settings = {name: getattr(options, name) for name in ("group_size", "offset", "solver")}
+    names = ("group_size", "offset", "solver", "scale_dtype")
+    settings = {name: getattr(options, name) for name in names}
     with blaming_input():  # before the model is read, which takes a while
         make_rules(rules, BCQConfig(options.bits, **settings))
     model = read_model(options.model, options.modules)

@@ -41,11 +41,6 @@ def rows_of(table, rows: slice | np.ndarray) -> np.ndarray:
     return table.rows(np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows)
 
 
-def largest_magnitude(matrix: np.ndarray):
-    """The largest magnitude in an array, found without a copy of it."""
-    return max(matrix.max(), -matrix.min())
-
-
 def check_same_rows(table, other) -> None:
     """Raises ValueError unless two tables have as many rows."""
     if table.shape[0] != other.shape[0]:

@@ -49,7 +49,9 @@ def project(weight: Chosen, value, its_levels, its_offset):
         permuted = ops.reshape(matrix, [view.shape[axis] for axis in view.permutation])
         return ops.cast(ops.transpose(permuted, view.inverse_permutation), value.dtype)
 
-    centre, limit = along_row(its_offset), along_row(_range(its_levels))
+    centre = along_row(its_offset)
+    size = _group_means(ops.abs(rows - centre), its_levels.shape[1], group_size)
+    limit = along_row(_range(its_levels, size))
     latent = ops.minimum(ops.maximum(rows, centre - limit), centre + limit)
     steps = [along_row(level) for level in ops.unstack(its_levels, axis=-1)]
     return restore(latent), restore(_nearest(latent - centre, steps) + centre)
@@ -61,11 +63,23 @@ def project_all(weights: tuple[Chosen, ...], values, all_levels, offsets):
     return tuple(zip(*pairs, strict=True))
 
 
-def _range(its_levels):
-    # [R, G, L] -> [R, G]: where 2 L levels, evenly spaced, would stop being the nearest. Where all
-    # levels are 0 nothing is limited, or a row of zeros could never train.
+def _range(its_levels, size):
+    # [R, G, L] -> [R, G]: where 2 L levels, evenly spaced, would stop being the nearest. Nothing is
+    # limited where the weights' mean size [R, G] is beyond that: the levels are not theirs. They
+    # were written since the last solve; or the levels are 0 or tiny, as the weights were before.
     top, number = its_levels[..., -1], 2 * its_levels.shape[-1]
-    return ops.where(top > 0, top * (number / (number - 1)), np.inf)
+    limit = top * (number / (number - 1))
+    return ops.where(size > limit, np.inf, limit)
+
+
+def _group_means(matrix, groups: int, group_size: int | None):
+    # [R, C] -> [R, G]
+    if groups == 1:
+        return ops.mean(matrix, axis=1, keepdims=True)
+    columns = matrix.shape[1]
+    padded = ops.pad(matrix, ((0, 0), (0, groups * group_size - columns)))
+    sums = ops.sum(ops.reshape(padded, (-1, groups, group_size)), axis=-1)
+    return sums / np.minimum(group_size, columns - group_size * np.arange(groups, dtype="float32"))
 
 
 def _nearest(matrix, steps):

@@ -24,6 +24,7 @@ from bcq_tf.layers.packed_weight import PackedWeight, item_bytes
 from bcq_tf.layers.weights import weight_from_dict, weight_of
 from bcq_tf.ops import TiledCodes, bcq_matmul
 from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.shown import short
 
 COMPUTE_DTYPES = ("float32", "float16", "bfloat16")
 
@@ -64,7 +65,8 @@ class PackedLayer:
         unknown = [name for name in packed_weights if name not in names]
         if unknown or not packed_weights:
             raise ValueError(
-                f"`packed_weights` must name some of {names}. Received: {list(packed_weights)}"
+                f"`packed_weights` must name some of {names}. "
+                f"Received: {short(list(packed_weights))}"
             )
         if self.compute_dtype not in COMPUTE_DTYPES:
             raise ValueError(

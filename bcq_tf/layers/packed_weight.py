@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import SCALE_DTYPES, check_choice
 from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout, TiledCodes, bcq_gather
-
-_SCALE_DTYPES = ("float16", "float32")
+from bcq_tf.shown import short
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +45,7 @@ class PackedWeight:
                 f"`codes` must be {list(self.view.matrix_shape)} for a weight of shape "
                 f"{list(self.view.shape)}. Received: [{rows}, {columns}]"
             )
-        if self.scale_dtype not in _SCALE_DTYPES:
-            raise ValueError(
-                f"`scale_dtype` must be one of {list(_SCALE_DTYPES)}. "
-                f"Received: {self.scale_dtype!r}"
-            )
+        check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
 
     @classmethod
     def of(cls, codes: BinaryCodes, view: MatrixView, trainable: bool = False) -> PackedWeight:
@@ -126,7 +122,7 @@ class PackedWeight:
         names = {field.name for field in dataclasses.fields(cls)}
         if not isinstance(data, dict) or not {"view", "layout"} <= set(data) <= names:
             raise ValueError(
-                f"a packed weight must be a dict of {sorted(names)}. Received: {data!r}"
+                f"a packed weight must be a dict of {sorted(names)}. Received: {short(data)}"
             )
         view, layout = MatrixView.from_dict(data["view"]), Layout(**data["layout"])
         return cls(**{**data, "view": view, "layout": layout})

@@ -14,6 +14,7 @@ from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.table_codes import check_method, table_codes, table_weight, without_row
 from bcq_tf.layers.weights import weight_of
 from bcq_tf.matrix_view import MatrixView
+from bcq_tf.shown import short
 from bcq_tf.uniform_codes import UniformCodes
 
 _TYPES = {"uniform": UniformCodes, "binary": BinaryCodes}
@@ -97,6 +98,21 @@ class QuantEmbedding(PackedEmbedding):
             )
         method = "uniform" if isinstance(codes, UniformCodes) else "binary"
         return cls(*codes.shape, codes.bits, weights=codes, method=method, **kwargs)
+
+    @classmethod
+    def from_config(cls, config):
+        """A layer whose values are to be loaded.
+
+        Raises:
+            ValueError: the config names values, which `get_config` does not: one that comes from a
+                file of somebody else would make the layer open files.
+        """
+        for name in ("embedding_file", "weights"):
+            if config.get(name) is not None:
+                raise ValueError(
+                    f"`config` must not name `{name}`. Received: {name}={short(config[name])}"
+                )
+        return super().from_config(config)
 
     def get_config(self):
         """The arguments, without the values of the table: those are variables."""

@@ -7,6 +7,7 @@ import math
 
 from bcq_tf.layers.packed_weight import item_bytes
 from bcq_tf.matrix_view import MatrixView
+from bcq_tf.shown import short
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,5 +73,5 @@ class TableWeight:
         """
         names = [*(field.name for field in dataclasses.fields(cls)), "kind"]
         if sorted(data) != sorted(names):
-            raise ValueError(f"a packed weight must be a dict of {names}. Received: {data!r}")
+            raise ValueError(f"a packed weight must be a dict of {names}. Received: {short(data)}")
         return cls(**{name: value for name, value in data.items() if name != "kind"})

@@ -8,8 +8,9 @@ import functools
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import check_integer
+from bcq_tf.config import check_integer, is_integer
 from bcq_tf.packing import WORD_BITS, words_per_row
+from bcq_tf.shown import short
 
 TILE_ROWS = 64
 MOST_ROWS = 2**31 - 1
@@ -78,7 +79,9 @@ class Layout:
     @property
     def words(self) -> int:
         """Number of words of all tiles."""
-        return int(self.tile_starts[-1] + self.tile_planes[-1] * self.row_words * TILE_ROWS)
+        # Without an array of tiles: a config may name more than there is memory for.
+        tiles = sum(-(-rows // TILE_ROWS) for rows in self.plane_rows)
+        return tiles * self.row_words * TILE_ROWS
 
     @functools.cached_property
     def tile_planes(self) -> np.ndarray:
@@ -103,14 +106,20 @@ class Layout:
 def _check(layout: Layout) -> None:
     for name in ("rows", "columns"):
         check_integer(name, getattr(layout, name), 1, MOST_ROWS)
-    size = layout.group_size
+    size, planes = layout.group_size, layout.plane_rows
+    if not all(map(is_integer, (size, *planes))):
+        raise ValueError(
+            "`group_size` and `plane_rows` must be integers. "
+            f"Received: {short(size)}, {short(planes)}"
+        )
     if size != layout.columns and (size < 1 or size % WORD_BITS):
-        raise ValueError(f"`group_size` must be a multiple of 32 or `columns`. Received: {size}")
-    planes = layout.plane_rows
+        raise ValueError(
+            f"`group_size` must be a multiple of 32 or `columns`. Received: {short(size)}"
+        )
     if not 1 <= len(planes) <= MOST_BITS:
-        raise ValueError(f"`plane_rows` must have 1 to 8 planes. Received: {planes}")
+        raise ValueError(f"`plane_rows` must have 1 to 8 planes. Received: {short(planes)}")
     if planes[0] != layout.rows or planes[-1] < 0 or np.any(np.diff(planes) > 0):
         raise ValueError(
-            f"`plane_rows` must fall from `rows` to 0 or more. Received: {planes}, "
+            f"`plane_rows` must fall from `rows` to 0 or more. Received: {short(planes)}, "
             f"rows={layout.rows}"
         )

@@ -43,9 +43,6 @@ class TiledCodes:
         """The same codes in tiles.
 
         Scales and offset are float16 where all of them are in `codes`, float32 otherwise.
-
-        Raises:
-            ValueError: a scale is too large for float32.
         """
         layout = Layout.of(codes)
         parts = [*codes.scales, *([] if codes.offset is None else [codes.offset])]
@@ -55,11 +52,11 @@ class TiledCodes:
         # Outside of any graph, so that what is made while a function is traced outlives it.
         with tf.init_scope():
             return cls(
-                scales=tf.constant(_finite("scales", _scales(codes, layout), dtype)),
+                scales=tf.constant(_scales(codes, layout).astype(dtype, copy=False)),
                 layout=layout,
                 offset=None
                 if codes.offset is None
-                else tf.constant(_finite("offset", codes.offset.T, dtype)),
+                else tf.constant(np.ascontiguousarray(codes.offset.T, dtype)),
                 row_order=None if order is None else tf.constant(order.astype(np.uint32)),
                 row_place=None if order is None else tf.constant(np.argsort(order), tf.uint32),
                 # Last: once a large block has been freed, malloc keeps smaller ones.
@@ -171,15 +168,6 @@ def _scales(codes: BinaryCodes, layout: Layout) -> np.ndarray:
     for i, scale in enumerate(codes.scales):
         scales[:, i, : len(scale)] = scale.T
     return scales
-
-
-def _finite(name: str, values: np.ndarray, dtype: type) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        converted = np.ascontiguousarray(values, dtype)
-    if not np.all(np.isfinite(converted)):
-        largest = np.abs(values).max()
-        raise ValueError(f"`{name}` must be finite in {dtype.__name__}. Received: {largest}")
-    return converted
 
 
 def _tensor(name: str, value, dtypes: tuple, shape: tuple[int, ...]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bcq_tf.coded_matrix import LARGEST_SUM, largest_magnitude
 from bcq_tf.codes import BinaryCodes
 
 # A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a
@@ -35,7 +36,7 @@ def check_importance(importance, matrix: np.ndarray) -> np.ndarray | None:
             f"Received: shape={list(importance.shape)}"
         )
     _check_finite("importance", importance)
-    negative = sum(np.count_nonzero(part < 0) for part in _parts(importance))
+    negative = sum(np.count_nonzero(part < 0) for part in parts(importance))
     if negative:
         raise ValueError(f"`importance` must be non-negative. Received: {negative} negative values")
     return importance
@@ -82,18 +83,36 @@ def check_range(
 
     argument, what: for the message, the argument that chose the dtype and what the params are.
     """
-    limits = np.finfo(params.dtype)
-    if not np.isfinite(params).all():
-        problem = f"hold {what} up to {float(limits.max):.6g} only"
-    elif np.abs(params).max() < SUBNORMAL_STEPS * limits.smallest_subnormal and matrix.any():
-        problem = f"resolve {what} to {float(limits.smallest_subnormal):.6g} only"
-    else:
-        return
-    largest = float(np.abs(matrix).max())
-    raise ValueError(
-        f"`{argument}`={params.dtype.name!r} can {problem}. "
-        f"Received: a matrix with magnitudes up to {largest:.6g}"
+    check_finite_sums(params, matrix, argument, what)
+    step = np.finfo(params.dtype).smallest_subnormal
+    if np.abs(params).max() < SUBNORMAL_STEPS * step and matrix.any():
+        raise _range_error(params, matrix, argument, f"resolve {what} to {float(step):.6g}")
+
+
+def check_finite_sums(
+    params: np.ndarray, matrix: np.ndarray, argument: str = "scale_dtype", what: str = "scales"
+) -> None:
+    """Raises unless all params [m, ...] are finite, and in float32 the sums of each m of them.
+
+    argument, what: see `check_range`.
+    """
+    sums = np.abs(params).sum(axis=0, dtype=np.float64)
+    if not sums.max() <= LARGEST_SUM:  # NaN is not, either
+        largest = float(np.finfo(params.dtype).max)
+        raise _range_error(params, matrix, argument, f"hold {what} up to {largest:.6g}")
+
+
+def _range_error(params, matrix, argument: str, limit: str) -> ValueError:
+    return ValueError(
+        f"`{argument}`={params.dtype.name!r} can {limit} only. "
+        f"Received: a matrix with magnitudes up to {largest_magnitude(matrix):.6g}"
     )
+
+
+def parts(array: np.ndarray):
+    """Some rows of an array at a time: what is formed of them stays in a core's cache."""
+    step = max(1, PART // array.shape[1])
+    return (array[begin : begin + step] for begin in range(0, len(array), step))
 
 
 def _as_float(name: str, array) -> np.ndarray:
@@ -114,15 +133,9 @@ def _as_float(name: str, array) -> np.ndarray:
 
 
 def _check_finite(name: str, array: np.ndarray) -> None:
-    finite = sum(np.count_nonzero(np.isfinite(part)) for part in _parts(array))
+    finite = sum(np.count_nonzero(np.isfinite(part)) for part in parts(array))
     if finite != array.size:
         raise ValueError(
             f"`{name}` must be finite. Received: {array.size - finite} NaN or Inf "
             f"of {array.size} values"
         )
-
-
-def _parts(array: np.ndarray):
-    # Some rows at a time: what is formed of them stays in a core's cache.
-    step = max(1, PART // array.shape[1])
-    return (array[begin : begin + step] for begin in range(0, len(array), step))

@@ -8,10 +8,11 @@ import numpy as np
 
 from bcq_tf import packing
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import BCQConfig
+from bcq_tf.config import AUTO, BCQConfig
 from bcq_tf.solvers import alternating, checks, compiled, greedy, uniform
 from bcq_tf.solvers.assign import nearest_codes
 from bcq_tf.solvers.block import Block, params_of
+from bcq_tf.solvers.scale_range import is_far, solve_in_range
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
 _SOLVERS = {
@@ -30,7 +31,7 @@ def quantize(
     importance=None,
     start: BinaryCodes | None = None,
     effort: str = "full",
-    scale_dtype: str = "float16",
+    scale_dtype: str = AUTO,
 ) -> BinaryCodes:
     """Finds binary codes of small squared error sum h (w - w^)^2 for a matrix.
 
@@ -51,8 +52,10 @@ def quantize(
             alternating solver is never worse than the start's scales; the others ignore it.
         effort: of the alternating solver: "full"; "low" (a fraction of the time, for use while
             training); "warm" (three rounds from `start`, no search).
-        scale_dtype: "float16" or "float32", the dtype of scales and offsets. Single rows too small
-            for it become zeros; a matrix that is too small or too large is an error.
+        scale_dtype: the dtype of scales and offsets: "float16", "float32", or "auto", which is
+            float16 where it holds the scales and float32 where the largest of them is beyond it,
+            above 65,504 or below 2^-14. Single rows too small for it become zeros. A matrix that is
+            too large is an error, and with "float16" or "float32" one that is too small, too.
 
     Returns:
         `BinaryCodes` of shape [R, C].
@@ -65,11 +68,9 @@ def quantize(
     importance = checks.check_importance(importance, matrix)
     checks.check_effort(effort, start)
     checks.check_start(start, matrix, bits, group_size, offset)
-    if solver == "alternating" and compiled.takes(matrix.shape[1], group_size):
-        params, planes = compiled.solve(matrix, importance, start, config, effort)
-    else:
-        params, planes = _solve(matrix, importance, start, config, effort)
-    checks.check_range(params, matrix)
+    if effort == "warm" and is_far(matrix, start):
+        effort = "low"
+    params, planes = solve_in_range(_solve, matrix, importance, start, config, effort)
     return BinaryCodes(
         planes, params[int(offset) :], matrix.shape[1], group_size, params[0] if offset else None
     )
@@ -104,6 +105,12 @@ def nearest(matrix, codes: BinaryCodes) -> BinaryCodes:
 
 
 def _solve(matrix, importance, start, config: BCQConfig, effort: str):
+    if config.solver == "alternating" and compiled.takes(matrix.shape[1], config.group_size):
+        return compiled.solve(matrix, importance, start, config, effort)
+    return _solve_in_numpy(matrix, importance, start, config, effort)
+
+
+def _solve_in_numpy(matrix, importance, start, config: BCQConfig, effort: str):
     # (params [m, R, G], planes), as `compiled.solve`.
     rows, columns = matrix.shape
     groups = 1 if config.group_size is None else -(-columns // config.group_size)
@@ -131,7 +138,7 @@ def _solve_span(span: Span, matrix, importance, start, config: BCQConfig, effort
             None if old is None else old[:, chunk],
             config,
         )
-        # A scale too large for its dtype is Inf until `check_range` tells.
+        # A scale too large for its dtype is Inf, see `solve_in_range`.
         with np.errstate(over="ignore", invalid="ignore"):
             solved, codes[chunk] = _SOLVERS[config.solver](block, effort)
             params[:, chunk] = block.stored(solved)
@@ -145,7 +152,8 @@ def _nearest(matrix: np.ndarray, params: np.ndarray, codes: BinaryCodes) -> list
     offset = codes.offset is not None
     bits = len(params) - offset
     if compiled.takes(codes.columns, codes.group_size):
-        return compiled.nearest(matrix, params, BCQConfig(bits, codes.group_size, offset))
+        config = BCQConfig(bits, codes.group_size, offset, scale_dtype="float32")
+        return compiled.nearest(matrix, params, config)
     signs = np.empty(matrix.shape, np.uint8)
     for span in spans(codes.columns, codes.group_size):
         values, flat = span.rows(matrix), span.params(params)

@@ -1,6 +1,7 @@
 """`.codes` and `.codebook.npy`: both public layouts, there and back, and damaged files."""
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -97,12 +98,27 @@ def test_windows_line_ends(tmp_path):
         (b"a\t0 1\n2 0\n", "line 2: has no word, unlike those before"),
         (b"0 1\nb\t2 0\n", "line 2: has a word, unlike those before"),
         (b"a\t0 1\n\xff\t2 0\n", "line 2: the word is not UTF-8"),
+        (b"0 " * 70_000 + b"0\n", "line 1: it is longer than 131072 bytes"),
         (b"0 1 2 0\n", r"must be \[M K, D\] with M=4.* Received: \[6, 2\]"),
     ],
 )
 def test_damaged_codes(tmp_path, text, error):
     with pytest.raises(FileFormatError, match=error):
         read_codes(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("line", [b"0\n", b"a\t0\n"])
+def test_many_lines_take_a_small_multiple_of_their_bytes(tmp_path, line):
+    text = line * 50_000
+    prefix = written(tmp_path, text)
+    tracemalloc.start()
+    try:
+        codes, _ = read_codes(prefix)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert codes.shape == (50_000, 2)
+    assert peak < 1_500_000 + 15 * len(text)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Forged files: nothing that breaks the format is ever let in."""
 
 import json
+import math
 import tracemalloc
 
 import numpy as np
@@ -15,6 +16,7 @@ from tests.file.forged import (
     compositional_file,
     document_text,
     forge,
+    many_tensors,
     npy,
     seal,
     uniform_file,
@@ -71,14 +73,17 @@ ATTACKS = {
     "repeated tensor, sealed": (
         seal('{"__metadata__": {"bcq_tf": ""}, "a": {}, "a": {}}'), "a key appears twice"),
     "deep header": (
-        seal('{"__metadata__": {"bcq_tf": ""}, "a": ' + "[" * 200_000), "nested too deeply"),
+        seal('{"__metadata__": {"bcq_tf": ""}, "a": ' + "[" * 20_000), "nested too deeply"),
     # The document
     "document is no JSON": (seal(document_text("x")), "document is not valid JSON"),
     "document is a list": (seal(document_text("[]")), "document is not a JSON object"),
-    "deep document": (seal(document_text('{"a":' * 200_000)), "nested too deeply"),
+    "deep document": (seal(document_text('{"a":' * 10_000)), "nested too deeply"),
     "repeated key": (seal(document_text('{"version":1,"version":1}')), "a key appears twice"),
     "NaN": (seal(document_text('{"version":NaN}')), "NaN is not finite"),
     "1e999": (seal(document_text('{"version":1e999}')), "1e999 is not finite"),
+    "many lists": (seal(document_text("[" + "[]," * 100_000 + "[]]")), "hold too many values"),
+    "many objects": (seal(document_text('{"a":[' + '{"":0},' * 50_000)), "hold too many values"),
+    "many numbers": (seal(document_text("[" + "1," * 2**20)), "hold too many values"),
     "number of 100,000 digits": (
         seal(document_text('{"version":' + "9" * 100_000 + "}")), "not valid JSON|format version"),
     "version 2": (forge(version=2), "version is 2 and .* reads up to 1: a newer bcq_tf is needed"),
@@ -128,6 +133,8 @@ ATTACKS = {
     "boolean 2": (forge([("a", U1, {"dtype": "BOOL"})]), "'a' has booleans other than 0 and 1"),
     "tensor of no weight": (
         forge([("a", F4), ("b", U1)], {"a": ARRAY}), "'b' belongs to no weight"),
+    "32,769 tensors": (many_tensors(2**15 + 1), "has more than 32768 tensors"),
+    "a name of 3 MB": (forge([("a" * 3_000_000, F4)], {}), "tensor 'aaa.*belongs to no weight"),
     "weight of no tensor": (forge([("a", F4)], {"a": ARRAY, "b": ARRAY}), "'b' is missing"),
     "weight without an entry": (forge([("a", F4)], {"a": None}), "'a' is of the unknown kind None"),
     "unknown kind": (forge([("a", F4)], {"a": {"kind": "x"}}), "of the unknown kind 'x'"),
@@ -138,6 +145,9 @@ ATTACKS = {
     "limit of an integer": (uniform_file({"limit": 10**4000}), "'w' has an entry that breaks"),
     "negative limit": (uniform_file({"limit": -0.5}), "'w': `limit` must be"),
     "limit past float32": (uniform_file({"limit": 1e300}), "'w': `limit` must be"),
+    "limit at the end of float32": (
+        uniform_file({"limit": float(np.finfo("f4").max)}), "'w': `limit` must be"),
+    "limit of NaN": (uniform_file({"limit": math.nan}), "NaN is not finite"),
     "9 bits": (uniform_file({"bits": 9}), "'w': `bits` must be"),
     "bits true": (uniform_file({"bits": True}), "entry that breaks"),
     "columns of 10^30 fields": (uniform_file({"columns": 10**30}), "`packed` must be"),
@@ -147,6 +157,11 @@ ATTACKS = {
     "index past the codebook": (compositional_file(packed=U1.reshape(4, 1)), "from 0 to 2. .* 3"),
     "no codebooks": (compositional_file(codebooks=None), "'w/codebooks' is missing"),
     "codebooks of float64": (compositional_file(codebooks=np.ones((1, 3, 2))), "must be float32"),
+    "codebooks of NaN": (
+        compositional_file(codebooks=np.full((1, 3, 2), np.nan, "f4")), "must be finite"),
+    "codebooks whose sum is past float32": (
+        compositional_file(packed=U1.reshape(4, 1) % 3, codebooks=np.full((2, 2, 2), 3e38, "f4")),
+        "sums in the range of float32"),
     "compositional of more fields": (compositional_file({"x": 1}), "entry that breaks"),
     # Codes
     "tensor used twice": (
@@ -180,6 +195,14 @@ ATTACKS = {
     "scales of too few rows": (codes_file(scales=np.ones((2, 1), np.float16)), "do not add up"),
     "scales of two groups": (codes_file(scales=np.ones((3, 2), np.float16)), "must be"),
     "scales of integers": (codes_file(scales=np.ones((3, 1), np.int16)), "floating dtype"),
+    "scales past float32": (codes_file(scales=np.full((3, 1), 1e300)), "finite in float32"),
+    "scales of float64 Inf": (codes_file(scales=np.full((3, 1), np.inf)), "must be finite"),
+    "scales whose sum is past float32": (
+        codes_file(scales=np.full((3, 1), 3e38, np.float32)), "sums in the range of float32"),
+    "offset past float32": (
+        codes_file({"offset": True}, offset=np.full((2, 1), -1e39)), "`offset` .* in float32"),
+    "offset of NaN": (
+        codes_file({"offset": True}, offset=np.full((2, 1), np.nan)), "`offset` must be finite"),
     "scales of NaN": (codes_file(scales=np.full((3, 1), np.nan, np.float16)), "must be finite"),
     "offset of another shape": (
         codes_file({"offset": True}, offset=np.ones((3, 1), np.float16)), "`offset` must be"),

@@ -1,6 +1,7 @@
 """`QuantEmbedding`: from a matrix, from files, from codes; zero until it is loaded."""
 
 import json
+import os
 
 import keras
 import numpy as np
@@ -235,3 +236,20 @@ def test_another_backend_is_refused(monkeypatch):
     monkeypatch.setattr("keras.backend.backend", lambda: "jax")
     with pytest.raises(ValueError, match="need the TensorFlow backend of Keras. .* 'jax'"):
         made("uniform", 2, weights=table())
+
+
+@pytest.mark.parametrize("given", [{"embedding_file": "FIFO"}, {"weights": [[1.0] * 4] * 3}])
+def test_a_config_makes_no_layer_open_files(given, tmp_path):
+    os.mkfifo(tmp_path / "FIFO")  # to open it would wait for a writer
+    if "embedding_file" in given:
+        given = {"embedding_file": str(tmp_path / "FIFO")}
+    layer = QuantEmbedding(3, 4, nbit=2)
+    assert not {"embedding_file", "weights"} & set(layer.get_config())
+    config = keras.saving.serialize_keras_object(layer)
+    config["config"] |= given
+    with pytest.raises(
+        (TypeError, ValueError), match="`config` must not name `(embedding_file|weights)`"
+    ):
+        keras.saving.deserialize_keras_object(config)
+    with pytest.raises(ValueError, match="must not name"):
+        QuantEmbedding.from_config(layer.get_config() | given)

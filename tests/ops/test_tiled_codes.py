@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import tracemalloc
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 
 from bcq_tf import native, packing
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout, TiledCodes, bcq_matmul
 from tests.ops.codes import FORMS, random_codes
 
@@ -92,15 +95,44 @@ def test_scales_stay_float16_where_all_are(scale, offset, expected):
     assert TiledCodes.from_codes(codes).scales.dtype == expected
 
 
+@pytest.mark.parametrize("rows", [1, 63, 64, 65, 200])
+def test_the_number_of_words_is_that_of_the_tiles(rows):
+    for planes in ((rows,), (rows, rows, rows // 2), (rows, 1, 0)):
+        layout = Layout(rows, 70, 32, planes)
+        last = layout.tile_planes[-1] * layout.row_words * 64
+        assert layout.words == layout.tile_starts[-1] + last
+
+
+def test_sizes_out_of_a_config_take_no_memory():
+    tracemalloc.start()
+    try:
+        layout = Layout(2**31 - 1, 64, 64, (2**31 - 1,) * 8)
+        view = MatrixView((2**31 - 1, 64), (0,), (1,))
+        assert PackedWeight(view, layout).nbytes == 4 * layout.words + 16 * layout.rows
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert layout.words == 2**31 // 64 * 64 * 2 * 8
+    assert peak < 100_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rows": "x" * 10**6}, {"columns": [1] * 10**6}, {"group_size": "x" * 10**6},
+        {"group_size": None}, {"plane_rows": ["3"] * 2}, {"plane_rows": [[3], [3]]},
+        {"plane_rows": [3] * 10**6}, {"plane_rows": [3, True]}, {"plane_rows": [3.0]},
+    ],
+)  # fmt: skip
+def test_fields_of_other_types_are_one_short_line(changes):
+    with pytest.raises(ValueError) as caught:
+        Layout(**{"rows": 3, "columns": 5, "group_size": 5, "plane_rows": [3], **changes})
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
 def test_a_group_as_long_as_the_row_is_the_whole_row():
     assert Layout.of(random_codes(columns=40, group_size=64)).group_size == 40
-
-
-def test_a_scale_too_large_for_float32_is_refused():
-    codes = random_codes(dtype="float64")
-    huge = [codes.scales[0] * 1e300, *codes.scales[1:]]
-    with pytest.raises(ValueError, match=r"`scales` must be finite in float32. Received: \d"):
-        TiledCodes.from_codes(dataclasses.replace(codes, scales=huge))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from bcq_tf.coded_matrix import row_blocks
+from bcq_tf.coded_matrix import largest_magnitude, row_blocks
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
 from bcq_tf.embeddings.compositional.code_sizes import check_sizes
@@ -15,7 +15,6 @@ from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.compositional.codebook_fit import fitted_codebooks
 from bcq_tf.embeddings.compositional.index_search import improve_indexes, residuals
 from bcq_tf.embeddings.compositional.residual_start import residual_codes
-from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.solvers.checks import check_matrix
 
 FIRST_SHRINKAGE = 3.0

@@ -9,15 +9,16 @@ import numpy as np
 
 from bcq_tf.atomic import replacing_all
 from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.container import short
 from bcq_tf.embeddings.vector_files.npy_array import open_array
 from bcq_tf.embeddings.vector_files.paths import as_path
 from bcq_tf.embeddings.word_table import check_words
 from bcq_tf.file import FileFormatError
+from bcq_tf.shown import short
 
 CODES, CODEBOOK = ".codes", ".codebook.npy"
 _INDEXES = re.compile(rb"[0-9]{1,9}(?: [0-9]{1,9})*")
-_LINES = 1 << 12  # written at once
+LONGEST_LINE = 1 << 17  # bytes
+_LINES = 1 << 12  # read and written at once
 
 
 def write_codes(
@@ -134,29 +135,41 @@ def _read_codebook(path: str) -> np.ndarray:
 
 
 def _read_indexes(path: str) -> tuple[np.ndarray, list[str] | None]:
-    rows, words = [], []
+    # An array for each line would take a hundred times what the file does.
+    parts, rows, words, count = [], [], [], None
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             place = f"'{path}', line {number}"
             word, row = _parse(line, place)
-            if rows and len(row) != len(rows[0]):
-                raise FileFormatError(
-                    f"{place}: must have {len(rows[0])} indexes as those before. "
-                    f"Received: {len(row)}"
-                )
-            if rows and (word is None) != (words[-1] is None):
-                has = "no word, unlike" if word is None else "a word, unlike"
-                raise FileFormatError(f"{place}: has {has} those before")
+            if count:
+                _check_as_before(place, row, word, count, bool(words))
+            count = len(row)
             rows.append(row)
-            words.append(word)
-    if not rows:
+            words.extend([] if word is None else [word])
+            if len(rows) == _LINES:
+                parts.append(np.stack(rows))
+                rows = []
+    parts.extend([np.stack(rows)] if rows else [])
+    if not parts:
         raise FileFormatError(f"'{path}' is empty")
-    return np.stack(rows), None if words[0] is None else words
+    return np.concatenate(parts), words or None
+
+
+def _check_as_before(place: str, row, word: str | None, count: int, has_words: bool) -> None:
+    if len(row) != count:
+        raise FileFormatError(
+            f"{place}: must have {count} indexes as those before. Received: {len(row)}"
+        )
+    if (word is not None) != has_words:
+        has = "no word, unlike" if word is None else "a word, unlike"
+        raise FileFormatError(f"{place}: has {has} those before")
 
 
 def _parse(line: bytes, place: str) -> tuple[str | None, np.ndarray]:
     if not line.endswith(b"\n"):
         raise FileFormatError(f"{place}: the file ends in the middle of it")
+    if len(line) > LONGEST_LINE:
+        raise FileFormatError(f"{place}: it is longer than {LONGEST_LINE} bytes")
     word, tab, numbers = line.rstrip(b"\r\n").rpartition(b"\t")
     if not _INDEXES.fullmatch(numbers):
         raise FileFormatError(
@@ -164,6 +177,6 @@ def _parse(line: bytes, place: str) -> tuple[str | None, np.ndarray]:
             f"Received: {short(line.decode('utf-8', 'replace'))}"
         )
     try:
-        return word.decode() if tab else None, np.array(numbers.split(), np.uint32)
+        return word.decode() if tab else None, np.fromstring(numbers, np.uint32, sep=" ")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{place}: the word is not UTF-8 ({error.reason})") from None

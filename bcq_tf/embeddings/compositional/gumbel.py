@@ -8,10 +8,10 @@ import tempfile
 import keras
 import numpy as np
 
+from bcq_tf.coded_matrix import largest_magnitude
 from bcq_tf.compositional_codes import CompositionalCodes
 from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
 from bcq_tf.embeddings.compositional.compressor import EmbeddingCompressor
-from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.solvers.checks import check_matrix
 
 BATCH = 64

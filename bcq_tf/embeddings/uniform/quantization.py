@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf import packing
+from bcq_tf.coded_matrix import largest_magnitude
 from bcq_tf.config import check_bits, check_choice, check_integer
-from bcq_tf.embeddings.table_blocks import largest_magnitude
 from bcq_tf.embeddings.uniform.clipping import best_limit, histogram
 from bcq_tf.embeddings.uniform.known_levels import known_limit
 from bcq_tf.solvers.checks import check_matrix

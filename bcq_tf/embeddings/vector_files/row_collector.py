@@ -8,6 +8,7 @@ import numpy as np
 
 from bcq_tf.embeddings.vector_files.vector_source import VectorSource
 from bcq_tf.embeddings.word_vectors import WordVectors
+from bcq_tf.shown import short
 
 GROWTH = 1.125
 MOST_NAMED = 3  # rows that a note of those left out tells of
@@ -38,7 +39,7 @@ class RowCollector:
         self._first = first
         self.seen = 0
         self._numbers: dict[str, int] = {}
-        self._duplicates: list[str] = []
+        self._duplicates, self._first_duplicate = 0, None
         self._refused, self._first_refused = 0, []
         self._matrix = np.empty((0, dimension), np.float32)
 
@@ -118,8 +119,8 @@ class RowCollector:
         self._resize(len(self._numbers))
         if self._duplicates:
             self.source.notes.append(
-                f"'{self.source.path}': {len(self._duplicates)} vectors of words that came before "
-                f"were left out, the first of {self._duplicates[0]!r}"
+                f"'{self.source.path}': {self._duplicates} vectors of words that came before "
+                f"were left out, the first of {short(self._first_duplicate)}"
             )
         return WordVectors(self._numbers, self._matrix)
 
@@ -147,7 +148,8 @@ class RowCollector:
         kept = []
         for row, word in enumerate(words):
             if word in self._numbers:
-                self._duplicates.append(word)
+                self._duplicates += 1
+                self._first_duplicate = self._first_duplicate or word
             else:
                 self._numbers[word] = len(self._numbers)
                 kept.append(row)

@@ -17,6 +17,7 @@ from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 
 LONGEST_WORD = 1 << 16
+MOST_NUMBERS = 1 << 20  # of a vector; as many bytes are read at once, four times
 _FLOAT = np.dtype("<f4")
 
 
@@ -92,6 +93,10 @@ def _read_header(source: VectorSource) -> tuple[tuple[int, int], bytes]:
     header = parse_header(line) if end else None
     if header is None or header[1] == 0:
         raise source.error("it must be two integers in a line, words and dimension")
+    if header[1] > MOST_NUMBERS:
+        raise source.error(
+            f"vectors must have at most {MOST_NUMBERS} numbers. Received: {header[1]}"
+        )
     return header, data
 
 

@@ -13,7 +13,7 @@ from bcq_tf.embeddings.vector_files.wrapped_file import WrappingError, unwrapped
 from bcq_tf.progress import progress
 
 BLOCK_BYTES = 1 << 20
-LONGEST_LINE = 1 << 26
+LONGEST_LINE = 1 << 20  # bytes; 16,384 numbers take less than half
 
 
 class VectorFileError(ValueError):
@@ -81,8 +81,8 @@ class VectorSource:
             *lines, rest = (rest + block).split(b"\n")
             if lines:
                 yield lines, False
-            elif len(rest) > LONGEST_LINE:
-                raise self.error(f"the line is longer than {LONGEST_LINE} bytes")
+            if len(rest) > LONGEST_LINE:
+                raise self.error(f"a line is longer than {LONGEST_LINE} bytes")
         if rest:
             yield [rest], True
 

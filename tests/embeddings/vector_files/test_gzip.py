@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -36,3 +37,34 @@ def test_gzip_data_that_is_cut_or_damaged(tmp_path, cut):
     path.write_bytes(GLOVE)
     with pytest.raises(VectorFileError, match="the gzip data is damaged"):
         read_vectors(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "place"),
+    [(b"", "line 1"), (b"a 1 2\n", "line 1"), (b"a 1 2\n" * 2_000, r"line \d+")],
+)
+@pytest.mark.parametrize("endless", [b"1 ", b"a"])
+def test_a_line_without_end_takes_little_memory(tmp_path, start, place, endless):
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(start + endless * (8_000_000 // len(endless))))
+    tracemalloc.start()
+    try:
+        with pytest.raises(VectorFileError, match=f"{place}: a line is longer than 1048576 bytes"):
+            read_vectors(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 30_000_000
+
+
+def test_a_header_of_endless_vectors_takes_little_memory(tmp_path):
+    path = tmp_path / "a.bin.gz"
+    path.write_bytes(gzip.compress(b"10 999999999\na " + bytes(20_000_000)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(VectorFileError, match="at most 1048576 numbers. Received: 999999999"):
+            read_vectors(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8_000_000

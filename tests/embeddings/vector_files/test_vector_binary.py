@@ -21,7 +21,7 @@ def test_binary_without_line_ends_and_without_its_suffix(read):
         (binary()[:-8], "word 3: the file ends before the last of 3 words is whole"),
         (binary(header=b"4 4\n"), "word 4: the file ends before the last of 4 words is whole"),
         (binary(header=b"2 4\n"), "word 3: the file goes on after the 2 words of its header"),
-        (binary(header=b"9999999999 999999999\n"), "word 1: the file ends before"),
+        (binary(header=b"9999999999 1048576\n"), "word 1: the file ends before"),
         (binary().replace(b"of", b"\xe9f"), r"word 3: the word b'\xe9f' is no UTF-8"),
         (binary().replace(NUMBERS[1, 2].tobytes(), np.float32("nan").tobytes()),
          "word 2: number 3 is NaN"),
