@@ -38,17 +38,21 @@ def folders(tmp_path_factory):
     """{name: a SavedModel whose function `serve` is the call of that name}."""
     found, calls = {}, good.calls()
     for name in OPS:
-        module = tf.Module()
-        call = calls[name]
-        module.constants = {n: tf.Variable(v, trainable=False) for n, v in call.tensors.items()}
-
-        def serve(call=call, module=module):
-            return call(**{n: v.value() for n, v in module.constants.items()})
-
-        module.serve = tf.function(serve, input_signature=[])
         found[name] = tmp_path_factory.mktemp("saved")
-        tf.saved_model.save(module, str(found[name]))
+        tf.saved_model.save(served(calls[name]), str(found[name]))
     return found
+
+
+def served(call):
+    """A module whose function `serve` is the call, with its tensors as variables."""
+    module = tf.Module()
+    module.constants = {n: tf.Variable(v, trainable=False) for n, v in call.tensors.items()}
+
+    def serve():
+        return call(**{n: v.value() for n, v in module.constants.items()})
+
+    module.serve = tf.function(serve, input_signature=[])
+    return module
 
 
 def change(folder, op, attribute, value, copy):

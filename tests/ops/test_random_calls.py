@@ -54,7 +54,8 @@ def random_attribute(rng, value):
 def changed(rng, call):
     """The call with one to four other arguments."""
     arguments = {}
-    for name in rng.sample(list(call.arguments), rng.choice([1, 1, 1, 2, 3, 4])):
+    count = min(rng.choice([1, 1, 1, 2, 3, 4]), len(call.arguments))
+    for name in rng.sample(list(call.arguments), count):
         value = call.arguments[name]
         if not isinstance(value, tf.Tensor):
             arguments[name] = random_attribute(rng, value)
