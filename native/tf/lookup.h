@@ -1,9 +1,10 @@
-/* The checks of the tensors that the ops on packed integers get. Shared by the shape functions and the
- * kernels for the CPU and for XLA. */
+/* The checks of the tensors that the ops on packed integers get. Shared by the kernels for the CPU and
+ * for XLA, and by the shape functions. */
 #ifndef BCQ_TF_LOOKUP_H_
 #define BCQ_TF_LOOKUP_H_
 
 #include "core/lookup/lookup.h"
+#include "tensorflow/core/framework/op_kernel.h"
 #include "tf/facts.h"
 
 namespace bcq {
@@ -36,19 +37,16 @@ inline absl::Status CheckPacked(const TensorShape& packed, int64_t fields, int64
 struct UniformFacts {
   int64_t bits, columns;
 
-  /* Context: of the op's kernel or of its shape function. */
-  template <class Context>
-  absl::Status Read(Context* c) {
+  absl::Status Read(tensorflow::OpKernelConstruction* c) {
     TF_RETURN_IF_ERROR(c->GetAttr("bits", &bits));
-    TF_RETURN_IF_ERROR(c->GetAttr("columns", &columns));
-    TF_RETURN_IF_ERROR(CheckBits(bits, 8));
-    return CheckFields(columns);
+    return c->GetAttr("columns", &columns);
   }
 
   /* `table` without its tensors, and the shape of the result. */
   absl::Status Check(const TensorShape& packed, const TensorShape& half_step,
                      const TensorShape& zero_rows, const TensorShape& ids, bcq_uniform* table,
                      TensorShape* result) const {
+    TF_RETURN_IF_ERROR(CheckBits(bits, 8));
     *table = {};
     table->columns = columns;
     table->bits = static_cast<int32_t>(bits);
@@ -60,17 +58,11 @@ struct UniformFacts {
   }
 };
 
-/* The attribute of an op that gets the codebooks. */
-template <class Context>
-absl::Status ReadBits(Context* c, int64_t* bits) {
-  TF_RETURN_IF_ERROR(c->GetAttr("bits", bits));
-  return CheckBits(*bits, 16);
-}
-
-/* The tensors of such an op. */
+/* The facts of an op that gets the codebooks. */
 inline absl::Status CheckCompositional(int64_t bits, const TensorShape& packed,
                                        const TensorShape& codebooks, const TensorShape& ids,
                                        bcq_compositional* table, TensorShape* result) {
+  TF_RETURN_IF_ERROR(CheckBits(bits, 16));
   TF_RETURN_IF_ERROR(CheckSize(codebooks.dim_sizes()));
   if (codebooks.dims() != 3 || codebooks.num_elements() == 0 ||
       codebooks.dim_size(1) > int64_t{1} << bits ||
@@ -92,9 +84,10 @@ inline absl::Status CheckCompositional(int64_t bits, const TensorShape& packed,
 struct CodebookFacts {
   int64_t bits, count, entries;
 
+  /* Context: of the op's kernel or of its shape function. */
   template <class Context>
   absl::Status Read(Context* c) {
-    TF_RETURN_IF_ERROR(ReadBits(c, &bits));
+    TF_RETURN_IF_ERROR(c->GetAttr("bits", &bits));
     TF_RETURN_IF_ERROR(c->GetAttr("count", &count));
     TF_RETURN_IF_ERROR(c->GetAttr("entries", &entries));
     if (count >= 1 && entries >= 1) return CheckSize({count, entries});

@@ -53,7 +53,7 @@ class UniformRowsOp : public OpKernel {
 class CompositionalRowsOp : public OpKernel {
  public:
   explicit CompositionalRowsOp(OpKernelConstruction* c) : OpKernel(c) {
-    OP_REQUIRES_OK(c, ReadBits(c, &bits_));
+    OP_REQUIRES_OK(c, c->GetAttr("bits", &bits_));
   }
 
   void Compute(OpKernelContext* c) override {

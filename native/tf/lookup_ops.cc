@@ -8,14 +8,14 @@ namespace bcq {
 namespace {
 
 absl::Status UniformShape(InferenceContext* c) {
-  UniformFacts facts;
-  TF_RETURN_IF_ERROR(facts.Read(c));
-  return SetRows(c, c->input(3), c->MakeDim(facts.columns));
+  int64_t columns = 0;
+  TF_RETURN_IF_ERROR(c->GetAttr("columns", &columns));
+  /* Of those that no row has, the kernel tells. */
+  const bool are = CheckFields(columns).ok();
+  return SetRows(c, c->input(3), are ? c->MakeDim(columns) : c->UnknownDim());
 }
 
 absl::Status CompositionalShape(InferenceContext* c) {
-  int64_t bits;
-  TF_RETURN_IF_ERROR(ReadBits(c, &bits));
   ShapeHandle codebooks;
   TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 3, &codebooks));
   return SetRows(c, c->input(2), c->Dim(codebooks, 2));

@@ -75,12 +75,18 @@ def change(folder, op, attribute, value, copy):
     return copy
 
 
+def answer(folder):
+    """What `serve` of a SavedModel returns."""
+    loaded = load_saved_model(folder)
+    return loaded.serve()
+
+
 @pytest.mark.parametrize(("name", "attribute", "value"), CRAFTED)
 def test_an_attribute_that_no_model_has(folders, tmp_path, name, attribute, value):
     folder = change(folders[name], OPS[name], attribute, value, tmp_path / "crafted")
-    assert is_refused(lambda: load_saved_model(folder).serve())
+    assert is_refused(answer, folder)
 
 
 def test_unchanged_it_gives_a_result(folders, tmp_path):
     folder = change(folders["uniform_rows"], OPS["uniform_rows"], "bits", 3, tmp_path / "same")
-    np.testing.assert_array_equal(load_saved_model(folder).serve(), np.full([4, 5], -7.0))
+    np.testing.assert_array_equal(answer(folder), np.full([4, 5], -7.0))

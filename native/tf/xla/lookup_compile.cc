@@ -43,7 +43,7 @@ class UniformRowsXla : public LookupXla {
 class CompositionalRowsXla : public LookupXla {
  public:
   explicit CompositionalRowsXla(OpKernelConstruction* c) : LookupXla(c) {
-    OP_REQUIRES_OK(c, ReadBits(c, &bits_));
+    OP_REQUIRES_OK(c, c->GetAttr("bits", &bits_));
   }
 
  private:
