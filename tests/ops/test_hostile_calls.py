@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from bcq_tf.ops import compiled
 from tests.ops import calls as good
-from tests.ops.calls import COLUMNS, REFUSED, ROADS, ROWS, is_refused
+from tests.ops.calls import COLUMNS, REFUSED, ROADS, ROWS, eager, is_refused
 
 pytestmark = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
 
@@ -109,6 +109,13 @@ WRONG = {
 CASES = [(name, argument) for name, arguments in WRONG.items() for argument in arguments]
 
 
+def values_on(road, values):
+    """All for eager calls; of more than two every third for the slower roads, for each another."""
+    if road is eager or len(values) < 3:
+        return values
+    return values[ROADS.index(road) - 1 :: 3]
+
+
 @pytest.fixture(scope="module")
 def calls():
     return good.calls()
@@ -131,7 +138,7 @@ def test_good_calls_give_results(calls, road):
 @pytest.mark.parametrize("road", ROADS)
 @pytest.mark.parametrize(("name", "argument"), CASES)
 def test_a_wrong_argument_is_an_error(calls, name, argument, road):
-    for value in WRONG[name][argument]:
+    for value in values_on(road, WRONG[name][argument]):
         assert is_refused(road, calls[name].but(**{argument: value})), value
 
 
