@@ -47,6 +47,7 @@ CODES = {
         [], [70, 60], [70] * 9, [70, 60, 61], [70, 60, -1], [71, 60, 45], [LEAST] * 3, [MOST] * 3,
     ],
 }  # fmt: skip
+SOME_CODES = {name: values[::3] for name, values in CODES.items()}
 X = tensors(tf.float32, [], [0], [COLUMNS, 2], [2, COLUMNS + 1])
 DY = tensors(tf.float32, [], [0], [ROWS, 2], [2, ROWS + 1])
 ONE_TABLE = {
@@ -67,11 +68,11 @@ PACKED = {
 }
 WRONG = {
     "product": {**CODES, "x": X, "precision": ["", "exactly"]},
-    "product_transposed": {**CODES, "dy": DY},
-    "product_scale_gradient": {**CODES, "x": X, "dy": DY},
-    "gather": {**CODES, "ids": ids(tf.int64, ROWS, *NO_ROWS), "T": [tf.float64, tf.int32]},
+    "product_transposed": {**SOME_CODES, "dy": DY},
+    "product_scale_gradient": {**SOME_CODES, "x": X, "dy": DY},
+    "gather": {**SOME_CODES, "ids": ids(tf.int64, ROWS, *NO_ROWS), "T": [tf.float64, tf.int32]},
     "gather_scale_gradient": {
-        **CODES,
+        **SOME_CODES,
         "ids": [*ids(tf.int64, *NO_ROWS), tf.zeros([0], tf.int64)],
         "dout": tensors(tf.float32, [], [0], [2, 2], [2, 2, COLUMNS, 1]),
     },
