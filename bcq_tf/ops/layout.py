@@ -73,8 +73,8 @@ class Layout:
 
     @property
     def padded_group(self) -> int:
-        """`group_size` rounded up to whole words."""
-        return words_per_row(self.group_size) * WORD_BITS
+        """`group_size`, of one group no more than `columns`, rounded up to whole words."""
+        return words_per_row(min(self.group_size, self.columns)) * WORD_BITS
 
     @property
     def words(self) -> int:

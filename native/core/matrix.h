@@ -23,6 +23,10 @@ extern "C" {
 
 enum { BCQ_TILE_ROWS = 64, BCQ_WORD_BITS = 32, BCQ_MAX_BITS = 8 };
 
+/* The most elements that any array may have: more than memory holds, and so few that no count of bytes
+ * or of all arrays together overflows. */
+#define BCQ_MOST_ELEMENTS (INT64_C(1) << 44)
+
 typedef enum { BCQ_FLOAT32 = 0, BCQ_FLOAT16 = 1, BCQ_BFLOAT16 = 2 } bcq_type;
 
 typedef struct {
@@ -36,7 +40,7 @@ typedef struct {
   const void* scales;        /* [groups][bits][rows]; 0 where the plane does not cover the row */
   const void* offset;        /* [groups][rows] or NULL */
   const int32_t* row_order;  /* [rows] or NULL */
-  const int32_t* row_place;  /* [rows] or NULL */
+  const int32_t* row_place;  /* [rows] or NULL, with row_order: row_place[row_order[k]] = k */
 } bcq_matrix;
 
 /* What functions of the core return. */
@@ -45,7 +49,8 @@ typedef enum {
   BCQ_BAD_ARGUMENT = 1, /* a size, type or pointer that breaks its rule */
   BCQ_BAD_ID = 2,       /* an id that is no row */
   BCQ_NO_MEMORY = 3,
-  BCQ_NO_DEVICE = 4     /* CUDA only: no device, or an error of the driver */
+  BCQ_NO_DEVICE = 4,    /* CUDA only: no device, or an error of the driver */
+  BCQ_BAD_ROWS = 5      /* CPU only: row_order and row_place that are not each other's inverse */
 } bcq_status;
 
 #ifdef __cplusplus

@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kLeastNanoseconds = 50000;  // of a thread's share, that starting it pays
 constexpr int64_t kPartsPerThread = 8;        // so that all end at about the same time
+constexpr int32_t kMostThreads = 1024;        // of one task, whatever is asked for
 
 struct Work {
   std::atomic<int64_t> next{0};
@@ -24,7 +25,7 @@ struct Work {
     for (;;) {
       const int64_t begin = next.fetch_add(step);
       if (begin >= items) return;
-      task(argument, begin, std::min(begin + step, items));
+      task(argument, begin, begin + std::min(step, items - begin));
     }
   }
 };
@@ -58,6 +59,6 @@ void Run(void* context, int64_t items, int64_t nanoseconds, bcq_task task, void*
 }  // namespace
 
 extern "C" BCQ_EXPORT bcq_parallel bcq_threads(int32_t threads) {
-  const intptr_t count = std::max(threads, 1);
+  const intptr_t count = std::clamp(threads, 1, kMostThreads);
   return {Run, reinterpret_cast<void*>(count), static_cast<int32_t>(count)};
 }

@@ -21,7 +21,7 @@ typedef struct {
   int32_t threads; /* how many may work at once, 1 or more */
 } bcq_parallel;
 
-/* A bcq_parallel of this many plain threads, 1 or more, without state to be freed. */
+/* A bcq_parallel of this many plain threads, from 1 to 1024, without state to be freed. */
 bcq_parallel bcq_threads(int32_t threads);
 
 #ifdef __cplusplus
@@ -32,9 +32,11 @@ namespace bcq {
 /* nanoseconds: what one item costs, roughly. */
 inline void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task,
                 void* argument) {
+  constexpr double kMost = 1e9; /* a whole number of what costs more is no int64_t, for sure */
   if (items == 0) return;
   if (parallel.run == nullptr || items == 1) return task(argument, 0, items);
-  parallel.run(parallel.context, items, static_cast<int64_t>(nanoseconds) + 1, task, argument);
+  const double cost = nanoseconds < kMost ? nanoseconds : kMost;
+  parallel.run(parallel.context, items, static_cast<int64_t>(cost) + 1, task, argument);
 }
 
 }  // namespace bcq

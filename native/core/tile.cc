@@ -60,7 +60,7 @@ BCQ_EXPORT int64_t bcq_tile_words(int64_t rows, int64_t columns, int32_t bits,
   }
   int64_t words;
   if (__builtin_mul_overflow(WordsPerRow(columns), int64_t{BCQ_TILE_ROWS}, &words) ||
-      __builtin_mul_overflow(words, tiles, &words) || words > INT64_MAX / 8) {
+      __builtin_mul_overflow(words, tiles, &words) || words > BCQ_MOST_ELEMENTS) {
     return -1;
   }
   return words;
@@ -72,6 +72,9 @@ BCQ_EXPORT bcq_status bcq_tile(int64_t rows, int64_t columns, int32_t bits,
   if (bcq_tile_words(rows, columns, bits, plane_rows) < 0 || planes == nullptr ||
       tiles == nullptr) {
     return BCQ_BAD_ARGUMENT;
+  }
+  for (int32_t i = 0; i < bits; ++i) {
+    if (planes[i] == nullptr && plane_rows[i] > 0) return BCQ_BAD_ARGUMENT;
   }
   const int64_t words = WordsPerRow(columns);
   for (int64_t first = 0; first < rows; first += BCQ_TILE_ROWS) {

@@ -17,6 +17,7 @@ bool check_tables(const bcq_tables* tables, bcq_type type, int64_t batch) {
   for (int64_t t = 0; t < tables->count; ++t) {
     if (tables->sizes[t] < 0 || tables->sizes[t] > INT32_MAX) return false;
     if (tables->dims[t] < 1 || tables->dims[t] > INT32_MAX) return false;
+    if (tables->sizes[t] > BCQ_MOST_ELEMENTS / tables->dims[t]) return false;
   }
   return true;
 }

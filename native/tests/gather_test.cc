@@ -95,6 +95,29 @@ void TestBadArguments(const Codes& w) {
   Expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
 }
 
+/* Ids whose stored rows are none, or not theirs alone. */
+void TestBadRows() {
+  context = "bad rows";
+  const Codes w({70, 33, 33, {70, 3}, true, true, BCQ_FLOAT32});
+  Numbers out(BCQ_FLOAT32, 2 * 33), dscales(BCQ_FLOAT32, 2 * 70);
+  const Numbers untouched = out, d_untouched = dscales;
+  for (int32_t wrong : {-1, 70, INT32_MAX, INT32_MIN, w.place[1]}) {
+    std::vector<int32_t> place = w.place;
+    place[69] = wrong;
+    bcq_matrix m = w.matrix;
+    m.row_place = place.data();
+    const std::vector<int64_t> ids = {5, 69};
+    int64_t bad = -7;
+    Expect(bcq_gather(&m, ids.data(), 2, BCQ_FLOAT32, out.data(), &bad, Alone()) == BCQ_BAD_ROWS,
+           "rows");
+    Expect(bcq_gather_scale_gradient(&m, ids.data(), 2, BCQ_FLOAT32, out.at(0),
+                                     static_cast<float*>(dscales.data()), nullptr, &bad,
+                                     Alone()) == BCQ_BAD_ROWS, "gradient");
+    Expect(bad == -7, "no id is bad");
+  }
+  Expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
+}
+
 }  // namespace
 
 int main() {
@@ -110,5 +133,6 @@ int main() {
     context = Name(form) + ", bad arguments";
     TestBadArguments(w);
   }
+  TestBadRows();
   return Finish();
 }

@@ -176,6 +176,7 @@ void TestBadArguments() {
   refuses_matrix("rows", [](bcq_matrix& m) { m.rows = 0; });
   refuses_matrix("columns", [](bcq_matrix& m) { m.columns = -1; });
   refuses_matrix("many columns", [](bcq_matrix& m) { m.columns = m.group_size = INT64_MAX; });
+  refuses_matrix("no row_place", [&](bcq_matrix& m) { m.row_order = w.order.data(); });
   refuses_matrix("bits", [](bcq_matrix& m) { m.bits = 9; });
   refuses_matrix("group_size", [](bcq_matrix& m) { m.group_size = 48; });
   refuses_matrix("no group_size", [](bcq_matrix& m) { m.group_size = 0; });
@@ -192,6 +193,41 @@ void TestBadArguments() {
   refuses(&w.matrix, BCQ_EXACT, BCQ_FLOAT32, x.at(0), -1, y.data(), "batch");
   refuses(&w.matrix, BCQ_EXACT, BCQ_FLOAT32, nullptr, 1, y.data(), "x");
   refuses(&w.matrix, BCQ_EXACT, BCQ_FLOAT32, x.at(0), 1, nullptr, "y");
+  Expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
+}
+
+/* Rows that are no permutation: what is read and written would be anyone's. */
+void TestBadRows() {
+  context = "bad rows";
+  const Codes w({70, 33, 33, {70, 3}, true, true, BCQ_FLOAT32});
+  Numbers x = RandomNumbers(BCQ_FLOAT32, 70), y(BCQ_FLOAT32, 70), d(BCQ_FLOAT32, 2 * 70);
+  const Numbers untouched = y, d_untouched = d;
+  const auto refuses = [&](const char* what, size_t at, int32_t in_order, int32_t in_place) {
+    std::vector<int32_t> order = w.order, place = w.place;
+    order[at] = in_order;
+    place[at] = in_place;
+    bcq_matrix m = w.matrix;
+    m.row_order = order.data();
+    m.row_place = place.data();
+    for (int64_t batch : {0, 1}) {
+      Expect(bcq_product(&m, BCQ_EXACT, BCQ_FLOAT32, x.at(0), batch, y.data(), Alone()) ==
+                 BCQ_BAD_ROWS, what);
+      Expect(bcq_product_transposed(&m, BCQ_FLOAT32, x.at(0), batch, y.data(), Alone()) ==
+                 BCQ_BAD_ROWS, what);
+    }
+    Expect(bcq_product_scale_gradient(&m, BCQ_FLOAT32, x.at(0), x.at(0), 1,
+                                      static_cast<float*>(d.data()), nullptr, Alone()) ==
+               BCQ_BAD_ROWS, what);
+  };
+  for (size_t at : {size_t{0}, size_t{69}}) {
+    const int32_t order = w.order[at], place = w.place[at];
+    refuses("twice", at, w.order[1], place);
+    refuses("no inverse", at, order, w.place[1]);
+    for (int32_t wrong : {-1, 70, INT32_MAX, INT32_MIN}) {
+      refuses("no row", at, wrong, place);
+      refuses("no place", at, order, wrong);
+    }
+  }
   Expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
 }
 
@@ -224,5 +260,6 @@ int main() {
   TestGradients(small, RandomNumbers(BCQ_FLOAT32, 135 * 40), 135);
   for (int64_t columns : {32, 511, 1024, 1056}) TestExtremes(columns);
   TestBadArguments();
+  TestBadRows();
   return Finish();
 }

@@ -266,6 +266,29 @@ void TestBadArguments() {
   Expect(s == untouched, "nothing is written");
 }
 
+/* Callers must not hand these over; nothing but numbers may come to harm. */
+void TestNotFinite() {
+  for (const double wrong : {double{NAN}, double{INFINITY}, -1e308}) {
+    for (int32_t bits : {1, 2, 3, 5}) {
+      for (int32_t offset : {0, 1}) {
+        const Task task = {2, 40, 32, bits, offset, BCQ_FLOAT16, 1, true};
+        context = Name(task) + ", with " + std::to_string(wrong);
+        const Search search(task, 8);
+        for (bool in_values : {true, false}) {
+          Problem problem(task, 0);
+          auto& numbers = in_values ? problem.values : problem.importance;
+          numbers[3] = wrong;
+          std::fill(numbers.begin() + 40, numbers.end(), wrong);
+          std::vector<double> params = problem.Solve(&search.search, nullptr, Alone()).params;
+          params[0] = wrong;
+          problem.Solve(nullptr, &params, Alone());
+          problem.Nearest(params);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -285,5 +308,6 @@ int main() {
     }
   }
   TestBadArguments();
+  TestNotFinite();
   return Finish();
 }

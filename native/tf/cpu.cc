@@ -3,7 +3,6 @@
 #include "core/product/product.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tf/facts.h"
-#include "tf/row_numbers.h"
 #include "tf/tensors.h"
 #include "tf/threads.h"
 
@@ -22,13 +21,6 @@ class CodesOp : public OpKernel {
   }
 
  protected:
-  absl::Status Codes(OpKernelContext* c, bcq_matrix* matrix) const {
-    TF_RETURN_IF_ERROR(ReadMatrix(c, facts_, matrix));
-    const int64_t bad = BadRowNumber(*matrix);
-    if (bad >= 0) return BadRow(facts_.rows, bad);
-    return absl::OkStatus();
-  }
-
   Facts facts_;
 };
 
@@ -40,16 +32,16 @@ class ProductOp : public CodesOp {
 
   void Compute(OpKernelContext* c) override {
     bcq_matrix matrix = {};
-    OP_REQUIRES_OK(c, Codes(c, &matrix));
+    OP_REQUIRES_OK(c, ReadMatrix(c, facts_, &matrix));
     const Tensor& x = c->input(0);
     TensorShape shape;
     OP_REQUIRES_OK(c, ReplaceLast("x", x.shape(), facts_.columns, facts_.rows, &shape));
     Tensor* y;
     OP_REQUIRES_OK(c, c->allocate_output(0, shape, &y));
     const int64_t batch = x.NumElements() / facts_.columns;
-    if (batch == 0) return;
     OP_REQUIRES_OK(c, ToStatus(bcq_product(&matrix, precision_, Type(x), Data(x), batch,
-                                           Data(*y), Threads(c))));
+                                           Data(*y), Threads(c)),
+                               matrix));
   }
 
  private:
@@ -62,16 +54,16 @@ class ProductTransposedOp : public CodesOp {
 
   void Compute(OpKernelContext* c) override {
     bcq_matrix matrix = {};
-    OP_REQUIRES_OK(c, Codes(c, &matrix));
+    OP_REQUIRES_OK(c, ReadMatrix(c, facts_, &matrix));
     const Tensor& dy = c->input(0);
     TensorShape shape;
     OP_REQUIRES_OK(c, ReplaceLast("dy", dy.shape(), facts_.rows, facts_.columns, &shape));
     Tensor* dx;
     OP_REQUIRES_OK(c, c->allocate_output(0, shape, &dx));
     const int64_t batch = dy.NumElements() / facts_.rows;
-    if (batch == 0) return;
     OP_REQUIRES_OK(c, ToStatus(bcq_product_transposed(&matrix, Type(dy), Data(dy), batch,
-                                                      Data(*dx), Threads(c))));
+                                                      Data(*dx), Threads(c)),
+                               matrix));
   }
 };
 
@@ -81,15 +73,17 @@ class ProductScaleGradientOp : public CodesOp {
 
   void Compute(OpKernelContext* c) override {
     bcq_matrix matrix = {};
-    OP_REQUIRES_OK(c, Codes(c, &matrix));
+    OP_REQUIRES_OK(c, ReadMatrix(c, facts_, &matrix));
     const Tensor& x = c->input(0);
     const Tensor& dy = c->input(1);
     OP_REQUIRES_OK(c, CheckPair(facts_, x.shape(), dy.shape()));
     Gradients d = {};
     OP_REQUIRES_OK(c, AllocateGradients(c, facts_, &d));
     OP_REQUIRES_OK(c, ToStatus(bcq_product_scale_gradient(
-                          &matrix, Type(x), Data(x), Data(dy), x.NumElements() / facts_.columns,
-                          d.scales, d.offset, Threads(c))));
+                                   &matrix, Type(x), Data(x), Data(dy),
+                                   x.NumElements() / facts_.columns,
+                                   d.scales, d.offset, Threads(c)),
+                               matrix));
   }
 };
 
@@ -99,19 +93,18 @@ class GatherOp : public CodesOp {
 
   void Compute(OpKernelContext* c) override {
     bcq_matrix matrix = {};
-    OP_REQUIRES_OK(c, Codes(c, &matrix));
+    OP_REQUIRES_OK(c, ReadMatrix(c, facts_, &matrix));
     const Tensor& ids = c->input(0);
-    TensorShape shape = ids.shape();
-    OP_REQUIRES_OK(c, shape.AddDimWithStatus(facts_.columns));
+    TensorShape shape;
+    OP_REQUIRES_OK(c, Append(ids.shape(), facts_.columns, &shape));
     Tensor* rows;
     OP_REQUIRES_OK(c, c->allocate_output(0, shape, &rows));
-    if (ids.NumElements() == 0) return;
     const int64_t* id = static_cast<const int64_t*>(Data(ids));
     int64_t bad = 0;
     const bcq_status status = bcq_gather(&matrix, id, ids.NumElements(), Type(*rows), Data(*rows),
                                          &bad, Threads(c));
     OP_REQUIRES(c, status != BCQ_BAD_ID, BadId(facts_.rows, bad, id[bad]));
-    OP_REQUIRES_OK(c, ToStatus(status));
+    OP_REQUIRES_OK(c, ToStatus(status, matrix));
   }
 };
 
@@ -121,7 +114,7 @@ class GatherScaleGradientOp : public CodesOp {
 
   void Compute(OpKernelContext* c) override {
     bcq_matrix matrix = {};
-    OP_REQUIRES_OK(c, Codes(c, &matrix));
+    OP_REQUIRES_OK(c, ReadMatrix(c, facts_, &matrix));
     const Tensor& ids = c->input(0);
     const Tensor& dout = c->input(1);
     OP_REQUIRES_OK(c, CheckGathered(facts_, ids.shape(), dout.shape()));
@@ -133,7 +126,7 @@ class GatherScaleGradientOp : public CodesOp {
         bcq_gather_scale_gradient(&matrix, id, ids.NumElements(), Type(dout), Data(dout), d.scales,
                                   d.offset, &bad, Threads(c));
     OP_REQUIRES(c, status != BCQ_BAD_ID, BadId(facts_.rows, bad, id[bad]));
-    OP_REQUIRES_OK(c, ToStatus(status));
+    OP_REQUIRES_OK(c, ToStatus(status, matrix));
   }
 };
 

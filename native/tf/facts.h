@@ -1,5 +1,5 @@
 /* What an op knows of its matrix of codes when it is made, and the checks of the tensors that it
- * then gets. Shared by the kernels for the CPU, for CUDA and for XLA. */
+ * then gets. Shared by the shape functions and the kernels for the CPU, for CUDA and for XLA. */
 #ifndef BCQ_TF_FACTS_H_
 #define BCQ_TF_FACTS_H_
 
@@ -11,12 +11,10 @@
 #include "core/matrix.h"
 #include "core/product/product.h"
 #include "core/tile.h"
-#include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/tensor_shape.h"
+#include "tf/row_numbers.h"
+#include "tf/sizes.h"
 
 namespace bcq {
-
-using tensorflow::TensorShape;
 
 /* The tensors of the codes, in the order in which they end the list of an op's inputs. */
 enum { kTiles, kScales, kOffset, kRowOrder, kRowPlace, kCodesInputs };
@@ -31,7 +29,9 @@ struct Facts {
   TensorShape OffsetShape() const { return TensorShape({groups, rows}); }
 };
 
-inline absl::Status ReadFacts(tensorflow::OpKernelConstruction* c, Facts* facts) {
+/* Context: of the op's kernel or of its shape function. */
+template <class Context>
+absl::Status ReadFacts(Context* c, Facts* facts) {
   TF_RETURN_IF_ERROR(c->GetAttr("rows", &facts->rows));
   TF_RETURN_IF_ERROR(c->GetAttr("columns", &facts->columns));
   TF_RETURN_IF_ERROR(c->GetAttr("group_size", &facts->group_size));
@@ -50,11 +50,11 @@ inline absl::Status ReadFacts(tensorflow::OpKernelConstruction* c, Facts* facts)
       bcq_tile_words(facts->rows, facts->columns, facts->bits(), facts->plane_rows.data());
   if (facts->words < 0 || facts->rows > INT32_MAX) {
     return absl::InvalidArgumentError(
-        "`rows`, `columns` and `plane_rows` must be positive, `plane_rows` falling from `rows`. "
-        "Received: others");
+        "`rows`, `columns` and `plane_rows` must be positive, `plane_rows` falling from `rows`, and "
+        "their words fit in memory. Received: others");
   }
   facts->groups = (facts->columns - 1) / facts->group_size + 1;
-  return absl::OkStatus();
+  return CheckSize({facts->groups, facts->bits(), facts->rows});
 }
 
 inline absl::Status CheckShape(const char* name, const TensorShape& shape,
@@ -86,9 +86,9 @@ inline absl::Status ReplaceLast(const char* name, const TensorShape& shape, int6
     return absl::InvalidArgumentError(absl::StrCat("`", name, "` must be [..., ", last,
                                                    "]. Received: ", shape.DebugString()));
   }
-  *result = shape;
-  result->set_dim(shape.dims() - 1, other);
-  return absl::OkStatus();
+  auto dims = shape.dim_sizes();
+  dims.back() = other;
+  return MakeShape(dims, result);
 }
 
 /* Two inputs must have the same shape up to the last axis, which is [columns] and [rows]. */
@@ -101,8 +101,8 @@ inline absl::Status CheckPair(const Facts& facts, const TensorShape& x, const Te
 /* `dout` must be [shape of ids..., columns]. */
 inline absl::Status CheckGathered(const Facts& facts, const TensorShape& ids,
                                   const TensorShape& dout) {
-  TensorShape expected = ids;
-  expected.AddDim(facts.columns);
+  TensorShape expected;
+  TF_RETURN_IF_ERROR(Append(ids, facts.columns, &expected));
   return CheckShape("dout", dout, expected, false);
 }
 
@@ -124,7 +124,8 @@ inline bcq_matrix MakeMatrix(const Facts& facts, bcq_type scale_type,
   return matrix;
 }
 
-inline absl::Status ReadPrecision(tensorflow::OpKernelConstruction* c, bcq_precision* precision) {
+template <class Context>
+absl::Status ReadPrecision(Context* c, bcq_precision* precision) {
   std::string name;
   TF_RETURN_IF_ERROR(c->GetAttr("precision", &name));
   *precision = name == "fast" ? BCQ_FAST : BCQ_EXACT;
@@ -144,14 +145,14 @@ inline absl::Status ToStatus(bcq_status status) {
   }
 }
 
+inline absl::Status ToStatus(bcq_status status, const bcq_matrix& matrix) {
+  if (status == BCQ_BAD_ROWS) return absl::InvalidArgumentError(BadRows(matrix));
+  return ToStatus(status);
+}
+
 inline absl::Status BadId(int64_t rows, int64_t index, int64_t id) {
   return absl::InvalidArgumentError(absl::StrCat("`ids` must be from 0 to ", rows - 1,
                                                  ". Received: ids[", index, "]=", id));
-}
-
-inline absl::Status BadRow(int64_t rows, int64_t number) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("`row_order` must be from 0 to ", rows - 1, ". Received: ", number));
 }
 
 }  // namespace bcq

@@ -1,42 +1,33 @@
 /* The signatures and shape functions of the ops on packed integers. bcq_tf/ops/uniform.py and
  * compositional.py say what they compute. */
 #include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
+#include "tf/inference.h"
+#include "tf/lookup.h"
 
 namespace bcq {
 namespace {
 
-using tensorflow::shape_inference::DimensionHandle;
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
-
-absl::Status Rows(InferenceContext* c, int ids, DimensionHandle columns) {
-  ShapeHandle rows;
-  TF_RETURN_IF_ERROR(c->Concatenate(c->input(ids), c->Vector(columns), &rows));
-  c->set_output(0, rows);
-  return absl::OkStatus();
-}
-
 absl::Status UniformShape(InferenceContext* c) {
   int64_t columns = 0;
   TF_RETURN_IF_ERROR(c->GetAttr("columns", &columns));
-  return Rows(c, 3, c->MakeDim(columns));
+  /* Of those that no row has, the kernel tells. */
+  const bool are = CheckFields(columns).ok();
+  return SetRows(c, c->input(3), are ? c->MakeDim(columns) : c->UnknownDim());
 }
 
 absl::Status CompositionalShape(InferenceContext* c) {
   ShapeHandle codebooks;
   TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 3, &codebooks));
-  return Rows(c, 2, c->Dim(codebooks, 2));
+  return SetRows(c, c->input(2), c->Dim(codebooks, 2));
 }
 
 absl::Status CompositionalGradientShape(InferenceContext* c) {
-  int64_t count = 0, entries = 0;
-  TF_RETURN_IF_ERROR(c->GetAttr("count", &count));
-  TF_RETURN_IF_ERROR(c->GetAttr("entries", &entries));
+  CodebookFacts facts;
+  TF_RETURN_IF_ERROR(facts.Read(c));
   ShapeHandle dout;
   TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(2), 1, &dout));
-  c->set_output(0, c->MakeShape({c->MakeDim(count), c->MakeDim(entries), c->Dim(dout, -1)}));
-  return absl::OkStatus();
+  return SetOutput(c, 0, c->MakeShape({c->MakeDim(facts.count), c->MakeDim(facts.entries),
+                                       c->Dim(dout, -1)}));
 }
 
 }  // namespace

@@ -2,61 +2,60 @@
  *
  * Row numbers are uint32, since TensorFlow keeps int32 tensors of CUDA ops in host memory. `offset`,
  * `row_order` and `row_place` may be empty, of shape [0]. */
-#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
+#include "tf/facts.h"
+#include "tf/inference.h"
 
 namespace bcq {
 namespace {
 
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
-
-int64_t Attr(InferenceContext* c, const char* name) {
-  int64_t value = 0;
-  return c->GetAttr(name, &value).ok() ? value : 0;
-}
-
-/* The scales of the codes whose inputs begin at `first`: [groups, bits, rows]. */
-absl::Status ScalesShape(InferenceContext* c, int first, ShapeHandle* result) {
-  const int64_t columns = Attr(c, "columns"), group_size = Attr(c, "group_size");
-  std::vector<int64_t> plane_rows;
-  TF_RETURN_IF_ERROR(c->GetAttr("plane_rows", &plane_rows));
-  const ShapeHandle expected =
-      c->MakeShape({(columns - 1) / group_size + 1, static_cast<int64_t>(plane_rows.size()),
-                    Attr(c, "rows")});
-  return c->Merge(c->input(first + 1), expected, result);
+/* The facts, and the shape of the scales, in *scales. */
+absl::Status ReadCodes(InferenceContext* c, Facts* facts, ShapeHandle* scales) {
+  TF_RETURN_IF_ERROR(ReadFacts(c, facts));
+  const int first = c->num_inputs() - kCodesInputs;
+  ShapeHandle tiles;
+  TF_RETURN_IF_ERROR(c->Merge(c->input(first + kTiles), c->Vector(facts->words), &tiles));
+  const ShapeHandle expected = c->MakeShape({facts->groups, facts->bits(), facts->rows});
+  return c->Merge(c->input(first + kScales), expected, scales);
 }
 
 /* Output 0 is input 0 with the last axis replaced: [..., from] -> [..., to]. */
-absl::Status ReplaceLast(InferenceContext* c, const char* from, const char* to) {
-  ShapeHandle x, scales;
+absl::Status ReplaceLast(InferenceContext* c, int64_t from, int64_t to) {
+  ShapeHandle x, expected;
   TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 1, &x));
-  TF_RETURN_IF_ERROR(c->ReplaceDim(x, -1, c->MakeDim(Attr(c, from)), &scales));
-  TF_RETURN_IF_ERROR(c->Merge(x, scales, &x));
-  TF_RETURN_IF_ERROR(ScalesShape(c, 1, &scales));
-  TF_RETURN_IF_ERROR(c->ReplaceDim(x, -1, c->MakeDim(Attr(c, to)), &x));
-  c->set_output(0, x);
-  return absl::OkStatus();
+  TF_RETURN_IF_ERROR(c->ReplaceDim(x, -1, c->MakeDim(from), &expected));
+  TF_RETURN_IF_ERROR(c->Merge(x, expected, &x));
+  TF_RETURN_IF_ERROR(c->ReplaceDim(x, -1, c->MakeDim(to), &x));
+  return SetOutput(c, 0, x);
 }
 
-absl::Status ProductShape(InferenceContext* c) { return ReplaceLast(c, "columns", "rows"); }
-absl::Status TransposedShape(InferenceContext* c) { return ReplaceLast(c, "rows", "columns"); }
+absl::Status ProductShape(InferenceContext* c) {
+  Facts facts;
+  ShapeHandle scales;
+  TF_RETURN_IF_ERROR(ReadCodes(c, &facts, &scales));
+  return ReplaceLast(c, facts.columns, facts.rows);
+}
+
+absl::Status TransposedShape(InferenceContext* c) {
+  Facts facts;
+  ShapeHandle scales;
+  TF_RETURN_IF_ERROR(ReadCodes(c, &facts, &scales));
+  return ReplaceLast(c, facts.rows, facts.columns);
+}
 
 absl::Status ScaleGradientShape(InferenceContext* c) {
+  Facts facts;
   ShapeHandle scales;
-  TF_RETURN_IF_ERROR(ScalesShape(c, 2, &scales));
-  c->set_output(0, scales);
-  c->set_output(1, c->input(4));
-  return absl::OkStatus();
+  TF_RETURN_IF_ERROR(ReadCodes(c, &facts, &scales));
+  TF_RETURN_IF_ERROR(SetOutput(c, 0, scales));
+  return SetOutput(c, 1, c->input(c->num_inputs() - kCodesInputs + kOffset));
 }
 
 absl::Status GatherShape(InferenceContext* c) {
-  ShapeHandle result;
-  TF_RETURN_IF_ERROR(ScalesShape(c, 1, &result));
-  TF_RETURN_IF_ERROR(c->Concatenate(c->input(0), c->Vector(Attr(c, "columns")), &result));
-  c->set_output(0, result);
-  return absl::OkStatus();
+  Facts facts;
+  ShapeHandle scales;
+  TF_RETURN_IF_ERROR(ReadCodes(c, &facts, &scales));
+  return SetRows(c, c->input(0), c->MakeDim(facts.columns));
 }
 
 }  // namespace

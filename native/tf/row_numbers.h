@@ -1,10 +1,10 @@
-/* The core reads and writes where `row_order` and `row_place` say: a number that is no row must not
- * reach it. */
+/* What is said of `row_order` and `row_place` that are not each other's inverse. */
 #ifndef BCQ_TF_ROW_NUMBERS_H_
 #define BCQ_TF_ROW_NUMBERS_H_
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "core/matrix.h"
 
@@ -16,12 +16,15 @@ inline int64_t Largest(const int32_t* numbers, int64_t count) {
   return largest;
 }
 
-/* The largest number of the two, if it is no row; -1 where all are rows. */
-inline int64_t BadRowNumber(const bcq_matrix& matrix) {
-  if (matrix.row_order == nullptr) return -1;
+/* For a matrix that the core has refused with BCQ_BAD_ROWS. */
+inline std::string BadRows(const bcq_matrix& matrix) {
   const int64_t largest =
       std::max(Largest(matrix.row_order, matrix.rows), Largest(matrix.row_place, matrix.rows));
-  return largest < matrix.rows ? -1 : largest;
+  if (largest < matrix.rows) {
+    return "`row_order` must have each row once, `row_place` be its inverse. Received: others";
+  }
+  return "`row_order` must be from 0 to " + std::to_string(matrix.rows - 1) +
+         ". Received: " + std::to_string(largest);
 }
 
 }  // namespace bcq

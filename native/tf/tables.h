@@ -1,5 +1,5 @@
 /* What the embedding ops know of their tables when they are made, and the checks of the tensors that
- * they then get. Shared by the kernels for the CPU, for CUDA and for XLA. */
+ * they then get. Shared by the shape functions and the kernels for the CPU, for CUDA and for XLA. */
 #ifndef BCQ_TF_TABLES_H_
 #define BCQ_TF_TABLES_H_
 
@@ -8,13 +8,13 @@
 
 #include "core/embedding/embedding.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/tensor_shape.h"
 #include "tf/facts.h"
 
 namespace bcq {
 
 struct TableFacts {
   std::vector<int64_t> sizes, dims;
+  int64_t columns = 0, elements = 0; /* of all tables whose size is known */
 
   bool One() const { return sizes.size() == 1; }
   bcq_tables Tables() const {
@@ -22,29 +22,42 @@ struct TableFacts {
   }
 };
 
-inline absl::Status ReadTableFacts(tensorflow::OpKernelConstruction* c, TableFacts* facts) {
-  TF_RETURN_IF_ERROR(c->GetAttr("sizes", &facts->sizes));
-  TF_RETURN_IF_ERROR(c->GetAttr("dims", &facts->dims));
-  const size_t tables = facts->sizes.size();
-  if (tables != facts->dims.size() || tables == 0) {
-    return absl::InvalidArgumentError("`sizes` and `dims` must have one number for each table");
-  }
-  for (size_t t = 0; t < tables; ++t) {
-    if (facts->dims[t] < 1 || facts->sizes[t] < (tables == 1 ? -1 : 0)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("`sizes` and `dims` must be positive. Received: ", facts->sizes[t], " and ",
-                       facts->dims[t]));
+/* Checks the numbers, and adds them up. A size may be `least` or more. */
+inline absl::Status CountTables(TableFacts* facts, int64_t least) {
+  for (size_t t = 0; t < facts->sizes.size(); ++t) {
+    const int64_t size = facts->sizes[t], dim = facts->dims[t];
+    if (dim < 1 || size < least) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "`sizes` and `dims` must be positive. Received: ", size, " and ", dim));
     }
+    TF_RETURN_IF_ERROR(CheckSize({size, dim}));
+    facts->columns += dim;
+    facts->elements += size < 0 ? 0 : size * dim;
+    TF_RETURN_IF_ERROR(CheckSize({facts->columns}));
+    TF_RETURN_IF_ERROR(CheckSize({facts->elements}));
   }
   return absl::OkStatus();
 }
 
+/* Context: of the op's kernel or of its shape function. */
+template <class Context>
+absl::Status ReadTableFacts(Context* c, TableFacts* facts) {
+  TF_RETURN_IF_ERROR(c->GetAttr("sizes", &facts->sizes));
+  TF_RETURN_IF_ERROR(c->GetAttr("dims", &facts->dims));
+  if (facts->sizes.size() != facts->dims.size() || facts->dims.empty()) {
+    return absl::InvalidArgumentError("`sizes` and `dims` must have one number for each table");
+  }
+  return CountTables(facts, facts->One() ? -1 : 0);
+}
+
 /* Those of the one table of an op with the attributes `size` and `dim`. */
-inline absl::Status ReadTableFact(tensorflow::OpKernelConstruction* c, TableFacts* facts) {
+template <class Context>
+absl::Status ReadTableFact(Context* c, TableFacts* facts) {
   facts->sizes.resize(1);
   facts->dims.resize(1);
   TF_RETURN_IF_ERROR(c->GetAttr("size", facts->sizes.data()));
-  return c->GetAttr("dim", facts->dims.data());
+  TF_RETURN_IF_ERROR(c->GetAttr("dim", facts->dims.data()));
+  return CountTables(facts, 1);
 }
 
 /* A size of -1, of a table alone, is that of the vector `counted`. */
@@ -59,18 +72,8 @@ inline absl::Status Complete(TableFacts* facts, const TensorShape& counted) {
 
 /* One table is [size, dim]; more are a vector. */
 inline absl::Status TablesShape(const TableFacts& facts, TensorShape* shape) {
-  if (facts.One()) {
-    return TensorShape::BuildTensorShape({facts.sizes[0], facts.dims[0]}, shape);
-  }
-  int64_t total = 0;
-  for (size_t t = 0; t < facts.sizes.size(); ++t) {
-    int64_t elements;
-    if (__builtin_mul_overflow(facts.sizes[t], facts.dims[t], &elements) ||
-        __builtin_add_overflow(total, elements, &total)) {
-      return absl::InvalidArgumentError("`sizes` and `dims` must fit in memory. Received: others");
-    }
-  }
-  return TensorShape::BuildTensorShape({total}, shape);
+  return facts.One() ? MakeShape({facts.sizes[0], facts.dims[0]}, shape)
+                     : MakeShape({facts.elements}, shape);
 }
 
 /* What the ids' shape makes of the result: [...] -> [..., dim] of one table, [..., tables] ->
@@ -78,12 +81,9 @@ inline absl::Status TablesShape(const TableFacts& facts, TensorShape* shape) {
 inline absl::Status RowsShape(const TableFacts& facts, const TensorShape& ids, TensorShape* rows,
                               int64_t* batch) {
   const int64_t tables = static_cast<int64_t>(facts.sizes.size());
-  int64_t columns = 0;
-  for (int64_t dim : facts.dims) columns += dim;
-  *rows = ids;
   *batch = ids.num_elements() / tables;
-  if (facts.One()) return rows->AddDimWithStatus(columns);
-  return ReplaceLast("ids", ids, tables, columns, rows);
+  return facts.One() ? Append(ids, facts.columns, rows)
+                     : ReplaceLast("ids", ids, tables, facts.columns, rows);
 }
 
 inline absl::Status CheckGather(const TableFacts& facts, const TensorShape& table,

@@ -52,8 +52,10 @@ class VariableRowsOp : public OpKernel {
   }
 
   void Compute(OpKernelContext* c) override {
+    tensorflow::ResourceHandle handle;
     tensorflow::core::RefCountPtr<tensorflow::Var> variable;
-    OP_REQUIRES_OK(c, LookupResource(c, HandleFromInput(c, 0), &variable));
+    OP_REQUIRES_OK(c, HandleFromInput(c, 0, &handle));
+    OP_REQUIRES_OK(c, LookupResource(c, handle, &variable));
     tensorflow::tf_shared_lock lock(*variable->mu());
     const Tensor& table = *variable->tensor();
     OP_REQUIRES(c, variable->is_initialized && table.dtype() == type_,

@@ -3,67 +3,41 @@
  * Of one table, ids are [...] and the table is [size, dim]; its size may be -1, that of the vector
  * `counted`, whose values mean nothing. Of more, ids are [..., tables] and the tables one vector. */
 #include "tensorflow/core/framework/op.h"
-#include "tensorflow/core/framework/shape_inference.h"
+#include "tf/inference.h"
+#include "tf/tables.h"
 
 namespace bcq {
 namespace {
 
-using tensorflow::shape_inference::InferenceContext;
-using tensorflow::shape_inference::ShapeHandle;
-
-absl::Status ReadLists(InferenceContext* c, std::vector<int64_t>* sizes,
-                       std::vector<int64_t>* dims) {
-  TF_RETURN_IF_ERROR(c->GetAttr("sizes", sizes));
-  TF_RETURN_IF_ERROR(c->GetAttr("dims", dims));
-  if (sizes->size() == dims->size() && !dims->empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError("`sizes` and `dims` must have one number for each table");
-}
-
 absl::Status TablesGatherShape(InferenceContext* c) {
-  std::vector<int64_t> sizes, dims;
-  TF_RETURN_IF_ERROR(ReadLists(c, &sizes, &dims));
-  int64_t columns = 0;
-  for (int64_t dim : dims) columns += dim;
+  TableFacts facts;
+  TF_RETURN_IF_ERROR(ReadTableFacts(c, &facts));
   ShapeHandle rows = c->input(1);
-  if (dims.size() == 1) {
-    TF_RETURN_IF_ERROR(c->Concatenate(rows, c->Vector(columns), &rows));
-  } else {
-    TF_RETURN_IF_ERROR(c->WithRankAtLeast(rows, 1, &rows));
-    TF_RETURN_IF_ERROR(c->ReplaceDim(rows, -1, c->MakeDim(columns), &rows));
-  }
-  c->set_output(0, rows);
-  return absl::OkStatus();
+  if (facts.One()) return SetRows(c, rows, c->MakeDim(facts.columns));
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(rows, 1, &rows));
+  TF_RETURN_IF_ERROR(c->ReplaceDim(rows, -1, c->MakeDim(facts.columns), &rows));
+  return SetOutput(c, 0, rows);
 }
 
 absl::Status TablesGradientShape(InferenceContext* c) {
-  std::vector<int64_t> sizes, dims;
-  TF_RETURN_IF_ERROR(ReadLists(c, &sizes, &dims));
+  TableFacts facts;
+  TF_RETURN_IF_ERROR(ReadTableFacts(c, &facts));
   ShapeHandle counted;
   TF_RETURN_IF_ERROR(c->WithRank(c->input(2), 1, &counted));
-  if (sizes.size() == 1) {
-    const auto size = sizes[0] < 0 ? c->Dim(counted, 0) : c->MakeDim(sizes[0]);
-    c->set_output(0, c->Matrix(size, c->MakeDim(dims[0])));
-    return absl::OkStatus();
-  }
-  int64_t total = 0;
-  for (size_t t = 0; t < sizes.size(); ++t) total += sizes[t] * dims[t];
-  c->set_output(0, c->Vector(total));
-  return absl::OkStatus();
+  if (!facts.One()) return SetOutput(c, 0, c->Vector(facts.elements));
+  const auto size = facts.sizes[0] < 0 ? c->Dim(counted, 0) : c->MakeDim(facts.sizes[0]);
+  return SetOutput(c, 0, c->Matrix(size, c->MakeDim(facts.dims[0])));
 }
 
 absl::Status VariableRowsShape(InferenceContext* c) {
-  int64_t dim = 0;
-  TF_RETURN_IF_ERROR(c->GetAttr("dim", &dim));
-  ShapeHandle rows;
-  TF_RETURN_IF_ERROR(c->Concatenate(c->input(1), c->Vector(dim), &rows));
-  c->set_output(0, rows);
-  return absl::OkStatus();
+  TableFacts facts;
+  TF_RETURN_IF_ERROR(ReadTableFact(c, &facts));
+  return SetRows(c, c->input(1), c->MakeDim(facts.columns));
 }
 
 absl::Status UniqueShape(InferenceContext* c) {
   c->set_output(0, c->UnknownShapeOfRank(1));
-  c->set_output(1, c->input(0));
-  return absl::OkStatus();
+  return SetOutput(c, 1, c->input(0));
 }
 
 }  // namespace

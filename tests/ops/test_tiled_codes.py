@@ -131,6 +131,16 @@ def test_fields_of_other_types_are_one_short_line(changes):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("group_size", [128, 2**40])
+def test_a_group_may_be_longer_than_the_row(ops, group_size):
+    tiled = TiledCodes.from_codes(random_codes())
+    longer = dataclasses.replace(tiled.layout, group_size=group_size)
+    x = tf.ones([2, 100])
+    np.testing.assert_array_equal(
+        bcq_matmul(x, dataclasses.replace(tiled, layout=longer)), bcq_matmul(x, tiled)
+    )
+
+
 def test_a_group_as_long_as_the_row_is_the_whole_row():
     assert Layout.of(random_codes(columns=40, group_size=64)).group_size == 40
 

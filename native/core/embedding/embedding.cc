@@ -58,7 +58,7 @@ bool set_job(Job& job, const bcq_tables* tables, bcq_type type, bcq_ids ids, int
     if (__builtin_add_overflow(job.elements, elements, &job.elements)) return false;
     if (__builtin_add_overflow(job.columns, dim, &job.columns)) return false;
   }
-  if (std::max(job.elements, job.columns) > INT64_MAX / 8) return false;
+  if (std::max(job.elements, job.columns) > BCQ_MOST_ELEMENTS) return false;
   job.type = type;
   job.ids = ids;
   job.batch = batch;

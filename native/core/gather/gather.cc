@@ -26,6 +26,13 @@ int64_t stored_row(const bcq_matrix* m, int64_t id) {
   return m->row_place == nullptr ? id : m->row_place[id];
 }
 
+/* Whether the stored row of `id` is one, and is that of no other id. */
+bool paired(const bcq_matrix* m, int64_t id) {
+  if (m->row_place == nullptr) return true;
+  const int64_t stored = m->row_place[id];
+  return stored >= 0 && stored < m->rows && m->row_order[stored] == id;
+}
+
 /* The index of the first id that is no row; `count` where there is none. */
 int64_t first_bad(const bcq_matrix* m, const int64_t* ids, int64_t count) {
   int64_t i = 0;
@@ -36,12 +43,17 @@ int64_t first_bad(const bcq_matrix* m, const int64_t* ids, int64_t count) {
 bcq_status check(const bcq_matrix* m, const int64_t* ids, int64_t count, bcq_type type,
                  const void* rows, int64_t* bad) {
   if (!valid(m, type) || count < 0 || bad == nullptr) return BCQ_BAD_ARGUMENT;
-  if ((m->row_order == nullptr) != (m->row_place == nullptr)) return BCQ_BAD_ARGUMENT;
   if (count > 0 && (ids == nullptr || rows == nullptr)) return BCQ_BAD_ARGUMENT;
   const int64_t index = first_bad(m, ids, count);
-  if (index == count) return BCQ_OK;
-  *bad = index;
-  return BCQ_BAD_ID;
+  if (index < count) {
+    *bad = index;
+    return BCQ_BAD_ID;
+  }
+  /* The rows of other ids do not matter, and there may be very many. */
+  for (int64_t i = 0; i < count; ++i) {
+    if (!paired(m, ids[i])) return BCQ_BAD_ROWS;
+  }
+  return BCQ_OK;
 }
 
 void gather(void* argument, int64_t begin, int64_t end) {

@@ -109,7 +109,9 @@ static bool short_indexes(const bcq_compositional* t, const int64_t* rows, int64
     for (int64_t m = 0; m < t->count; m += kLanes, from += 2 * bits) {
       const i32x16 fields = read_last_fields<bits>(from, end);
       wrong |= (fields >= entries) & (lanes < (int32_t)smaller(t->count - m, kLanes));
-      store(vectors + m, fields + (lanes + (int32_t)m) * entries);
+      // Unsigned: past the last codebook they may wrap round, and mean nothing.
+      const u32x16 first = (u32x16)(lanes + (int32_t)m) * (uint32_t)entries;
+      store(vectors + m, (i32x16)((u32x16)fields + first));
     }
   }
   int32_t any = 0;

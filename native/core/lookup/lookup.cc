@@ -176,10 +176,10 @@ bcq_status finish(const Job& job, int64_t* bad) {
   return job.bad.Tell(bad) ? BCQ_BAD_ID : job.status.load();
 }
 
-/* Whether rows * columns, all of them, can be counted in bytes; both not negative. */
+/* Whether an array may be [rows, columns]; both not negative. */
 bool countable(int64_t rows, int64_t columns) {
   int64_t elements;
-  return !__builtin_mul_overflow(rows, columns, &elements) && elements <= INT64_MAX / 32;
+  return !__builtin_mul_overflow(rows, columns, &elements) && elements <= BCQ_MOST_ELEMENTS;
 }
 
 bool valid_ids(const bcq_ids& ids, int64_t count, int64_t columns, const void* values) {

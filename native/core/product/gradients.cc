@@ -74,6 +74,7 @@ BCQ_EXPORT bcq_status bcq_product_transposed(const bcq_matrix* matrix, bcq_type 
                                              const void* dy, int64_t batch, void* dx,
                                              bcq_parallel parallel) {
   if (!valid(matrix, type) || batch < 0) return BCQ_BAD_ARGUMENT;
+  if (!rows_paired(matrix)) return BCQ_BAD_ROWS;
   if (batch == 0) return BCQ_OK;
   if (dy == nullptr || dx == nullptr) return BCQ_BAD_ARGUMENT;
   const Job job = {matrix, type, nullptr, dy, 0, nullptr, dx, nullptr, nullptr};
@@ -85,6 +86,7 @@ BCQ_EXPORT bcq_status bcq_product_scale_gradient(const bcq_matrix* matrix, bcq_t
                                                  float* dscales, float* doffset,
                                                  bcq_parallel parallel) {
   if (!valid(matrix, type) || batch < 0 || dscales == nullptr) return BCQ_BAD_ARGUMENT;
+  if (!rows_paired(matrix)) return BCQ_BAD_ROWS;
   if (batch > 0 && (x == nullptr || dy == nullptr)) return BCQ_BAD_ARGUMENT;
   const int64_t size = groups(matrix) * matrix->rows;
   std::memset(dscales, 0, size * matrix->bits * sizeof(float));

@@ -83,6 +83,9 @@ const Kernels& kernels();
 /* Whether sizes, types and pointers keep the rules of matrix.h. */
 bool valid(const bcq_matrix* matrix, bcq_type type);
 
+/* Whether row_order and row_place do: kernels write and read where they say. A pass over all rows. */
+bool rows_paired(const bcq_matrix* matrix);
+
 static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static inline int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }

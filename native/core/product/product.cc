@@ -13,7 +13,6 @@ using namespace bcq;
 constexpr int64_t kMostBytes = int64_t{512} << 10;  // of tables that are made at one time
 constexpr int64_t kLine = 64;
 
-
 /* A product for as many rows of x as there are tables for. */
 struct Job {
   const bcq_matrix* matrix;
@@ -99,6 +98,7 @@ extern "C" BCQ_EXPORT bcq_status bcq_product(const bcq_matrix* matrix, bcq_preci
                                              bcq_parallel parallel) {
   if (!valid(matrix, type) || batch < 0) return BCQ_BAD_ARGUMENT;
   if (precision != BCQ_EXACT && precision != BCQ_FAST) return BCQ_BAD_ARGUMENT;
+  if (!rows_paired(matrix)) return BCQ_BAD_ROWS;
   if (batch == 0) return BCQ_OK;
   if (x == nullptr || y == nullptr) return BCQ_BAD_ARGUMENT;
   Job job = {matrix, type, plan(matrix, precision), x, y, 0};

@@ -41,7 +41,7 @@ bool Valid(const bcq_problem* p) {
          p->group_size <= kLongest &&
          (p->group_size == p->columns || p->group_size % BCQ_WORD_BITS == 0) &&
          (p->scale_type == BCQ_FLOAT16 || p->scale_type == BCQ_FLOAT32) &&
-         !__builtin_mul_overflow(p->rows, p->columns, &size) && size <= INT64_MAX / 64;
+         !__builtin_mul_overflow(p->rows, p->columns, &size) && size <= BCQ_MOST_ELEMENTS;
 }
 
 bool Valid(const bcq_search& search, const bcq_problem& problem) {

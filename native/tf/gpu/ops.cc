@@ -103,8 +103,8 @@ class GatherOp : public CodesOp {
 
   absl::Status Run(OpKernelContext* c, const bcq_matrix& matrix) override {
     const Tensor& ids = c->input(0);
-    TensorShape shape = ids.shape();
-    TF_RETURN_IF_ERROR(shape.AddDimWithStatus(facts_.columns));
+    TensorShape shape;
+    TF_RETURN_IF_ERROR(Append(ids.shape(), facts_.columns, &shape));
     Tensor *rows, bad;
     TF_RETURN_IF_ERROR(c->allocate_output(0, shape, &rows));
     TF_RETURN_IF_ERROR(c->allocate_temp(tensorflow::DT_INT64, TensorShape({}), &bad));

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/matrix.h"
+#include "tf/row_numbers.h"
 #include "tf/xla/facts.h"
 #include "xla/ffi/api/c_api.h"
 #include "xla/ffi/api/ffi.h"
@@ -87,6 +88,10 @@ inline ffi::Error ToError(bcq_status status) {
     default:
       return ffi::Error::InvalidArgument("bcq_tf: the codes break a rule of the compiled core");
   }
+}
+
+inline ffi::Error ToError(bcq_status status, const bcq_matrix& matrix) {
+  return status == BCQ_BAD_ROWS ? ffi::Error::InvalidArgument(BadRows(matrix)) : ToError(status);
 }
 
 inline ffi::Error BadId(const bcq_matrix& matrix, int64_t index, int64_t id) {

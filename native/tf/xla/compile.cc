@@ -95,8 +95,8 @@ class GatherXla : public CodesXla {
 
  private:
   absl::Status Emit(XlaOpKernelContext* c, const Shapes& shapes) override {
-    TensorShape rows = shapes[0];
-    TF_RETURN_IF_ERROR(rows.AddDimWithStatus(facts_.columns));
+    TensorShape rows;
+    TF_RETURN_IF_ERROR(Append(shapes[0], facts_.columns, &rows));
     c->SetOutput(0, Call(c, shapes, RowMajor(type_, rows)));
     return absl::OkStatus();
   }

@@ -12,13 +12,13 @@
 #include "tensorflow/compiler/tf2xla/type_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
+#include "tf/sizes.h"
 #include "xla/hlo/builder/xla_builder.h"
 #include "xla/shape_util.h"
 
 namespace bcq {
 
 using tensorflow::OpKernelConstruction;
-using tensorflow::TensorShape;
 using tensorflow::XlaOpKernel;
 using tensorflow::XlaOpKernelContext;
 
@@ -36,6 +36,7 @@ inline absl::Status ReadShape(XlaOpKernelContext* c, int i, TensorShape* result)
         "Input ", i, " must have a size that XLA knows when it compiles. Received: ",
         shape.ToString()));
   }
+  TF_RETURN_IF_ERROR(CheckSize(shape.dimensions()));
   return tensorflow::XLAShapeToTensorShape(shape, result);
 }
 

@@ -83,6 +83,7 @@ class VariableRowsXla : public XlaOpKernel {
     xla::PrimitiveType type;
     OP_REQUIRES_OK(c, ReadShape(c, 1, &ids));
     OP_REQUIRES_OK(c, c->ReadVariableInput(0, type_, &table, &value));
+    OP_REQUIRES_OK(c, CheckSize(table.dim_sizes()));
     OP_REQUIRES_OK(c, CheckGather(facts_, table, ids, &rows, &batch));
     OP_REQUIRES_OK(c, tensorflow::DataTypeToPrimitiveType(type_, &type));
     c->SetOutput(0, CallByName(c, "BcqTablesGather", {value, c->Input(1)}, {table, ids},

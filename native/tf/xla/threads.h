@@ -48,10 +48,12 @@ class Parts {
 
 inline void RunOnXla(void* context, int64_t items, int64_t nanoseconds, bcq_task task,
                      void* argument) {
-  constexpr int64_t kWorthAThread = 50000; /* nanoseconds */
+  constexpr double kWorthAThread = 50000; /* nanoseconds */
   auto* pool = static_cast<xla::ffi::ThreadPool*>(context);
-  const int64_t worth = 1 + items * std::max<int64_t>(nanoseconds, 1) / kWorthAThread;
-  const int64_t threads = std::min({items, worth, pool->num_threads()});
+  const double all = static_cast<double>(items) * static_cast<double>(nanoseconds);
+  const int64_t most = std::min(items, pool->num_threads());
+  const double worth = 1 + all / kWorthAThread;
+  const int64_t threads = worth < most ? static_cast<int64_t>(worth) : most;
   if (threads <= 1) return task(argument, 0, items);
   const int64_t size = (items - 1) / (4 * threads) + 1;
   const auto parts = std::make_shared<Parts>(items, size, task, argument);
