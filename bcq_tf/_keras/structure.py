@@ -86,14 +86,14 @@ def _by_path(model, belongs: Callable) -> dict:
     return found
 
 
-def _attributes(saveable) -> dict:
+def _attributes(layer) -> dict:
     # Those that may lead on, the layers of a graph first, as Keras saves them.
-    own = {name: value for name, value in sorted(vars(saveable).items()) if _is_own(name)}
-    if not isinstance(saveable, (Functional, keras.Sequential)):
+    own = _own_attributes(layer)
+    if not isinstance(layer, (Functional, keras.Sequential)):
         return own
     layers = {
-        f"#{i}" if _is_numbered(layer) else layer.name: layer
-        for i, layer in enumerate(saveable.layers)
+        f"#{i}" if _is_numbered(inside) else inside.name: inside
+        for i, inside in enumerate(layer.layers)
     }
     return {"layers": layers} | own
 
@@ -106,19 +106,24 @@ def _is_numbered(layer) -> bool:
 
 def _attribute(layer, variable) -> str | None:
     # The attribute, or the place in a list or dict that is one, where the layer holds the variable.
-    for name, value in sorted(vars(layer).items()):
+    for name, value in _own_attributes(layer).items():
         if value is variable:
             return name
-        if _is_own(name) and isinstance(value, (list, tuple, dict)):
+        if isinstance(value, (list, tuple, dict)):
             for key, item in value.items() if isinstance(value, dict) else enumerate(value):
                 if item is variable:
                     return f"{name}/{key}"
     return None
 
 
-def _is_own(attribute: str) -> bool:
-    # Not one that Keras and TensorFlow have in every layer, such as lists in order of making.
-    return attribute not in _common_attributes() and not attribute.startswith("_self_unconditional")
+def _own_attributes(layer) -> dict:
+    # Without what Keras and TensorFlow have in every layer, such as lists in order of making.
+    attributes = vars(layer)
+    return {
+        name: attributes[name]
+        for name in sorted(attributes.keys() - _common_attributes())
+        if not name.startswith("_self_unconditional")
+    }
 
 
 @functools.cache
