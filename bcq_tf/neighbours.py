@@ -12,7 +12,8 @@ def check_neighbours(callback) -> None:
 
     callback: a BCQCallback, called from `fit`.
     """
-    neighbours = callbacks_of_this_fit(callback)
+    fit = callbacks_of_this_fit(callback)
+    neighbours = fit.callbacks if fit else []
     for other in neighbours:
         if isinstance(other, keras.callbacks.SwapEMAWeights):
             raise ValueError(

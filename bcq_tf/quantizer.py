@@ -59,6 +59,10 @@ class ModelQuantizer:
         }
         self.plan = plan
 
+    def take(self, codes: dict[int, BinaryCodes]) -> None:
+        """Takes codes of an earlier solve to go on from, by position."""
+        self.codes = {w.position: codes[w.position] for w in self.plan.chosen}
+
     @property
     def can_solve_warm(self) -> bool:
         """Whether every chosen weight has codes to start from."""
@@ -103,6 +107,11 @@ class ModelQuantizer:
         for weight in self.plan.chosen:
             weight.variable.assign(values[weight.position])
 
+    def holds_codes(self, weight: Chosen) -> bool:
+        """Whether a chosen variable has the value that `put_codes` gave it."""
+        value = weight.view.from_matrix(self.codes[weight.position].reconstruct())
+        return np.array_equal(as_array(weight.variable), value.astype(weight.variable.dtype))
+
     @property
     def error(self) -> float:
         """Relative squared error of all chosen weights together, at the last solve."""
@@ -133,6 +142,14 @@ class ModelQuantizer:
         }
         arrays, tables = ModelState.of(self.model).to_file()
         return tensors | arrays, self._table() | tables
+
+    def code_tensors(self) -> dict[str, BinaryCodes]:
+        """The codes of the last solve by the names that they have in a file."""
+        return {
+            make_name(w.position, w.path): self.codes[w.position]
+            for w in self.plan.chosen
+            if w.position in self.codes
+        }
 
     def settings(self) -> dict:
         """What was asked for: the "config", the "weights" by position, those "skipped" by reason.

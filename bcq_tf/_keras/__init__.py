@@ -10,8 +10,14 @@ from bcq_tf._keras.deferred import (
     initialize,
     initialize_rest,
 )
-from bcq_tf._keras.models import (
+from bcq_tf._keras.fits import (
+    backing_up_to,
+    backup_paths,
     callbacks_of_this_fit,
+    replace_saving,
+    start_at_epoch,
+)
+from bcq_tf._keras.models import (
     forget_training,
     register_name,
     saves_as_h5,
@@ -50,6 +56,8 @@ __all__ = [
     "MonitorCallback",
     "as_array",
     "assign_rows",
+    "backing_up_to",
+    "backup_paths",
     "callbacks_of_this_fit",
     "deferred_model",
     "deferred_variables",
@@ -66,6 +74,7 @@ __all__ = [
     "print_message",
     "register_name",
     "remove_variable",
+    "replace_saving",
     "restore_variable",
     "restores_more",
     "save_assets",
@@ -73,6 +82,7 @@ __all__ = [
     "saves_as_h5",
     "saves_more",
     "serialized_model",
+    "start_at_epoch",
     "sublayers",
     "sync_variables",
     "unlocked",
