@@ -14,6 +14,8 @@ from bcq_tf._keras.fits import (
     backing_up_to,
     backup_paths,
     callbacks_of_this_fit,
+    managed_variables,
+    optimizer_progress,
     replace_saving,
     start_at_epoch,
 )
@@ -70,6 +72,8 @@ __all__ = [
     "layers_by_path",
     "load_assets",
     "load_state",
+    "managed_variables",
+    "optimizer_progress",
     "own_variables",
     "print_message",
     "register_name",

@@ -1,4 +1,4 @@
-"""The callbacks of a `fit`, and what BackupAndRestore keeps private."""
+"""What a `fit` consists of: its callbacks, what BackupAndRestore keeps private, optimizers."""
 
 from __future__ import annotations
 
@@ -49,3 +49,19 @@ def backing_up_to(backup: keras.callbacks.BackupAndRestore, paths: tuple[str, st
 def start_at_epoch(model, epoch: int | None) -> None:
     """Gives a `fit` that begins its first epoch, as BackupAndRestore does; None: as it was told."""
     model._initial_epoch = epoch
+
+
+def optimizer_progress(optimizer) -> tuple[int, tuple]:
+    """(steps, a value that changes whenever gradients are applied): accumulated gradients and those
+    that loss scaling skips make no step."""
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    scale = getattr(optimizer, "dynamic_scale", None)
+    # The variables themselves have no int under MirroredStrategy.
+    applied = int(keras.ops.convert_to_numpy(inner._iterations))
+    scale = None if scale is None else float(keras.ops.convert_to_numpy(scale))
+    return applied // (inner.gradient_accumulation_steps or 1), (applied, scale)
+
+
+def managed_variables(optimizer) -> list:
+    """The variables that an optimizer was built for; empty before."""
+    return list(getattr(optimizer, "_trainable_variables", None) or [])
