@@ -16,7 +16,8 @@ from bcq_tf.config import AUTO, BCQConfig, check_choice, check_integer
 from bcq_tf.conversion import put_tensors
 from bcq_tf.fit_order import FitOrder
 from bcq_tf.latent import BACKENDS, train_latent
-from bcq_tf.neighbours import check_neighbours
+from bcq_tf.neighbours import ENDING, check_neighbours
+from bcq_tf.optimizers import StepCounter, steps_of
 from bcq_tf.quantizer import ModelQuantizer
 from bcq_tf.rating import Score, check_monitor
 from bcq_tf.report import Report
@@ -24,6 +25,8 @@ from bcq_tf.resuming import Settings, begin_run, check_resume
 from bcq_tf.schedule import check_phases, make_phases, phase_at
 from bcq_tf.selection import select
 from bcq_tf.shown_weights import ShownWeights
+from bcq_tf.solvers import NotFiniteError
+from bcq_tf.validation import Validation
 
 
 class BCQCallback(MonitorCallback):
@@ -169,11 +172,16 @@ class BCQCallback(MonitorCallback):
         for later in self._order.after(self, backups):
             later.on_train_begin()  # what it restores is what training begins from
         self._backups = Backups(
-            self.model, self._order.others(backups), self._step, self._backup_state
+            self.model,
+            self._order.others(backups),
+            lambda: steps_of(self.model.optimizer),
+            self._backup_state,
         )
-        self._batches = 0
-        self._last_step, self._solved = self._step(), None
+        self._batches, self._solved = 0, None
+        self._not_finite = None
+        self._written = set()
         self._weights = ShownWeights(self._quantizer)
+        self._validation = Validation(self.model, self._weights.put_back)
         self._latent_training = None
         self._monitor_seen = False
         self._last_epoch, self._last_logs = None, {}
@@ -182,18 +190,22 @@ class BCQCallback(MonitorCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._weights.put_back()
+        if self.latent:
+            self._validation.watch()
         self._next_epoch, self._opened, self._rated = epoch, False, False
 
     def on_train_batch_begin(self, batch, logs=None):
         self._weights.put_back()
         self._weights.quantized = False
+        self._not_finite = None
+        self._steps.begin(batch)
         if self._latent_training:
             self._latent_training.expect_step()
 
     def on_train_batch_end(self, batch, logs=None):
         sync_variables(self.model)
         self._batches += 1
-        step = self._step()
+        step = self._steps.end(batch, self.params.get("steps"))
         crossed = step // self.every_n_steps > self._last_step // self.every_n_steps
         self._last_step = step
         if phase_at(self._phases, step) != self._phase:
@@ -209,15 +221,16 @@ class BCQCallback(MonitorCallback):
         logs = {} if logs is None else logs
         self._open_epoch_end(logs)
         self._last_epoch, self._last_logs = epoch, logs
-        if self.monitor in logs or not self._order.is_known:
+        if not self._order.is_known or (self.monitor in logs and not self._not_finite):
             self._rate()
 
     def on_train_end(self, logs=None):
         self._training = False
         self._stop_latent()
+        self._validation.release()
         averaged = _uses_ema(self.model.optimizer) and self._last_epoch is not None
         if self._kept.content is not None and not averaged:
-            put_tensors(self.model, *self._kept.content)
+            self._restore_best()
         elif self._last_epoch is not None:
             self._weights.put_back_untouched()
             self._keep_last()
@@ -251,18 +264,11 @@ class BCQCallback(MonitorCallback):
         if self._opened:
             return
         self._show_quantized()
-        logs["bcq_error"] = self._quantizer.error
+        logs["bcq_error"] = float("nan") if self._not_finite else self._quantizer.error
         logs["bcq_bits"] = self._quantizer.bits_per_weight
         if self._score:
             self._score.add_to(logs, self.model)
         self._opened = True
-
-    def _step(self) -> int:
-        optimizer = self.model.optimizer
-        if optimizer is None:
-            return self._batches
-        # The variable itself has no int under MirroredStrategy.
-        return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
     def _start_phase(self, codes=None) -> None:
         # codes: {position: BinaryCodes} that an interrupted run had, or None.
@@ -272,11 +278,14 @@ class BCQCallback(MonitorCallback):
         if codes is not None:
             self._quantizer.take(codes)
         if self.latent and self._quantizer.plan.chosen:
-            if codes is None or not self._quantizer.can_solve_warm:
-                self._solve(self.effort)
-            self._latent_training = train_latent(
-                self.model, self._quantizer.plan.chosen, self._quantizer.codes
-            )
+            resumed = codes is not None and self._quantizer.can_solve_warm
+            if resumed or self._solve(self.effort):
+                self._start_latent()
+
+    def _start_latent(self) -> None:
+        self._latent_training = train_latent(
+            self.model, self._quantizer.plan.chosen, self._quantizer.codes
+        )
 
     def _stop_latent(self) -> None:
         if self._latent_training:
@@ -284,32 +293,77 @@ class BCQCallback(MonitorCallback):
             self._latent_training = None
 
     def _show_quantized(self) -> None:
-        # What a validation sees, until training goes on.
-        if self._weights.quantized:
+        # What a validation sees, until training goes on; weights that hold NaN as they are.
+        if self._weights.quantized or self._not_finite:
             return
-        self._project(self.effort)
-        if self.latent:
+        if self._project(self.effort) and self.latent:
             self._weights.show()
 
-    def _project(self, effort: str) -> None:
-        self._solve(effort)
-        if self._latent_training:
-            self._latent_training.set_codes(self._quantizer.codes)
-        else:
+    def _project(self, effort: str) -> bool:
+        # Whether all weights are finite.
+        if not self._solve(effort):
+            return False
+        if not self.latent:
             self._quantizer.put_codes()
             self._weights.quantized = True
+        elif self._latent_training:
+            self._latent_training.set_codes(self._quantizer.codes)
+            self._project_written(self._latent_training.written_weights())
+        elif self._quantizer.plan.chosen:  # not finite when the phase began
+            self._start_latent()
+        return True
 
-    def _solve(self, effort: str) -> None:
+    def _project_written(self, written) -> None:
+        self._quantizer.put_codes(written)
+        new = [weight.path for weight in written if weight.path not in self._written]
+        self._written.update(new)
+        if new:
+            warnings.warn(
+                f"`latent=True` is not for the weights {new}, which a step also writes without an "
+                "optimizer of the model: they are projected, as with `latent=False`",
+                stacklevel=2,
+            )
+
+    def _solve(self, effort: str) -> bool:
         # Once a batch; projected weights are those of the codes, and solved again have no error.
         solved = self._batches, effort if self.latent else None
         if solved != self._solved:
+            self._solved = solved if self._solve_now(effort) else None
+        return self._solved is not None
+
+    def _solve_now(self, effort: str) -> bool:
+        # What NaN or Inf in a weight means is decided when the epoch ends.
+        try:
             self._quantizer.solve(effort)
-            self._solved = solved
+        except NotFiniteError as error:
+            self._not_finite = error
+            return False
+        return True
 
     def _rate(self) -> None:
         self._rated = True
-        if self._has_monitor(self._last_logs) and self._phase is None:
+        if self._not_finite:
+            self._check_that_it_ends()
+        elif self._has_monitor(self._last_logs) and self._phase is None:
             self._keep_if_best(self._last_epoch, self._last_logs)
+
+    def _check_that_it_ends(self) -> None:
+        # A weight holds NaN or Inf. Keras would go on, and so does this where training ends here,
+        # a callback is there to end it, or one has put good weights in place.
+        error = self._not_finite
+        if self.model.stop_training or self._solve_now(self.effort):
+            return
+        if self._order.others(ENDING):
+            warnings.warn(f"{error}: epoch {self._last_epoch + 1} is not rated", stacklevel=2)
+            return
+        self._stop_latent()
+        self._validation.release()
+        self._restore_best()
+        raise error
+
+    def _restore_best(self) -> None:
+        if self._kept.content is not None:
+            put_tensors(self.model, *self._kept.content)
 
     def _has_monitor(self, logs) -> bool:
         if self.monitor in logs:
@@ -338,22 +392,26 @@ class BCQCallback(MonitorCallback):
 
     def _keep_last(self) -> None:
         # Averaged weights, which Keras puts in place when training ends, or no rated epoch.
-        if self._phase:
-            warnings.warn(
-                f"`schedule` goes on until step {self._phases[-1].until} and training ended at "
-                f"{self._last_step}, so the last epoch was kept, quantized as at the end of it",
-                stacklevel=2,
-            )
-        elif not self._monitor_seen and not _uses_ema(self.model.optimizer):
-            warnings.warn(
-                f"`monitor` {self.monitor!r} was in no epoch's logs (no validation?), so the last "
-                "epoch was kept instead of the best",
-                stacklevel=2,
-            )
         self._quantizer.follow(self._plan)
-        self._quantizer.solve(self.effort)
+        if not self._solve_now(self.effort):
+            kept = "no epoch was" if self._kept.content is None else "the best epoch is"
+            warnings.warn(f"{self._not_finite}: {kept} kept", stacklevel=2)
+            self._restore_best()
+            return
+        reason = self._reason_for_last()
+        if reason:
+            warnings.warn(f"{reason}, so the last epoch was kept", stacklevel=2)
         self._quantizer.put_codes()
         self._keep(self._last_epoch, self._last_logs, None)
+
+    def _reason_for_last(self) -> str | None:
+        if self._phase:
+            until = self._phases[-1].until
+            return f"`schedule` goes on until step {until} and training ended at {self._last_step}"
+        if _uses_ema(self.model.optimizer):
+            return None
+        found = "NaN or Inf" if self._monitor_seen else "in no epoch's logs (no validation?)"
+        return f"`monitor` {self.monitor!r} was {found}"
 
     def _begin_run(self) -> None:
         settings = Settings(self._quantizer, self.monitor, self.mode)
@@ -361,13 +419,18 @@ class BCQCallback(MonitorCallback):
         self._settings = settings.values
         self._kept = BestEpoch(self._quantizer, run, self.verbose)
         self.best = None if run.best is None else run.best.metadata["value"]
+        self._steps = StepCounter(self.model)
+        self._last_step = self._steps.count = max(self._steps.count, run.step)
         self._start_phase(run.codes)
+        if self._not_finite:
+            raise self._not_finite
 
     def _backup_state(self) -> tuple[dict, dict]:
         return self._quantizer.code_tensors(), {
             "run": self._kept.run.identity,
             "settings": self._settings,
             "epoch": self._next_epoch,
+            "step": self._last_step,
         }
 
 

@@ -6,6 +6,9 @@ import keras
 
 from bcq_tf._keras import callbacks_of_this_fit
 
+# Those that end training where the loss is NaN, at once or when they have waited long enough.
+ENDING = (keras.callbacks.TerminateOnNaN, keras.callbacks.EarlyStopping)
+
 
 def check_neighbours(callback) -> None:
     """Raises ValueError where a callback in the list of `callback`'s `fit` would undo its work.

@@ -22,6 +22,11 @@ def optimizers_of(model) -> list[keras.optimizers.Optimizer]:
     return [optimizer for key, optimizer in found.items() if key not in inner]
 
 
+def steps_of(optimizer) -> int:
+    """The steps that an optimizer has taken; 0 where there is none."""
+    return 0 if optimizer is None else optimizer_progress(optimizer)[0]
+
+
 def _optimizers_in(value) -> list[keras.optimizers.Optimizer]:
     if isinstance(value, dict):
         value = list(value.values())

@@ -31,12 +31,14 @@ class Run:
         best: the run's best file so far, in memory, since it may be replaced while training goes
             on; None where there is none.
         codes: {position: BinaryCodes} that training goes on from; None where it begins.
+        step: that it goes on from, as far as the run knows.
     """
 
     identity: str
     files: BestFiles
     best: QuantizedFile | None = None
     codes: dict[int, BinaryCodes] | None = None
+    step: int = 0
 
 
 class Settings:
@@ -105,7 +107,9 @@ def begin_run(files: BestFiles, backups: Backups, settings: Settings, resume: bo
         print_message(f"Going on with {best.path}: {rating_text(best.metadata)}")
     elif state is not None:
         print_message("Going on with an interrupted run, of which no epoch was kept")
-    return Run(identity, files, best, None if state is None else codes_by_position(state))
+    if state is None:
+        return Run(identity, files, best)
+    return Run(identity, files, best, codes_by_position(state), state.metadata["step"])
 
 
 def _own_files(

@@ -85,11 +85,15 @@ MAY_IMPORT = {
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view "
     "model_contents model_match model_table ops pack_report selection",
     "bcq_tf.conversion": "keras _keras file model_contents model_packing",
+    "bcq_tf.optimizers": "keras _keras",
+    "bcq_tf.validation": "_keras",
     "bcq_tf.latent": f"{BASE} keras numpy selection",
-    "bcq_tf.latent.on_tensorflow": f"{BASE} tensorflow latent selection",
-    "bcq_tf.latent.on_jax": f"{BASE} keras jax latent selection",
+    "bcq_tf.latent.on_tensorflow": f"{BASE} keras _keras numpy tensorflow latent optimizers "
+    "selection",
+    "bcq_tf.latent.on_jax": f"{BASE} keras numpy jax latent selection",
     "bcq_tf.callback": f"{BASE} keras _keras numpy backups best_epoch checkpoints conversion "
-    "fit_order latent neighbours quantizer rating report resuming schedule selection shown_weights",
+    "fit_order latent neighbours optimizers quantizer rating report resuming schedule selection "
+    "shown_weights solvers validation",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic output_path "
     "container file layers legacy_file model_match model_table native ops pack_report report "
     "solvers start strict_json tables embeddings packing",
