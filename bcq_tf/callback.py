@@ -15,7 +15,7 @@ from bcq_tf.checkpoints import BestFiles
 from bcq_tf.config import AUTO, BCQConfig, check_choice, check_integer
 from bcq_tf.conversion import put_tensors
 from bcq_tf.fit_order import FitOrder
-from bcq_tf.latent import BACKENDS, train_latent
+from bcq_tf.latent import BACKENDS
 from bcq_tf.neighbours import ENDING, check_neighbours
 from bcq_tf.optimizers import StepCounter, steps_of
 from bcq_tf.quantizer import ModelQuantizer
@@ -25,7 +25,7 @@ from bcq_tf.resuming import Settings, begin_run, check_resume
 from bcq_tf.schedule import check_phases, make_phases, phase_at
 from bcq_tf.selection import select
 from bcq_tf.shown_weights import ShownWeights
-from bcq_tf.solvers import NotFiniteError
+from bcq_tf.trained_weights import TrainedWeights
 from bcq_tf.validation import Validation
 
 
@@ -177,12 +177,9 @@ class BCQCallback(MonitorCallback):
             lambda: steps_of(self.model.optimizer),
             self._backup_state,
         )
-        self._batches, self._solved = 0, None
-        self._not_finite = None
-        self._written = set()
         self._weights = ShownWeights(self._quantizer)
+        self._trained = TrainedWeights(self._quantizer, self._weights, self.latent)
         self._validation = Validation(self.model, self._weights.put_back)
-        self._latent_training = None
         self._monitor_seen = False
         self._last_epoch, self._last_logs = None, {}
         self._begin_run()
@@ -195,38 +192,34 @@ class BCQCallback(MonitorCallback):
         self._next_epoch, self._opened, self._rated = epoch, False, False
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._weights.put_back()
-        self._weights.quantized = False
-        self._not_finite = None
+        self._trained.begin_step()
         self._steps.begin(batch)
-        if self._latent_training:
-            self._latent_training.expect_step()
 
     def on_train_batch_end(self, batch, logs=None):
         sync_variables(self.model)
-        self._batches += 1
-        step = self._steps.end(batch, self.params.get("steps"))
+        self._trained.end_step()
+        step = self._steps.end(batch, (self.params or {}).get("steps"))
         crossed = step // self.every_n_steps > self._last_step // self.every_n_steps
         self._last_step = step
         if phase_at(self._phases, step) != self._phase:
             self._start_phase()
         if crossed:
-            self._project("warm" if self._quantizer.can_solve_warm else self.effort)
+            self._trained.project("warm" if self._quantizer.can_solve_warm else self.effort)
 
     def on_test_begin(self, logs=None):
         if self._training:
-            self._show_quantized()
+            self._trained.show(self.effort)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
         self._open_epoch_end(logs)
         self._last_epoch, self._last_logs = epoch, logs
-        if not self._order.is_known or (self.monitor in logs and not self._not_finite):
+        if not self._order.is_known or (self.monitor in logs and not self._trained.not_finite):
             self._rate()
 
     def on_train_end(self, logs=None):
         self._training = False
-        self._stop_latent()
+        self._trained.stop()
         self._validation.release()
         averaged = _uses_ema(self.model.optimizer) and self._last_epoch is not None
         if self._kept.content is not None and not averaged:
@@ -263,8 +256,8 @@ class BCQCallback(MonitorCallback):
     def _open_epoch_end(self, logs: dict) -> None:
         if self._opened:
             return
-        self._show_quantized()
-        logs["bcq_error"] = float("nan") if self._not_finite else self._quantizer.error
+        self._trained.show(self.effort)
+        logs["bcq_error"] = float("nan") if self._trained.not_finite else self._quantizer.error
         logs["bcq_bits"] = self._quantizer.bits_per_weight
         if self._score:
             self._score.add_to(logs, self.model)
@@ -273,76 +266,12 @@ class BCQCallback(MonitorCallback):
     def _start_phase(self, codes=None) -> None:
         # codes: {position: BinaryCodes} that an interrupted run had, or None.
         self._phase = phase_at(self._phases, self._last_step)
-        self._quantizer.follow(self._phase.apply(self._plan) if self._phase else self._plan)
-        self._stop_latent()
-        if codes is not None:
-            self._quantizer.take(codes)
-        if self.latent and self._quantizer.plan.chosen:
-            resumed = codes is not None and self._quantizer.can_solve_warm
-            if resumed or self._solve(self.effort):
-                self._start_latent()
-
-    def _start_latent(self) -> None:
-        self._latent_training = train_latent(
-            self.model, self._quantizer.plan.chosen, self._quantizer.codes
-        )
-
-    def _stop_latent(self) -> None:
-        if self._latent_training:
-            self._latent_training.remove()
-            self._latent_training = None
-
-    def _show_quantized(self) -> None:
-        # What a validation sees, until training goes on; weights that hold NaN as they are.
-        if self._weights.quantized or self._not_finite:
-            return
-        if self._project(self.effort) and self.latent:
-            self._weights.show()
-
-    def _project(self, effort: str) -> bool:
-        # Whether all weights are finite.
-        if not self._solve(effort):
-            return False
-        if not self.latent:
-            self._quantizer.put_codes()
-            self._weights.quantized = True
-        elif self._latent_training:
-            self._latent_training.set_codes(self._quantizer.codes)
-            self._project_written(self._latent_training.written_weights())
-        elif self._quantizer.plan.chosen:  # not finite when the phase began
-            self._start_latent()
-        return True
-
-    def _project_written(self, written) -> None:
-        self._quantizer.put_codes(written)
-        new = [weight.path for weight in written if weight.path not in self._written]
-        self._written.update(new)
-        if new:
-            warnings.warn(
-                f"`latent=True` is not for the weights {new}, which a step also writes without an "
-                "optimizer of the model: they are projected, as with `latent=False`",
-                stacklevel=2,
-            )
-
-    def _solve(self, effort: str) -> bool:
-        # Once a batch; projected weights are those of the codes, and solved again have no error.
-        solved = self._batches, effort if self.latent else None
-        if solved != self._solved:
-            self._solved = solved if self._solve_now(effort) else None
-        return self._solved is not None
-
-    def _solve_now(self, effort: str) -> bool:
-        # What NaN or Inf in a weight means is decided when the epoch ends.
-        try:
-            self._quantizer.solve(effort)
-        except NotFiniteError as error:
-            self._not_finite = error
-            return False
-        return True
+        plan = self._phase.apply(self._plan) if self._phase else self._plan
+        self._trained.follow(plan, self.effort, codes)
 
     def _rate(self) -> None:
         self._rated = True
-        if self._not_finite:
+        if self._trained.not_finite:
             self._check_that_it_ends()
         elif self._has_monitor(self._last_logs) and self._phase is None:
             self._keep_if_best(self._last_epoch, self._last_logs)
@@ -350,13 +279,13 @@ class BCQCallback(MonitorCallback):
     def _check_that_it_ends(self) -> None:
         # A weight holds NaN or Inf. Keras would go on, and so does this where training ends here,
         # a callback is there to end it, or one has put good weights in place.
-        error = self._not_finite
-        if self.model.stop_training or self._solve_now(self.effort):
+        error = self._trained.not_finite
+        if self.model.stop_training or self._trained.solve(self.effort):
             return
         if self._order.others(ENDING):
             warnings.warn(f"{error}: epoch {self._last_epoch + 1} is not rated", stacklevel=2)
             return
-        self._stop_latent()
+        self._trained.stop()
         self._validation.release()
         self._restore_best()
         raise error
@@ -393,9 +322,9 @@ class BCQCallback(MonitorCallback):
     def _keep_last(self) -> None:
         # Averaged weights, which Keras puts in place when training ends, or no rated epoch.
         self._quantizer.follow(self._plan)
-        if not self._solve_now(self.effort):
+        if not self._trained.solve(self.effort):
             kept = "no epoch was" if self._kept.content is None else "the best epoch is"
-            warnings.warn(f"{self._not_finite}: {kept} kept", stacklevel=2)
+            warnings.warn(f"{self._trained.not_finite}: {kept} kept", stacklevel=2)
             self._restore_best()
             return
         reason = self._reason_for_last()
@@ -422,8 +351,8 @@ class BCQCallback(MonitorCallback):
         self._steps = StepCounter(self.model)
         self._last_step = self._steps.count = max(self._steps.count, run.step)
         self._start_phase(run.codes)
-        if self._not_finite:
-            raise self._not_finite
+        if self._trained.not_finite:
+            raise self._trained.not_finite
 
     def _backup_state(self) -> tuple[dict, dict]:
         return self._quantizer.code_tensors(), {

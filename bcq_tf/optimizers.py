@@ -71,6 +71,7 @@ class StepCounter:
         else:
             end = batch + 1 if batches is None else min(batch + 1, batches)
             self.count += max(end - self._first_batch, 1)
+        self._first_batch = batch + 1
         return self.count
 
     def _read(self) -> list[tuple]:

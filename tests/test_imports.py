@@ -87,13 +87,14 @@ MAY_IMPORT = {
     "bcq_tf.conversion": "keras _keras file model_contents model_packing",
     "bcq_tf.optimizers": "keras _keras",
     "bcq_tf.validation": "_keras",
+    "bcq_tf.trained_weights": f"{BASE} latent quantizer selection shown_weights solvers",
     "bcq_tf.latent": f"{BASE} keras numpy selection",
     "bcq_tf.latent.on_tensorflow": f"{BASE} keras _keras numpy tensorflow latent optimizers "
     "selection",
     "bcq_tf.latent.on_jax": f"{BASE} keras numpy jax latent selection",
     "bcq_tf.callback": f"{BASE} keras _keras numpy backups best_epoch checkpoints conversion "
     "fit_order latent neighbours optimizers quantizer rating report resuming schedule selection "
-    "shown_weights solvers validation",
+    "shown_weights trained_weights validation",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic output_path "
     "container file layers legacy_file model_match model_table native ops pack_report report "
     "solvers start strict_json tables embeddings packing",
