@@ -62,7 +62,8 @@ class BCQCallback(MonitorCallback):
             {500: None, 1000: 4, 2000: 3} leaves weights float until optimizer step 500 and gives
             them 4 bits until 1000 and 3 until 2000; {500: {"encoder*": None}} leaves the encoder
             float until then. Epochs are rated once it has ended.
-        every_n_steps: the interval in optimizer steps (gradient accumulation divides them).
+        every_n_steps: the interval in optimizer steps (gradient accumulation divides them), those
+            of the model's optimizer that steps most; batches, where no attribute is one that steps.
         latent: whether to train straight through, on the TensorFlow or the JAX backend.
         monitor, mode: the log entry that rates an epoch, and "min", "max" or "auto". An entry that
             another callback makes in `on_epoch_end` counts too. Or a function of the quantized
@@ -78,8 +79,8 @@ class BCQCallback(MonitorCallback):
 
     Raises:
         ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the logs lack
-            `monitor`, a weight turns NaN or Inf, or with `resume=True` the file is of other
-            settings or another model.
+            `monitor`, a weight holds NaN or Inf when an epoch ends and no callback ends training
+            there, or with `resume=True` the file is of other settings or another model.
         FileFormatError: the file at `filepath` is damaged.
     """
 

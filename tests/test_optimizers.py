@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bcq_tf import BCQCallback
+from bcq_tf._keras import sync_variables
 from bcq_tf.optimizers import StepCounter, optimizers_of
 from bcq_tf.quantizer import ModelQuantizer
 
@@ -54,17 +55,19 @@ def sgd(**options):
     return keras.optimizers.SGD(0.05, **options)
 
 
-def counted(model, epochs=1, **options):
-    """The count after each execution of a `fit`."""
+def counted(model, known=4):
+    """The count after each execution of a `fit` of one epoch, of so many batches as is known."""
     counter, counts = StepCounter(model), []
     x, y = regression_data()
+
+    def end(batch, logs):
+        sync_variables(model)
+        counts.append(counter.end(batch, known))
+
     watch = keras.callbacks.LambdaCallback(
-        on_train_batch_begin=lambda batch, logs: counter.begin(batch),
-        on_train_batch_end=lambda batch, logs: counts.append(
-            counter.end(batch, options.get("known", 4))
-        ),
+        on_train_batch_begin=lambda batch, logs: counter.begin(batch), on_train_batch_end=end
     )
-    model.fit(x, y, BATCH, epochs, verbose=0, callbacks=[watch])
+    model.fit(x, y, BATCH, verbose=0, callbacks=[watch])
     return counts
 
 

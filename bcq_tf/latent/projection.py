@@ -45,12 +45,12 @@ def nearest(weight: Chosen, value, its_levels, its_offset):
 
 
 def within_range(weight: Chosen, value, its_levels, its_offset):
-    """The weight, brought back to where its levels end. Arguments as those of `nearest`."""
+    """A weight, brought back to where its levels end; NaN and Inf stay. As `nearest` otherwise."""
     matrix, centre = _to_matrix(weight, value), _along_row(weight, its_offset)
     size = _group_means(ops.abs(matrix - centre), its_levels.shape[1], weight.config.group_size)
     limit = _along_row(weight, _range(its_levels, size))
     limited = ops.minimum(ops.maximum(matrix, centre - limit), centre + limit)
-    return _from_matrix(weight, limited, value.dtype)
+    return _from_matrix(weight, ops.where(ops.isfinite(matrix), limited, matrix), value.dtype)
 
 
 def unless_written(present, latent, quantized, written):
