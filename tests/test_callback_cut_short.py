@@ -7,7 +7,6 @@ import pytest
 import bcq_tf
 from bcq_tf import BCQCallback
 
-from .backends import assert_passes_on_jax, only_on
 from .models import compiled_mlp, mlp, regression_data
 from .test_callback import BATCH, RULES, fit, is_quantized
 
@@ -197,8 +196,3 @@ def test_a_validation_that_is_cut_short_leaves_the_float_weights(callbacks):
         np.testing.assert_array_equal(a, b)
     assert not is_quantized(model, 3)
     assert not {"train_step", "evaluate", "compute_loss_and_updates"} & set(vars(model))
-
-
-@only_on("tensorflow")
-def test_all_this_holds_on_jax():
-    assert_passes_on_jax("test_callback_cut_short")

@@ -9,7 +9,7 @@ from bcq_tf._keras import sync_variables
 from bcq_tf.optimizers import StepCounter, optimizers_of
 from bcq_tf.quantizer import ModelQuantizer
 
-from .backends import assert_passes_on_jax, only_on
+from .backends import only_on
 from .models import compiled_mlp, regression_data
 
 BATCH = 16  # 4 batches an epoch
@@ -179,8 +179,3 @@ def test_solves_and_schedules_go_by_these_steps(monkeypatch, latent, where):
     assert solves.index([1]) >= 5
     assert callback.report is not None
     assert np.unique(np.asarray(model.dense.kernel)[:, 0]).size == 2
-
-
-@only_on("tensorflow")
-def test_all_this_holds_on_jax():
-    assert_passes_on_jax("test_optimizers")
