@@ -86,8 +86,7 @@ def test_a_callback_that_ends_training_in_nan_leaves_the_best_epoch(latent, name
     assert_holds_best(model, callback, path)
 
 
-@pytest.mark.parametrize("latent", [False, True])
-@pytest.mark.parametrize("every_n_steps", [1, 1000])
+@pytest.mark.parametrize(("latent", "every_n_steps"), [(False, 1), (True, 1000)])
 def test_without_one_the_weight_is_named_and_the_best_epoch_is_there(latent, every_n_steps):
     model = compiled_mlp()
     callback = BCQCallback(rules=RULES, latent=latent, every_n_steps=every_n_steps)
