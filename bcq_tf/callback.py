@@ -226,7 +226,7 @@ class BCQCallback(MonitorCallback):
         if self._kept.content is not None and not averaged:
             self._restore_best()
         elif self._last_epoch is not None:
-            self._weights.put_back_untouched()
+            self._weights.put_back()
             self._keep_last()
         self._weights.forget()
         self._kept.write_lost()

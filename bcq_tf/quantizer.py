@@ -108,11 +108,6 @@ class ModelQuantizer:
         for weight in self.plan.chosen:
             weight.variable.assign(values[weight.position])
 
-    def holds_codes(self, weight: Chosen) -> bool:
-        """Whether a chosen variable has the value that `put_codes` gave it."""
-        value = weight.view.from_matrix(self.codes[weight.position].reconstruct())
-        return np.array_equal(as_array(weight.variable), value.astype(weight.variable.dtype))
-
     @property
     def error(self) -> float:
         """Relative squared error of all chosen weights together, at the last solve."""

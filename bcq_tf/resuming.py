@@ -11,7 +11,6 @@ from bcq_tf._keras import print_message
 from bcq_tf.backups import Backups
 from bcq_tf.checkpoints import BestFiles, rank
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import check_choice
 from bcq_tf.file import QuantizedFile
 from bcq_tf.model_contents import ModelContents
 from bcq_tf.model_table import codes_by_position
@@ -61,6 +60,8 @@ class Settings:
             FileFormatError: it holds no model's weights.
         """
         entries, metadata = ModelContents.of_file(opened).entries, opened.metadata
+        if not self._quantizer.has_packed(entries):
+            return "the model"
         found = {key: metadata.get(key) for key in self.values}
         found["weights"] = {key: _settings(line) for key, line in found["weights"].items()}
         names = [key for key, value in self.values.items() if found[key] != value]
@@ -68,15 +69,13 @@ class Settings:
             names.append("mode")
         if not names and not is_value(metadata.get("value")):
             names.append("value")
-        if not names and not self._quantizer.has_packed(entries):
-            names.append("model")
         return ", ".join(names) or None
 
 
 def check_resume(resume) -> None:
-    """Raises ValueError where `resume` is none of None, True and False."""
+    """Raises TypeError where `resume` is none of True, False and None."""
     if resume is not None and not isinstance(resume, bool):
-        check_choice("resume", resume, (None, True, False))
+        raise TypeError(f"`resume` must be True, False or None. Received: resume={resume!r}")
 
 
 def begin_run(files: BestFiles, backups: Backups, settings: Settings, resume: bool | None) -> Run:

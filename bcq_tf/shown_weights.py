@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import zlib
 
-from bcq_tf._keras import sync_variables
+import numpy as np
+
+from bcq_tf._keras import as_array, sync_variables
 from bcq_tf.quantizer import ModelQuantizer
+from bcq_tf.selection import Chosen
 
 
 class ShownWeights:
@@ -30,18 +34,17 @@ class ShownWeights:
         self._show(self._quantizer)
 
     def put_back(self) -> None:
-        """Gives the model its training weights, where others are shown."""
-        if self._aside is not None:
-            self._quantizer.put_values(self._aside)
-            self.forget()
+        """Gives the model its training weights, where others are shown.
 
-    def put_back_untouched(self) -> None:
-        """As `put_back`, but a weight that something else was assigned to meanwhile keeps it."""
-        if self._aside is not None:
-            for weight in self._quantizer.plan.chosen:
-                if self._quantizer.holds_codes(weight):
-                    weight.variable.assign(self._aside[weight.position])
-            self.forget()
+        A weight that something else was assigned to meanwhile keeps that.
+        """
+        if self._aside is None:
+            return
+        for weight in self._quantizer.plan.chosen:
+            value, checksum = self._aside[weight.position]
+            if _checksum(weight) == checksum:
+                weight.variable.assign(value)
+        self.forget()
 
     def forget(self) -> None:
         """Lets the weights that the model has be its training weights."""
@@ -73,10 +76,19 @@ class ShownWeights:
         try:
             yield
         finally:
-            self._quantizer.put_values(seen)
+            for weight in self._quantizer.plan.chosen:
+                weight.variable.assign(seen[weight.position])
             self._aside, self.quantized = aside, True
 
     def _show(self, quantizer: ModelQuantizer) -> None:
-        self._aside = quantizer.values()
+        values = quantizer.values()
         quantizer.put_codes()
+        self._aside = {
+            weight.position: (values[weight.position], _checksum(weight))
+            for weight in quantizer.plan.chosen
+        }
         self.quantized = True
+
+
+def _checksum(weight: Chosen) -> int:
+    return zlib.crc32(np.ascontiguousarray(as_array(weight.variable)).view(np.uint8).data)

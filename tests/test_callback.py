@@ -146,7 +146,7 @@ def test_a_run_goes_on_with_the_same_packed_table_alone(tmp_path):
     path = tmp_path / "m.bcq.npy"
     first, codes = fit_around_a_table(path, 2, 0, 0.0, resume=None)
     for bits, seed in ((4, 0), (2, 1)):
-        with pytest.raises(ValueError, match="`resume=True` needs .* differs in: model"):
+        with pytest.raises(ValueError, match="`resume=True` needs .* differs in: the model"):
             fit_around_a_table(path, bits, seed, 99.0, resume=True)
     second, _ = fit_around_a_table(path, 2, 0, 99.0, resume=True)
     assert second.best == first.best

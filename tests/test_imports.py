@@ -61,7 +61,7 @@ MAY_IMPORT = {
     "model_state model_table progress report",
     "bcq_tf.fit_order": "keras _keras",
     "bcq_tf.backups": "keras _keras atomic file",
-    "bcq_tf.shown_weights": "_keras quantizer",
+    "bcq_tf.shown_weights": "_keras numpy quantizer selection",
     "bcq_tf.resuming": f"{BASE} _keras backups checkpoints file model_contents model_table "
     "quantizer rating",
     "bcq_tf.best_epoch": "_keras quantizer rating resuming",
