@@ -2,7 +2,8 @@
 
 Beside each backup stands a `.bcq.npy` file with the codes that training goes on from and the run
 that they are of. Its name has a checksum of the weights and the step, so that of the states that a
-killed run leaves the one is found that the restored weights belong to.
+killed run leaves the one is found that the restored weights belong to. Before the first backup a
+file without codes says which run has begun.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bcq_tf.atomic import replacing_all
 from bcq_tf.file import QuantizedFile
 
 _STATE = "bcq-{}" + file.SUFFIX
+_BEGUN = "begun"
 
 
 class Backups:
@@ -64,6 +66,11 @@ class Backups:
                 start_at_epoch(self._model, state.metadata["epoch"])
                 return state
         return None
+
+    def begin(self, metadata: dict) -> None:
+        """Leaves the metadata of a state for a run that is killed before its first backup."""
+        for backup in self._backups:
+            backup.begin(metadata)
 
     @contextlib.contextmanager
     def held(self):
@@ -132,12 +139,20 @@ class _Backup:
         weights, epoch = backup_paths(self.callback)
         return self.folder is not None and os.path.exists(epoch) and not os.path.exists(weights)
 
+    def begin(self, metadata: dict) -> None:
+        """Writes the state of a run without a backup."""
+        if self.folder is not None:
+            os.makedirs(self.folder, exist_ok=True)
+            file.save(self._path(_BEGUN), {}, metadata)
+
     def read(self, checksum: str) -> QuantizedFile | None:
-        """The state of that checksum, or None."""
-        if self.folder is None or not os.path.exists(self._path(checksum)):
+        """The state of that checksum, or where there is no backup the one that has begun."""
+        if self.folder is None:
             return None
+        if not os.path.exists(backup_paths(self.callback)[0]):
+            checksum = _BEGUN
         self._kept = self._path(checksum)
-        return file.read(self._kept, mapped=False)
+        return file.read(self._kept, mapped=False) if os.path.exists(self._kept) else None
 
     def save(self, save, checksum: str, tensors, metadata: dict) -> None:
         """Writes a state and, with `save`, what Keras backs up; a kill leaves the one before."""

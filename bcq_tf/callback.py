@@ -265,7 +265,7 @@ class BCQCallback(MonitorCallback):
         self._opened = True
 
     def _start_phase(self, codes=None) -> None:
-        # codes: {position: BinaryCodes} that an interrupted run had, or None.
+        # codes: {position: BinaryCodes} that an interrupted run had, if any.
         self._phase = phase_at(self._phases, self._last_step)
         plan = self._phase.apply(self._plan) if self._phase else self._plan
         self._trained.follow(plan, self.effort, codes)
@@ -354,6 +354,9 @@ class BCQCallback(MonitorCallback):
         self._start_phase(run.codes)
         if self._trained.not_finite:
             raise self._trained.not_finite
+        if not run.is_restored:
+            self._next_epoch = 0
+            self._backups.begin(self._backup_state()[1])
 
     def _backup_state(self) -> tuple[dict, dict]:
         return self._quantizer.code_tensors(), {

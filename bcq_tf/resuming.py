@@ -29,15 +29,17 @@ class Run:
         files: where it writes its best epochs.
         best: the run's best file so far, in memory, since it may be replaced while training goes
             on; None where there is none.
-        codes: {position: BinaryCodes} that training goes on from; None where it begins.
+        codes: {position: BinaryCodes} that training goes on from; empty where it begins.
         step: that it goes on from, as far as the run knows.
+        is_restored: whether BackupAndRestore has a state of this run.
     """
 
     identity: str
     files: BestFiles
     best: QuantizedFile | None = None
-    codes: dict[int, BinaryCodes] | None = None
+    codes: dict[int, BinaryCodes] = dataclasses.field(default_factory=dict)
     step: int = 0
+    is_restored: bool = False
 
 
 class Settings:
@@ -104,11 +106,11 @@ def begin_run(files: BestFiles, backups: Backups, settings: Settings, resume: bo
     identity = interrupted or (best and best.metadata.get("run")) or uuid.uuid4().hex
     if best is not None:
         print_message(f"Going on with {best.path}: {rating_text(best.metadata)}")
-    elif state is not None:
+    elif state:
         print_message("Going on with an interrupted run, of which no epoch was kept")
     if state is None:
         return Run(identity, files, best)
-    return Run(identity, files, best, codes_by_position(state), state.metadata["step"])
+    return Run(identity, files, best, codes_by_position(state), state.metadata["step"], True)
 
 
 def _own_files(

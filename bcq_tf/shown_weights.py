@@ -76,8 +76,7 @@ class ShownWeights:
         try:
             yield
         finally:
-            for weight in self._quantizer.plan.chosen:
-                weight.variable.assign(seen[weight.position])
+            self._quantizer.put_values(seen)
             self._aside, self.quantized = aside, True
 
     def _show(self, quantizer: ModelQuantizer) -> None:

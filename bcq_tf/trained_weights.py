@@ -37,16 +37,14 @@ class TrainedWeights:
     def follow(self, plan: Plan, effort: str, codes: dict[int, BinaryCodes] | None = None) -> None:
         """Trains by `plan` from now on.
 
-        codes: {position: BinaryCodes} that an interrupted run had, or None.
+        codes: {position: BinaryCodes} that an interrupted run had, if any.
         """
         self._quantizer.follow(plan)
         self.stop()
-        if codes is not None:
+        if codes:
             self._quantizer.take(codes)
-        if self._latent and plan.chosen:
-            resumed = codes is not None and self._quantizer.can_solve_warm
-            if resumed or self._solve_once(effort):
-                self._start()
+        if self._latent and plan.chosen and (codes or self._solve_once(effort)):
+            self._start()
 
     def stop(self) -> None:
         """Gives the model its own train step back."""

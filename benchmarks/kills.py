@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import io
 import itertools
+import multiprocessing
 import os
 import random
 import shutil
@@ -45,13 +46,11 @@ LONGEST = 120  # seconds of one process
 
 def main():
     options = parse_arguments()
-    draw = random.Random(options.seed)
     share = -(-options.kills // len(CASES))
-    results = []
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            results.append(try_case(case, share, draw, Path(folder)))
-            print(results[-1], flush=True)
+    with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
+        results = pool.starmap(
+            try_case, [(case, share, f"{options.seed} {case}") for case in CASES], chunksize=1
+        )
     title = f"kills, seed {options.seed}"
     Console(width=120).print(result_table(title, list(results[0]), {}, results))
     sys.exit(any(result["lost"] or result["differing ends"] for result in results))
@@ -63,11 +62,17 @@ def parse_arguments():
     )
     parser.add_argument("--kills", type=int, default=200, help="in all (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at once (%(default)s)")
     return parser.parse_args()
 
 
-def try_case(case, kills, draw, folder):
+def try_case(case, kills, seed):
     """A row of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        return try_in(Path(folder), case, kills, random.Random(seed))
+
+
+def try_in(folder, case, kills, draw):
     way, keep, backup = case
     whole = Life(case, folder / "whole")
     assert whole.end(), "the undisturbed run failed"
@@ -214,9 +219,8 @@ def train(case, folder, begun):
 
 
 def files(folder):
-    """The run's files, those that it has put out of its way left out; each must be whole."""
-    opened = [bcq_tf.read(path) for path in sorted(folder.glob("*.bcq.npy"))]
-    return [one for one in opened if not one.path.endswith(".previous.bcq.npy")]
+    """The run's files; each must be whole."""
+    return [bcq_tf.read(path) for path in sorted(folder.glob("*.bcq.npy"))]
 
 
 def best_value(folder):
@@ -225,13 +229,17 @@ def best_value(folder):
 
 
 def content(folder):
-    """What must be equal: {file name: value, epoch, step and all bytes of codes and weights}."""
+    """What must be equal: {file name: value, epoch, step and all bytes of codes and weights}.
+
+    Without files that were put out of the way by a run that began after one had come to its end.
+    """
     return {
         os.path.basename(one.path): [
             *(one.metadata[key] for key in ("value", "epoch", "step")),
             *(part.tobytes() for value in one.values() for part in parts(value)),
         ]
         for one in files(folder)
+        if not one.path.endswith(".previous.bcq.npy")
     }
 
 
