@@ -84,7 +84,6 @@ class BestFiles:
         return self._write(best, tensors, metadata)[0]
 
     def _write(self, path: str, tensors, metadata: dict) -> tuple[str, str | None]:
-        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         previous = None if self._is_own(path) else _keep_previous(path)
         file.save(path, tensors, metadata)
         self._own[path] = _Written.of(path, metadata)
