@@ -186,7 +186,8 @@ def quantize_run(folder, run, sentences, options, rules, schedule):
     path = folder / MODEL_FILE
     if options.epochs:
         callback = make_callback(path, options, rules, schedule)
-        fit_run(folder, run, sentences, options.epochs, falling_rate(options), [callback])
+        rate, saving = falling_rate(options), callback.training_weights
+        fit_run(folder, run, sentences, options.epochs, rate, [callback], saving=saving)
     else:
         bcq_tf.quantize_model(
             run.model,

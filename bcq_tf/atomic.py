@@ -7,6 +7,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
+from bcq_tf.leftovers import remove_leftovers, temporary_prefix
 from bcq_tf.output_path import make_way
 
 
@@ -14,7 +15,8 @@ def write_atomically(path: str, chunks: Iterable) -> None:
     """Writes `chunks` (bytes-like) to `path`, replacing what is there.
 
     The bytes go to a temporary file in the same folder, which is renamed once they are on the
-    disk. Whatever interrupts this, the temporary file is removed and an existing file is whole.
+    disk. Whatever interrupts this, an existing file is whole and the temporary one is removed; that
+    of a process that was killed, by the next one that writes to the folder.
     Where `path` is a symbolic link, the file that it points to is replaced. Folders that are
     missing are made.
 
@@ -50,7 +52,12 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
     """
     given, paths = paths, [make_way(path) for path in paths]
     folders = [os.path.dirname(path) for path in paths]
-    temporaries = [os.path.join(folder, f".{uuid.uuid4().hex}{suffix}") for folder in folders]
+    for folder in set(folders):
+        remove_leftovers(folder)
+    prefix = temporary_prefix()
+    temporaries = [
+        os.path.join(folder, f"{prefix}{uuid.uuid4().hex}{suffix}") for folder in folders
+    ]
     try:
         yield temporaries
         for temporary in temporaries:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import mmap
 import os
@@ -29,7 +30,8 @@ class QuantizedFile(Mapping):
 
     The arrays are read-only views of the file, mapped into memory: their pages come from the disk
     when they are used, and the mapping lives as long as an array does. `save` to the same path
-    leaves them as they were; a program that changes the file in place changes them too.
+    leaves them as they were; a program that changes the file in place changes them too, and one
+    that cuts it ends this process. `read(path, mapped=False)` has neither.
 
     Attributes:
         path: where it was read.
@@ -123,13 +125,15 @@ def _encode(tensors: Mapping, metadata: dict | None) -> list:
     return container.encode(parts, {"weights": weights, "metadata": metadata})
 
 
-def read(path) -> QuantizedFile:
+def read(path, *, mapped: bool = True) -> QuantizedFile:
     """Reads a file that `save` wrote. Every checksum is compared.
 
     The file may be hostile: nothing in it is run, and no length in it is believed.
 
     Args:
         path: the file, of any name.
+        mapped: whether the arrays are views of the file, as `QuantizedFile` says, or in memory,
+            where no other program can reach them.
 
     Returns:
         A mapping from names to codes and arrays, in the order in which they were saved.
@@ -141,7 +145,7 @@ def read(path) -> QuantizedFile:
     """
     path = _path(path)
     try:
-        buffer = _map(path)
+        buffer = _map(path) if mapped else _load(path)
         document, parts = container.decode(buffer)
         weights = _put_together(document, parts)
     except FileFormatError as error:
@@ -157,13 +161,24 @@ def _path(path, name: str = "path") -> str:
 
 
 def _map(path: str) -> np.ndarray:
+    with _open(path) as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def _load(path: str) -> np.ndarray:
+    with _open(path) as file:
+        return np.frombuffer(file.read(), np.uint8)
+
+
+@contextlib.contextmanager
+def _open(path: str):
     # The kind is looked at first, as opening a pipe would wait for a writer.
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise FileFormatError("it is not a regular file")
     with open(path, "rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             raise FileFormatError("it is empty")
-        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+        yield file
 
 
 def _check_name(name) -> None:

@@ -63,6 +63,11 @@ def make_name(position: int, path: str) -> str:
     return f"{position}:{path}"
 
 
+def codes_by_position(tensors) -> dict[int, BinaryCodes]:
+    """The codes among `tensors`, whose names `make_name` made."""
+    return {int(name.partition(":")[0]): codes for name, codes in tensors.items()}
+
+
 def describes_model(metadata: dict) -> bool:
     """Whether a file's metadata speak of a model's weights, rightly or not."""
     return "weights" in metadata or "skipped" in metadata

@@ -6,13 +6,17 @@ import keras
 
 from bcq_tf._keras import callbacks_of_this_fit
 
+# Those that end training where the loss is NaN, at once or when they have waited long enough.
+ENDING = (keras.callbacks.TerminateOnNaN, keras.callbacks.EarlyStopping)
+
 
 def check_neighbours(callback) -> None:
     """Raises ValueError where a callback in the list of `callback`'s `fit` would undo its work.
 
     callback: a BCQCallback, called from `fit`.
     """
-    neighbours = callbacks_of_this_fit(callback)
+    fit = callbacks_of_this_fit(callback)
+    neighbours = fit.callbacks if fit else []
     for other in neighbours:
         if isinstance(other, keras.callbacks.SwapEMAWeights):
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -59,6 +60,10 @@ class ModelQuantizer:
         }
         self.plan = plan
 
+    def take(self, codes: dict[int, BinaryCodes]) -> None:
+        """Takes codes of an earlier solve to go on from, by position."""
+        self.codes = {w.position: codes[w.position] for w in self.plan.chosen}
+
     @property
     def can_solve_warm(self) -> bool:
         """Whether every chosen weight has codes to start from."""
@@ -77,7 +82,7 @@ class ModelQuantizer:
             show: a function that is called with how many numbers are solved, after each weight.
 
         Raises:
-            ValueError: a weight holds NaN or Inf; the message names it. No codes change then.
+            NotFiniteError: a weight holds NaN or Inf; the message names it. No codes change then.
         """
         solved, numbers = {}, 0
         for weight in self.plan.chosen:
@@ -93,9 +98,9 @@ class ModelQuantizer:
         self.errors = {p: ratio(error, energy) for p, (_, error, energy) in solved.items()}
         self._energies = {position: energy for position, (_, _, energy) in solved.items()}
 
-    def put_codes(self) -> None:
-        """Gives every chosen variable the value of its codes."""
-        for weight in self.plan.chosen:
+    def put_codes(self, weights: Iterable[Chosen] | None = None) -> None:
+        """Gives the variables of chosen `weights`, by default all, the value of their codes."""
+        for weight in self.plan.chosen if weights is None else weights:
             _put(weight, self.codes[weight.position])
 
     def put_values(self, values: dict[int, np.ndarray]) -> None:
@@ -133,6 +138,14 @@ class ModelQuantizer:
         }
         arrays, tables = ModelState.of(self.model).to_file()
         return tensors | arrays, self._table() | tables
+
+    def code_tensors(self) -> dict[str, BinaryCodes]:
+        """The codes of the last solve by the names that they have in a file."""
+        return {
+            make_name(w.position, w.path): self.codes[w.position]
+            for w in self.plan.chosen
+            if w.position in self.codes
+        }
 
     def settings(self) -> dict:
         """What was asked for: the "config", the "weights" by position, those "skipped" by reason.
@@ -239,7 +252,7 @@ def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort:
             effort=effort,
         )
     except ValueError as error:
-        raise ValueError(f"{error} (weight {weight.path!r})") from error
+        raise type(error)(f"{error} (weight {weight.path!r})") from error
     return codes, *error_and_energy(matrix, codes)
 
 

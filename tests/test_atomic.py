@@ -2,10 +2,14 @@
 
 import errno
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from bcq_tf import leftovers
 from bcq_tf.atomic import replacing, replacing_all, write_atomically
 
 
@@ -173,3 +177,46 @@ def test_of_several_files_the_one_is_named_that_failed(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, replacing_all(paths) as (first, _):
         Path(first).write_bytes(b"")  # and the second is not written
     assert caught.value.filename == paths[1]
+
+
+KILLED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from bcq_tf.atomic import write_atomically
+write_atomically(sys.argv[2], (os.kill(os.getpid(), 9) for _ in range(1)))
+"""
+
+
+def test_the_temporary_file_of_a_killed_writer_goes_with_the_next_write(tmp_path):
+    path = str(tmp_path / "a")
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parents[1]), path]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert len(os.listdir(tmp_path)) == 1
+    write_atomically(path, [b"new"])
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def name_of_temporary(machine=None, process=None) -> str:
+    machine = machine or leftovers._machine(os.getpid())
+    return f".bcq-{machine}-{process or os.getpid()}-{'0' * 32}.tmp"
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "stays"),
+    [
+        (name_of_temporary(), 0, True),  # of this process, in another thread
+        (name_of_temporary(process=os.getppid()), 0, True),
+        (name_of_temporary("00000000"), 0, True),  # another machine in the same folder
+        (name_of_temporary("00000000"), 2, False),
+        (name_of_temporary(process=10**30), 0, True),
+        (f".{'0' * 32}.tmp", 9, True),  # not ours
+        (".bcq-notes.tmp", 9, True),
+        ("model.bcq.npy", 9, True),
+    ],
+)
+def test_only_what_nobody_writes_any_more_is_removed(tmp_path, name, days, stays):
+    (tmp_path / name).touch()
+    past = time.time() - days * 24 * 3600
+    os.utime(tmp_path / name, (past, past))
+    write_atomically(str(tmp_path / "new"), [b"new"])
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "new"] if stays else ["new"])

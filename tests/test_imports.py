@@ -35,7 +35,8 @@ MAY_IMPORT = {
     "bcq_tf.ops": f"{BASE} numpy packing native tensorflow",
     "bcq_tf.output_path": "",
     "bcq_tf.progress": "rich",
-    "bcq_tf.atomic": "output_path",
+    "bcq_tf.leftovers": "",
+    "bcq_tf.atomic": "leftovers output_path",
     "bcq_tf.strict_json": "",
     "bcq_tf.container": "numpy ml_dtypes shown strict_json",
     "bcq_tf.stored_values": f"{BASE} numpy container",
@@ -45,7 +46,8 @@ MAY_IMPORT = {
     "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
     "bcq_tf.tables": "rich",
     "bcq_tf.report": f"{BASE} file model_table tables rich",
-    "bcq_tf.checkpoints": "config file",
+    "bcq_tf.checkpoints": "atomic config file",
+    "bcq_tf.rating": "",
     "bcq_tf._keras": "keras numpy tensorflow",
     "bcq_tf._keras_hub": "",
     "bcq_tf.layer_views": "keras _keras _keras_hub matrix_view",
@@ -57,6 +59,12 @@ MAY_IMPORT = {
     "bcq_tf.model_contents": "numpy _keras file model_match model_state model_table",
     "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file layer_views model_match "
     "model_state model_table progress report",
+    "bcq_tf.fit_order": "keras _keras",
+    "bcq_tf.backups": "keras _keras atomic file",
+    "bcq_tf.shown_weights": "_keras numpy quantizer selection",
+    "bcq_tf.resuming": f"{BASE} _keras backups checkpoints file model_contents model_table "
+    "quantizer rating",
+    "bcq_tf.best_epoch": "_keras quantizer rating resuming",
     "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
     "packing",
     "bcq_tf.layers.table_codes": f"{BASE} numpy embeddings layers matrix_view ops solvers",
@@ -77,11 +85,16 @@ MAY_IMPORT = {
     "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view "
     "model_contents model_match model_table ops pack_report selection",
     "bcq_tf.conversion": "keras _keras file model_contents model_packing",
+    "bcq_tf.optimizers": "keras _keras",
+    "bcq_tf.validation": "_keras",
+    "bcq_tf.trained_weights": f"{BASE} latent quantizer selection shown_weights solvers",
     "bcq_tf.latent": f"{BASE} keras numpy selection",
-    "bcq_tf.latent.on_tensorflow": f"{BASE} tensorflow latent selection",
-    "bcq_tf.latent.on_jax": f"{BASE} keras jax latent selection",
-    "bcq_tf.callback": f"{BASE} keras _keras numpy checkpoints conversion file latent model_table "
-    "neighbours quantizer report schedule selection",
+    "bcq_tf.latent.on_tensorflow": f"{BASE} keras _keras numpy tensorflow latent optimizers "
+    "selection",
+    "bcq_tf.latent.on_jax": f"{BASE} keras numpy jax latent selection",
+    "bcq_tf.callback": f"{BASE} keras _keras numpy backups best_epoch checkpoints conversion "
+    "fit_order latent neighbours optimizers quantizer rating report resuming schedule selection "
+    "shown_weights trained_weights validation",
     "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic output_path "
     "container file layers legacy_file model_match model_table native ops pack_report report "
     "solvers start strict_json tables embeddings packing",

@@ -11,6 +11,7 @@
 Files are written beside their place and moved there when whole.
 """
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -138,15 +139,20 @@ class SaveEpoch(keras.callbacks.Callback):
     """After each epoch writes last.weights.h5, and best.weights.h5 where `monitor` fell.
 
     best: the lowest value of `monitor` in earlier epochs of the run.
+    saving: makes the context in which the model has the weights to be saved.
     """
 
-    def __init__(self, folder, monitor="val_loss", best=float("inf")):
+    def __init__(
+        self, folder, monitor="val_loss", best=float("inf"), saving=contextlib.nullcontext
+    ):
         super().__init__()
         self.folder, self.monitor, self.best = Path(folder), monitor, best
+        self.saving = saving
 
     def on_epoch_end(self, epoch, logs=None):
         temporary = self.folder / "writing.weights.h5"
-        self.model.save_weights(temporary)
+        with self.saving():
+            self.model.save_weights(temporary)
         if logs[self.monitor] < self.best:
             self.best = logs[self.monitor]
             copy = self.folder / "copying.weights.h5"

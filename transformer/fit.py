@@ -1,5 +1,6 @@
 """Trains the model of a run, in its folder, from where the folder stands."""
 
+import contextlib
 import sys
 
 import keras
@@ -7,7 +8,15 @@ import keras
 from transformer import checkpoint, pipeline, training
 
 
-def fit_run(folder, run, sentences, epochs, learning_rate=None, callbacks=()):
+def fit_run(
+    folder,
+    run,
+    sentences,
+    epochs,
+    learning_rate=None,
+    callbacks=(),
+    saving=contextlib.nullcontext,
+):
     """Trains up to `epochs` epochs in all and keeps weights and log in the folder.
 
     Args:
@@ -18,6 +27,7 @@ def fit_run(folder, run, sentences, epochs, learning_rate=None, callbacks=()):
         learning_rate: None for the Noam schedule, or a function from the number of all steps to a
             number or schedule.
         callbacks: of Keras; what they add to the logs goes to log.csv.
+        saving: makes the context in which the weights are saved that training goes on from.
     """
     values = run.hparams
     pairs = pipeline.tokenize_pairs(sentences.train, run.vocabularies, values.max_tokens)
@@ -46,7 +56,7 @@ def fit_run(folder, run, sentences, epochs, learning_rate=None, callbacks=()):
             training.SeedDropout(run.seed),
             *callbacks,
             keras.callbacks.CSVLogger(folder / checkpoint.LOG, append=True),
-            checkpoint.SaveEpoch(folder, best=best),
+            checkpoint.SaveEpoch(folder, best=best, saving=saving),
         ],
         verbose=1 if sys.stdout.isatty() else 2,
         shuffle=False,

@@ -10,8 +10,16 @@ from bcq_tf._keras.deferred import (
     initialize,
     initialize_rest,
 )
-from bcq_tf._keras.models import (
+from bcq_tf._keras.fits import (
+    backing_up_to,
+    backup_paths,
     callbacks_of_this_fit,
+    managed_variables,
+    optimizer_progress,
+    replace_saving,
+    start_at_epoch,
+)
+from bcq_tf._keras.models import (
     forget_training,
     register_name,
     saves_as_h5,
@@ -50,6 +58,8 @@ __all__ = [
     "MonitorCallback",
     "as_array",
     "assign_rows",
+    "backing_up_to",
+    "backup_paths",
     "callbacks_of_this_fit",
     "deferred_model",
     "deferred_variables",
@@ -62,10 +72,13 @@ __all__ = [
     "layers_by_path",
     "load_assets",
     "load_state",
+    "managed_variables",
+    "optimizer_progress",
     "own_variables",
     "print_message",
     "register_name",
     "remove_variable",
+    "replace_saving",
     "restore_variable",
     "restores_more",
     "save_assets",
@@ -73,6 +86,7 @@ __all__ = [
     "saves_as_h5",
     "saves_more",
     "serialized_model",
+    "start_at_epoch",
     "sublayers",
     "sync_variables",
     "unlocked",

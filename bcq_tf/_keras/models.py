@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import keras
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
 from bcq_tf._keras.variables import forget
-
-
-def callbacks_of_this_fit(callback) -> list:
-    """The list of callbacks that `callback`, called from it, stands in; empty where there is none.
-
-    A Keras callback is not told which others stand beside it, so this looks at the callers.
-    """
-    frame = sys._getframe(1)
-    while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(caller, keras.callbacks.CallbackList) and callback in caller.callbacks:
-            return list(caller.callbacks)
-        frame = frame.f_back
-    return []
 
 
 def serialized_model(model) -> dict | None:

@@ -8,6 +8,9 @@ Courville 2013) for any Keras model, with no change to its layers.
 The latent weights are kept within the range that the levels cover. Beyond it the gradient of the
 quantized value says nothing of the latent one, which would drift too far out to come back.
 
+What else writes a weight within a step has read the quantized one, and would go astray. Such a
+weight keeps what was written, and trains without this from then on.
+
 It stands inside `train_step`, not in the batch callbacks, since with `steps_per_execution > 1` one
 call of a batch callback covers many steps. Each backend has its own way in.
 """

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import jax
 import keras
+import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.latent.projection import levels, offset, project_all
+from bcq_tf.latent.projection import levels, nearest, offset, unless_written, within_range
 from bcq_tf.latent.training import LatentTraining
 from bcq_tf.selection import Chosen
 
@@ -32,65 +33,113 @@ class JaxTraining(LatentTraining):
                 "`latent=True` needs a model on one device where Keras runs on JAX. "
                 f"Received: {type(keras.distribution.distribution()).__name__}"
             )
-        self._quantized = None  # inside a step, the values that its loss is taken at
+        self._scales = None  # inside a step, what its loss quantizes with
         self._places = _Places(model, weights)
+        self._written = jax.numpy.zeros(len(weights), bool)
         super().__init__(model, weights)
         self.set_codes(codes)
 
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:
         all_levels = [jax.numpy.asarray(levels(codes[w.position])) for w in self._weights]
         offsets = [jax.numpy.asarray(offset(codes[w.position])) for w in self._weights]
-        self._scales = all_levels, offsets
+        self._codes = all_levels, offsets
 
-    def _take_over(self) -> None:
+    def written_weights(self) -> list[Chosen]:
+        flags = np.asarray(self._written)
+        return [weight for weight, written in zip(self._weights, flags, strict=True) if written]
+
+    def _make_methods(self) -> list[tuple]:
         model = self._model
-        self._replace(model, "train_step", self._wrap_train_step(model.train_step))
         compute = self._wrap_compute(model.compute_loss_and_updates)
-        self._replace(model, "compute_loss_and_updates", compute)
+        return [
+            (model, "train_step", self._wrap_train_step(model.train_step)),
+            (model, "compute_loss_and_updates", compute),
+        ]
 
     def _wrap_train_function(self, train_function):
         # The scales travel with the state: as inputs of the compiled step they compile nothing
         # anew, and the step gives them back, since JAX takes the memory of its state.
         def latent_train_function(state, iterator):
-            logs, (*state, self._scales) = train_function((*state, self._scales), iterator)
+            ours = *self._codes, self._written
+            logs, (*state, ours) = train_function((*state, ours), iterator)
+            *self._codes, self._written = ours
             return logs, tuple(state)
 
         return latent_train_function
 
     def _wrap_train_step(self, train_step):
         def latent_train_step(state, data):
-            trainable, non_trainable, *others, scales = state
-            values = self._places.take(trainable, non_trainable)
-            latents, self._quantized = project_all(self._weights, values, *scales)
-            self._computed = False
+            trainable, non_trainable, *others, ours = state
+            *scales, written = ours
+            latents = self._latents(trainable, non_trainable, *scales)
+            self._scales, self._computed = ours, False
             try:
                 variables = self._places.put(latents, trainable, non_trainable)
                 logs, state = train_step((*variables, *others), data)
             finally:
-                self._quantized = None
+                self._scales = None
             if not self._computed:
                 raise ValueError(
                     "`latent=True` needs a train_step that calls compute_loss_and_updates where "
                     f"Keras runs on JAX. Received: that of {type(self._model).__name__}"
                 )
-            return logs, (*state, scales)
+            after = self._places.take(*state[:2])
+            written = self._find_written(written, latents, after)
+            return logs, (*state, (*scales, written))
 
         return latent_train_step
 
+    def _latents(self, trainable, non_trainable, all_levels, offsets) -> list:
+        # What the optimizer does not move stays, also where it is beyond its levels.
+        values = self._places.take(trainable, non_trainable)
+        return [
+            within_range(weight, value, *scales) if trains else value
+            for weight, trains, value, *scales in zip(
+                self._weights, self._places.train, values, all_levels, offsets, strict=True
+            )
+        ]
+
+    def _find_written(self, written, before, after):
+        flags = [
+            written[i] if trains else unless_written(new, old, old, written[i])[1]
+            for i, (trains, old, new) in enumerate(
+                zip(self._places.train, before, after, strict=True)
+            )
+        ]
+        return jax.numpy.stack(flags)
+
     def _wrap_compute(self, compute):
         def latent_compute(trainable, non_trainable, *args, **kwargs):
-            if self._quantized is None:  # a validation, say
+            if self._scales is None:  # a validation, say
                 return compute(trainable, non_trainable, *args, **kwargs)
             self._computed = True
             latents = self._places.take(trainable, non_trainable)
-            seen = [_straight_through(*pair) for pair in zip(latents, self._quantized, strict=True)]
+            quantized = self._quantize(latents)
+            seen = [_straight_through(*pair) for pair in zip(latents, quantized, strict=True)]
             loss, (unscaled, y, updated, *rest) = compute(
                 *self._places.put(seen, trainable, non_trainable), *args, **kwargs
             )
-            _, updated = self._places.put(latents, trainable, updated)
+            presents = self._places.take(trainable, updated)
+            written = self._scales[-1]
+            kept = [
+                latent if trains else unless_written(present, latent, value, written[i])[0]
+                for i, (trains, present, latent, value) in enumerate(
+                    zip(self._places.train, presents, latents, seen, strict=True)
+                )
+            ]
+            _, updated = self._places.put(kept, trainable, updated)
             return loss, (unscaled, y, updated, *rest)
 
         return latent_compute
+
+    def _quantize(self, latents) -> list:
+        *scales, written = self._scales
+        return [
+            jax.numpy.where(written[i], latent, nearest(weight, latent, *its_scales))
+            for i, (weight, latent, *its_scales) in enumerate(
+                zip(self._weights, latents, *scales, strict=True)
+            )
+        ]
 
 
 class _Places:
@@ -104,6 +153,7 @@ class _Places:
             for index, variable in enumerate(variables)
         }
         self._places = [places[id(weight.variable)] for weight in weights]
+        self.train = [kind == 0 for kind, _ in self._places]
 
     def take(self, *lists) -> list:
         """The chosen weights' values in the two lists."""

@@ -32,35 +32,52 @@ def offset(codes: BinaryCodes) -> np.ndarray:
     return codes.offset.astype(np.float32)
 
 
-def project(weight: Chosen, value, its_levels, its_offset):
-    """(the latent weight within the range of its levels, its nearest level).
+def nearest(weight: Chosen, value, its_levels, its_offset):
+    """A weight's nearest levels; NaN and Inf stay.
 
-    value: a tensor of the weight's shape; both results are of its shape and dtype.
+    value: a tensor of the weight's shape; the result is of its shape and dtype.
     its_levels, its_offset: tensors of what `levels` and `offset` return.
     """
-    view, group_size = weight.view, weight.config.group_size
-    rows = ops.transpose(ops.cast(value, "float32"), view.permutation)
-    rows = ops.reshape(rows, view.matrix_shape)
-
-    def along_row(per_group):
-        return _along_row(per_group, group_size, view.matrix_shape[1])
-
-    def restore(matrix):
-        permuted = ops.reshape(matrix, [view.shape[axis] for axis in view.permutation])
-        return ops.cast(ops.transpose(permuted, view.inverse_permutation), value.dtype)
-
-    centre = along_row(its_offset)
-    size = _group_means(ops.abs(rows - centre), its_levels.shape[1], group_size)
-    limit = along_row(_range(its_levels, size))
-    latent = ops.minimum(ops.maximum(rows, centre - limit), centre + limit)
-    steps = [along_row(level) for level in ops.unstack(its_levels, axis=-1)]
-    return restore(latent), restore(_nearest(latent - centre, steps) + centre)
+    matrix, centre = _to_matrix(weight, value), _along_row(weight, its_offset)
+    steps = [_along_row(weight, level) for level in ops.unstack(its_levels, axis=-1)]
+    found = _nearest_step(matrix - centre, steps) + centre
+    return _from_matrix(weight, ops.where(ops.isfinite(matrix), found, matrix), value.dtype)
 
 
-def project_all(weights: tuple[Chosen, ...], values, all_levels, offsets):
-    """`project` for several weights: (latent weights, nearest levels), each a tuple."""
-    pairs = [project(*one) for one in zip(weights, values, all_levels, offsets, strict=True)]
-    return tuple(zip(*pairs, strict=True))
+def within_range(weight: Chosen, value, its_levels, its_offset):
+    """A weight, brought back to where its levels end; NaN and Inf stay. As `nearest` otherwise."""
+    matrix, centre = _to_matrix(weight, value), _along_row(weight, its_offset)
+    size = _group_means(ops.abs(matrix - centre), its_levels.shape[1], weight.config.group_size)
+    limit = _along_row(weight, _range(its_levels, size))
+    limited = ops.minimum(ops.maximum(matrix, centre - limit), centre + limit)
+    return _from_matrix(weight, ops.where(ops.isfinite(matrix), limited, matrix), value.dtype)
+
+
+def unless_written(present, latent, quantized, written):
+    """What a weight is once a step has seen it quantized: (the value, whether others write it).
+
+    The latent value comes back where the variable still holds the quantized one, all of it. What
+    was written in between stays, and `written` is true from then on.
+
+    present, latent, quantized: tensors of one shape. written: a boolean scalar.
+    """
+    same = ops.logical_or(
+        ops.equal(present, quantized),
+        ops.logical_and(ops.isnan(present), ops.isnan(quantized)),
+    )
+    written = ops.logical_or(written, ops.logical_not(ops.all(same)))
+    return ops.where(written, present, latent), written
+
+
+def _to_matrix(weight: Chosen, value):
+    rows = ops.transpose(ops.cast(value, "float32"), weight.view.permutation)
+    return ops.reshape(rows, weight.view.matrix_shape)
+
+
+def _from_matrix(weight: Chosen, matrix, dtype):
+    view = weight.view
+    permuted = ops.reshape(matrix, [view.shape[axis] for axis in view.permutation])
+    return ops.cast(ops.transpose(permuted, view.inverse_permutation), dtype)
 
 
 def _range(its_levels, size):
@@ -82,7 +99,7 @@ def _group_means(matrix, groups: int, group_size: int | None):
     return sums / np.minimum(group_size, columns - group_size * np.arange(groups, dtype="float32"))
 
 
-def _nearest(matrix, steps):
+def _nearest_step(matrix, steps):
     """Each weight's nearest of the levels `steps`, ascending, and of their negatives."""
     magnitude = ops.abs(matrix)
     value = ops.broadcast_to(steps[0], matrix.shape)
@@ -91,8 +108,9 @@ def _nearest(matrix, steps):
     return ops.where(matrix < 0, -value, value)  # not ops.sign, which is 0 at 0
 
 
-def _along_row(per_group, group_size: int | None, columns: int):
+def _along_row(weight: Chosen, per_group):
     # [R, G] -> [R, C], or [R, 1] that broadcasts where one group is the whole row.
     if per_group.shape[1] == 1:
         return per_group
-    return ops.repeat(per_group, group_size, axis=1)[:, :columns]
+    columns = weight.view.matrix_shape[1]
+    return ops.repeat(per_group, weight.config.group_size, axis=1)[:, :columns]

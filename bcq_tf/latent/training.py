@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.selection import Chosen
 
@@ -9,8 +11,9 @@ from bcq_tf.selection import Chosen
 class LatentTraining:
     """Makes a model train its `weights` straight through their codes, until `remove()`.
 
-    A backend's class makes its projections before it calls this constructor, and says what becomes
-    of `train_step` and of the train function.
+    The model and its optimizers have our methods only while its train function runs, so that they
+    are as before however `fit` ends. A backend's class makes what its methods need before it calls
+    this constructor, and says which methods those are.
 
     Args:
         model, weights: see `bcq_tf.latent.train_latent`.
@@ -20,14 +23,21 @@ class LatentTraining:
         self._model = model
         self._weights = weights
         self._expected = False
-        self._replaced = []
-        self._take_over()
+        self._methods = self._make_methods()
         # `fit` made its train function before the callbacks' `on_train_begin`.
-        model.make_train_function(force=True)
+        with self._in_place():
+            model.make_train_function(force=True)
         model.train_function = self._guard(self._wrap_train_function(model.train_function))
 
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:
         """Projects onto these codes' scales from the next step on."""
+        raise NotImplementedError
+
+    def written_weights(self) -> list[Chosen]:
+        """The weights that something other than an optimizer was seen to write within a step.
+
+        Steps see those as they are, as without latent training.
+        """
         raise NotImplementedError
 
     def expect_step(self) -> None:
@@ -35,25 +45,33 @@ class LatentTraining:
         self._expected = True
 
     def remove(self) -> None:
-        """Gives the model its own methods back."""
-        for owner, name, previous in self._replaced:
-            if previous is None:
-                object.__delattr__(owner, name)
-            else:
-                object.__setattr__(owner, name, previous)
-        self._replaced = []
+        """Lets the model train without this from its next step on."""
         self._model.train_function = None
 
-    def _take_over(self) -> None:
+    def _make_methods(self) -> list[tuple]:
+        """(object, name of a method, the method in its place) for all that a step needs."""
         raise NotImplementedError
 
     def _wrap_train_function(self, train_function):
         return train_function
 
-    def _replace(self, owner, name: str, function) -> None:
+    def _recover(self) -> None:
+        """Called where a step ended in an exception."""
+
+    @contextlib.contextmanager
+    def _in_place(self):
         # Past Keras' attribute tracking: this is no part of the model.
-        self._replaced.append((owner, name, owner.__dict__.get(name)))
-        object.__setattr__(owner, name, function)
+        before = [(owner, name, vars(owner).get(name)) for owner, name, _ in self._methods]
+        try:
+            for owner, name, method in self._methods:
+                object.__setattr__(owner, name, method)
+            yield
+        finally:
+            for owner, name, previous in before:
+                if previous is not None:
+                    object.__setattr__(owner, name, previous)
+                elif name in vars(owner):
+                    object.__delattr__(owner, name)
 
     def _guard(self, train_function):
         # A `fit` that ended in an exception calls no `on_train_end`. The next `fit` finds this
@@ -64,6 +82,13 @@ class LatentTraining:
                 self._model.make_train_function(force=True)
                 return self._model.train_function(*arguments)
             self._expected = False
-            return train_function(*arguments)
+            with self._in_place():
+                try:
+                    return train_function(*arguments)
+                except StopIteration:  # of an epoch's data
+                    raise
+                except BaseException:
+                    self._recover()
+                    raise
 
         return guarded

@@ -1,6 +1,7 @@
 """Float matrix -> `BinaryCodes`: the alternating, greedy and uniform solvers."""
 
+from bcq_tf.solvers.checks import NotFiniteError
 from bcq_tf.solvers.error import relative_error
 from bcq_tf.solvers.quantization import nearest, quantize
 
-__all__ = ["nearest", "quantize", "relative_error"]
+__all__ = ["NotFiniteError", "nearest", "quantize", "relative_error"]

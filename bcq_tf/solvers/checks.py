@@ -14,6 +14,10 @@ PART = 1 << 16  # weights that are checked at a time
 EFFORTS = ("full", "low", "warm")
 
 
+class NotFiniteError(ValueError):
+    """An array holds NaN or Inf."""
+
+
 def check_matrix(matrix) -> np.ndarray:
     """Returns `matrix` as a finite, non-empty float array [R, C]; float16 to float64 stay."""
     matrix = _as_float("matrix", matrix)
@@ -135,7 +139,7 @@ def _as_float(name: str, array) -> np.ndarray:
 def _check_finite(name: str, array: np.ndarray) -> None:
     finite = sum(np.count_nonzero(np.isfinite(part)) for part in parts(array))
     if finite != array.size:
-        raise ValueError(
+        raise NotFiniteError(
             f"`{name}` must be finite. Received: {array.size - finite} NaN or Inf "
             f"of {array.size} values"
         )
