@@ -213,6 +213,8 @@ def name_of_temporary(machine=None, process=None) -> str:
         (".bcq-notes.tmp", 9, True),
         ("model.bcq.npy", 9, True),
     ],
+    # Not by name, which has the number of a process: workers must agree on what they run.
+    ids=["own", "parents", "elsewhere", "old", "beyond", "nameless", "notes", "model"],
 )
 def test_only_what_nobody_writes_any_more_is_removed(tmp_path, name, days, stays):
     (tmp_path / name).touch()
