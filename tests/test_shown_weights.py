@@ -272,4 +272,4 @@ def test_the_same_list_of_callbacks_serves_two_fits_and_a_fit_that_was_stopped()
 
 @only_on("tensorflow")
 def test_all_this_holds_on_jax():
-    assert_passes_on_jax("test_shown_weights", "test_resuming")
+    assert_passes_on_jax("test_shown_weights")

@@ -206,9 +206,9 @@ def test_what_exists_is_left_alone(kind, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_above_that_is_missing_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="none"):
-        bcq_tf.export_saved_model(packed_mlp().model, tmp_path / "none" / "m")
+def test_a_folder_above_that_is_missing_is_made(tmp_path):
+    bcq_tf.export_saved_model(packed_mlp().model, tmp_path / "none" / "m")
+    assert os.listdir(tmp_path / "none") == ["m"]
 
 
 def test_nothing_is_left_of_an_export_that_fails(tmp_path):
