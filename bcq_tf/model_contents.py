@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-import numpy as np
-
 from bcq_tf._keras import initialize
 from bcq_tf.file import FileFormatError, QuantizedFile
 from bcq_tf.model_match import match_model
@@ -29,7 +27,8 @@ class ModelContents:
     @classmethod
     def of(cls, tensors: Mapping, metadata: dict) -> ModelContents:
         """Raises FileFormatError where they are not those of a model."""
-        return cls(read_table(tensors, metadata), ModelState.from_file(tensors, metadata))
+        entries = read_table(tensors, metadata)
+        return cls(entries, ModelState.from_file(tensors, metadata, len(entries)))
 
     @classmethod
     def of_file(cls, opened: QuantizedFile) -> ModelContents:
@@ -49,20 +48,4 @@ class ModelContents:
 
     def restore_state(self, model, assets: bool = True) -> None:
         """See `ModelState.restore`; the model has its weights."""
-        self.state.restore(model, _Values(self.entries), assets)
-
-
-class _Values(Mapping):
-    """The float values of weights by position, made when they are asked for."""
-
-    def __init__(self, entries: list[Entry]):
-        self._entries = entries
-
-    def __getitem__(self, position: int) -> np.ndarray:
-        return self._entries[position].value()
-
-    def __iter__(self):
-        return iter(range(len(self._entries)))
-
-    def __len__(self) -> int:
-        return len(self._entries)
+        self.state.restore(model, lambda position: self.entries[position].value(), assets)

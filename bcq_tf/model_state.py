@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -79,26 +79,26 @@ class ModelState:
         return arrays, {field: table for field, table in tables.items() if table}
 
     @classmethod
-    def from_file(cls, tensors: Mapping, metadata: dict) -> ModelState:
-        """The inverse of `to_file`.
+    def from_file(cls, tensors: Mapping, metadata: dict, weights: int) -> ModelState:
+        """The inverse of `to_file`, of a model with so many weights.
 
         Raises:
             FileFormatError: the metadata are not such tables, or contradict the tensors.
         """
-        return cls(*(_read_field(field, tensors, metadata) for field in STATE_FIELDS))
+        return cls(*(_read_field(field, tensors, metadata, weights) for field in STATE_FIELDS))
 
-    def restore(self, model, weights: Mapping[int, np.ndarray], assets: bool = True) -> None:
+    def restore(self, model, value_of: Callable[[int], np.ndarray], assets: bool = True) -> None:
         """Does what Keras does after variables are assigned: layers load their state and files.
 
         Args:
             model: whose weights have their values.
-            weights: {position in the file: value} of the weights, made when asked for.
+            value_of: gives the float value of the weight at a position in the file.
             assets: whether files are loaded too.
         """
         layers = holders_by_path(model)
         for path, layer in layers.items():
             if path in self.states:
-                load_state(layer, _with_values(self.states[path], weights))
+                load_state(layer, _with_values(self.states[path], value_of))
             elif restores_more(layer):
                 load_state(layer, save_state(layer))
             if assets and path in self.assets and has_assets(layer):
@@ -117,22 +117,22 @@ class ModelState:
             )
 
 
-def _with_values(kept: dict, weights: Mapping) -> dict:
-    return {key: weights[v] if isinstance(v, int) else v for key, v in kept.items()}
+def _with_values(kept: dict, value_of: Callable) -> dict:
+    return {key: value_of(v) if isinstance(v, int) else v for key, v in kept.items()}
 
 
-def _read_field(field: str, tensors: Mapping, metadata: dict) -> dict:
+def _read_field(field: str, tensors: Mapping, metadata: dict, weights: int) -> dict:
     table = metadata.get(field, {})
     if not isinstance(table, dict) or not all(isinstance(kept, dict) for kept in table.values()):
         raise FileFormatError(f"its table of {field} is not one")
     return {
-        path: {key: _read(field, key, value, tensors) for key, value in kept.items()}
+        path: {key: _read(field, key, value, tensors, weights) for key, value in kept.items()}
         for path, kept in table.items()
     }
 
 
-def _read(field: str, key: str, value, tensors: Mapping):
-    if field == "states" and type(value) is int and 0 <= value < len(tensors):
+def _read(field: str, key: str, value, tensors: Mapping, weights: int):
+    if field == "states" and type(value) is int and 0 <= value < weights:
         return value
     array = tensors.get(value) if isinstance(value, str) else None
     legal = isinstance(array, np.ndarray)

@@ -73,12 +73,11 @@ class ModelQuantizer:
         """The chosen weights' present values, by position."""
         return {w.position: _value(w.variable) for w in self.plan.chosen}
 
-    def solve(self, effort: str = "full", values: dict[int, np.ndarray] | None = None, show=None):
+    def solve(self, effort: str = "full", show=None) -> None:
         """Solves every chosen weight, each from its last codes where it has some.
 
         Args:
             effort: "full", "low" or "warm", see `bcq_tf.quantize`.
-            values: the values to solve, by position; by default the model's present ones.
             show: a function that is called with how many numbers are solved, after each weight.
 
         Raises:
@@ -87,7 +86,7 @@ class ModelQuantizer:
         solved, numbers = {}, 0
         for weight in self.plan.chosen:
             # One at a time, so that a model's size is not taken twice.
-            value = values[weight.position] if values else as_array(weight.variable)
+            value = as_array(weight.variable)
             start = self.codes.get(weight.position)
             solved[weight.position] = _solve(weight, value, start, effort)
             numbers += value.size

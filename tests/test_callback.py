@@ -50,9 +50,9 @@ def solves(monkeypatch):
     calls = []
     solve = ModelQuantizer.solve
 
-    def spy(self, effort="full", values=None):
+    def spy(self, effort="full"):
         calls.append((int(self.model.optimizer.iterations), effort))
-        solve(self, effort, values)
+        solve(self, effort)
 
     monkeypatch.setattr(ModelQuantizer, "solve", spy)
     return calls

@@ -311,12 +311,13 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
         ("assets", {"/layers/#0": {"vocabulary.txt": "floats"}}),
         ("states", {"/layers/#0": {"count": -1}}),
         ("states", {"/layers/#0": {"count": 99}}),
+        ("states", {"/layers/#0": {"count": 1}}),  # a tensor, but no weight
         ("states", {"/layers/#0": {"count": True}}),
         ("states", {"/layers/#0": {"count": None}}),
         ("states", "text"),
     ],
 )
 def test_tables_that_contradict_the_file(field, table):
-    tensors = {"floats": np.zeros(3, np.float32)}
+    tensors = {"0:kernel": np.zeros(3, np.float32), "floats": np.zeros(3, np.float32)}
     with pytest.raises(bcq_tf.FileFormatError, match=f"its table of {field} is"):
-        ModelState.from_file(tensors, {field: table})
+        ModelState.from_file(tensors, {field: table}, weights=1)
