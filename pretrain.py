@@ -4,8 +4,8 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from bcq_tf.output_path import check_writable
-from bcq_tf.start import starting
+from bcq_tf.cli.start import starting
+from bcq_tf.files.output_path import check_writable
 
 with starting():
     import keras

@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 import bcq_tf
-from bcq_tf.output_path import check_writable
-from bcq_tf.start import starting
+from bcq_tf.cli.start import starting
+from bcq_tf.files.output_path import check_writable
 
 with starting():
     import keras

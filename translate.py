@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import bcq_tf
-from bcq_tf.start import starting
+from bcq_tf.cli.start import starting
 
 with starting():
     from transformer import checkpoint, corpus, evaluation, script

@@ -2,14 +2,14 @@
 
 import sys
 
-from bcq_tf.start import stopping
+from bcq_tf.cli.start import stopping
 
 
 def main() -> int:
     """Runs the command line; returns the exit code."""
     with stopping():
-        from bcq_tf import cli
-    return cli.main()
+        from bcq_tf.cli.main import main as run
+    return run()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from bcq_tf.version import __version__
+from bcq_tf import __version__
 
 FOLDER = Path(__file__).parent / "_native"
 CORE, TF_OPS, XLA = "bcq_core", "bcq_tf_ops", "bcq_xla"

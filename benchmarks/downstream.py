@@ -18,9 +18,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bcq_tf.atomic import replacing
 from bcq_tf.embeddings import read_vectors
 from bcq_tf.embeddings.compression import compress, most_codebooks
+from bcq_tf.files.atomic import replacing
 
 METHODS = (
     ("float", None),

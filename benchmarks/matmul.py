@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes.packing import pack
 from bcq_tf.ops import TiledCodes, bcq_matmul
-from bcq_tf.packing import pack
 from benchmarks.onnx_matmul import OnnxProducts
 
 SHAPES = [(512, 512), (1024, 1024), (4096, 1024), (4096, 4096), (1000, 777)]  # columns, rows

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from bcq_tf import native
 from bcq_tf.solvers import quantize, relative_error, spans
-from bcq_tf.solvers.least_squares import PIVOT_FLOOR
+from bcq_tf.solvers.binary.least_squares import PIVOT_FLOOR
 from benchmarks.result_table import result_table
 
 COLUMNS, BITS = (128, 1024, 4096), (2, 3, 4)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bcq_tf import native
-from bcq_tf.version import __version__
+from bcq_tf import __version__, native
 
 ROOT = Path(__file__).parent.parent
 BUILT = native.FOLDER / "libbcq_core.so"

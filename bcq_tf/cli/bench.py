@@ -13,7 +13,7 @@ from bcq_tf.cli.models import check_exists, read_model, read_quantized
 from bcq_tf.cli.parser import add_import, add_precision, positive, positives
 from bcq_tf.cli.products import ProductTimes, time_products
 from bcq_tf.cli.timing import take_turns
-from bcq_tf.tables import as_text, table, times
+from bcq_tf.reports.tables import as_text, table, times
 
 EXAMPLES = """\
   python -m bcq_tf bench model.bcq.npy
@@ -162,7 +162,7 @@ def _forward(model, inputs: Inputs, batch: int):
 
 def _result(options, packed, inputs: Inputs, forward, products) -> Benchmark:
     from bcq_tf import native
-    from bcq_tf.pack_report import PackReport
+    from bcq_tf.models.pack_report import PackReport
 
     setting = {
         "device": options.device,

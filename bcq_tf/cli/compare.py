@@ -14,7 +14,7 @@ from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.inputs import Inputs, arranged, predict, random_inputs, read_inputs, running
 from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.cli.parser import add_import, add_precision, positive
-from bcq_tf.tables import as_text, table
+from bcq_tf.reports.tables import as_text, table
 
 RANDOM_ROWS = 32
 EXAMPLES = """\

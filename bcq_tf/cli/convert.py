@@ -10,16 +10,16 @@ from collections.abc import Iterable
 import numpy as np
 
 import bcq_tf
-from bcq_tf import container
-from bcq_tf.atomic import write_atomically
 from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists, check_output, read_model, read_quantized, write_model
 from bcq_tf.cli.parser import add_import
-from bcq_tf.file import FileFormatError, short
-from bcq_tf.legacy_file import LegacyWeight, is_legacy
-from bcq_tf.model_table import describes_model, read_table
-from bcq_tf.tables import as_text
+from bcq_tf.files import container
+from bcq_tf.files.atomic import write_atomically
+from bcq_tf.files.file import FileFormatError, short
+from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
+from bcq_tf.files.model_table import describes_model, read_table
+from bcq_tf.reports.tables import as_text
 
 KERAS, SAFETENSORS = ".keras", ".safetensors"
 EXAMPLES = """\

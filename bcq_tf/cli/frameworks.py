@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bcq_tf.start import starting
+from bcq_tf.cli.start import starting
 
 
 def import_frameworks() -> None:

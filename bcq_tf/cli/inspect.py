@@ -12,10 +12,10 @@ from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.cli.parser import add_import
-from bcq_tf.legacy_file import LegacyWeight, is_legacy
-from bcq_tf.model_table import describes_model, read_table
-from bcq_tf.report import Report
-from bcq_tf.tables import as_text, table, times
+from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
+from bcq_tf.files.model_table import describes_model, read_table
+from bcq_tf.reports.report import Report
+from bcq_tf.reports.tables import as_text, table, times
 
 EXAMPLES = """\
   python -m bcq_tf inspect model.bcq.npy
@@ -176,7 +176,7 @@ def _measured(report: Report, opened, model, path: str) -> Report:
     # The report with errors against the weights of `model`.
     import keras
 
-    from bcq_tf.model_match import match_model
+    from bcq_tf.models.match import match_model
     from bcq_tf.solvers.error import relative_error
 
     with blaming_input(f"'{path}'"):

@@ -12,9 +12,9 @@ from bcq_tf.cli.models import check_output, read_model
 from bcq_tf.cli.parser import add_import
 from bcq_tf.cli.rules import read_rules
 from bcq_tf.config import AUTO, SCALE_DTYPES, SOLVERS, BCQConfig, make_rules
-from bcq_tf.file import SUFFIX
-from bcq_tf.report import Report
-from bcq_tf.tables import as_text
+from bcq_tf.files.file import SUFFIX
+from bcq_tf.reports.report import Report
+from bcq_tf.reports.tables import as_text
 
 LONG = 1 << 22  # weights that take a second or more, so that progress is shown
 EXAMPLES = """\

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bcq_tf import strict_json
 from bcq_tf.cli.errors import UserError, one_line
+from bcq_tf.files import strict_json
 
 
 def read_rules(text: str | None) -> dict | None:

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bcq_tf import file
-from bcq_tf.codes import BinaryCodes
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import BinaryCodes, CompositionalCodes, UniformCodes
 from bcq_tf.embeddings.word_table import WordTable
-from bcq_tf.file import FileFormatError
-from bcq_tf.uniform_codes import UniformCodes
+from bcq_tf.files import file
+from bcq_tf.files.file import FileFormatError
 
 CODES = (BinaryCodes, UniformCodes, CompositionalCodes)
 EMBEDDINGS, WORDS = "embeddings", "words"  # tensors of a file

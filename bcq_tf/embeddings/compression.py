@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from bcq_tf.compositional_codes import index_bits
+from bcq_tf.codes.compositional import index_bits
+from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.config import check_bits, check_choice, check_integer
-from bcq_tf.embeddings.compositional.code_sizes import MOST_VECTORS, check_sizes
-from bcq_tf.packing import bytes_per_row
+from bcq_tf.solvers import quantize
+from bcq_tf.solvers.compositional.additive import additive_codes
+from bcq_tf.solvers.compositional.code_sizes import MOST_VECTORS, check_sizes
+from bcq_tf.solvers.uniform.quantization import quantize_uniform
 
 METHODS = ("uniform", "binary", "compositional")
 TRAINERS = ("additive", "gumbel")
@@ -52,16 +55,10 @@ def compress(
     check_settings(method, bits, M, K, trainer, seed, epochs)
     check_choice("dtype", dtype, tuple(DTYPES))
     if method == "uniform":
-        from bcq_tf.embeddings.uniform.quantization import quantize_uniform
-
         return quantize_uniform(matrix, bits)
     if method == "binary":
-        from bcq_tf.solvers import quantize
-
         return quantize(matrix, bits, scale_dtype=dtype)
     if trainer == "additive":
-        from bcq_tf.embeddings.compositional.additive import additive_codes
-
         progress = _show_round if verbose else None
         return additive_codes(matrix, M, K, seed=seed, dtype=dtype, progress=progress)
     from bcq_tf.embeddings.compositional.gumbel import gumbel_codes

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bcq_tf.coded_matrix import row_blocks
+from bcq_tf.codes.coded_matrix import row_blocks
 
 
 def as_table(name: str, table):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.compositional_codes import CompositionalCodes, index_bits
+from bcq_tf.codes.compositional import CompositionalCodes, index_bits
+from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.compositional import compositional_gather
-from bcq_tf.packing import bytes_per_row
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, MatrixView
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_weight import PackedWeight
-from bcq_tf.matrix_view import MatrixView
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")

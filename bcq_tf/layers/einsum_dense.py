@@ -9,10 +9,9 @@ import math
 import keras
 import tensorflow as tf
 
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, MatrixView
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_weight import PackedWeight
-from bcq_tf.matrix_view import MatrixView
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")

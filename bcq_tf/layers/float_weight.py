@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.coded_matrix import CodedMatrix, check_ids
+from bcq_tf.codes.coded_matrix import CodedMatrix, check_ids
 from bcq_tf.config import check_choice
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.fields import integer_ids, nan_where_no_row

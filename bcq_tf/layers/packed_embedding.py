@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keras
 
+from bcq_tf.codes import MatrixView
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.weights import weight_of
-from bcq_tf.matrix_view import MatrixView
 
 
 class PackedEmbedding(PackedLayer, keras.layers.Embedding):

@@ -8,9 +8,8 @@ import math
 import ml_dtypes
 import numpy as np
 
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, MatrixView
 from bcq_tf.config import SCALE_DTYPES, check_choice
-from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout, TiledCodes, bcq_gather
 from bcq_tf.shown import short
 

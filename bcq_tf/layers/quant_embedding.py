@@ -7,15 +7,13 @@ import os
 import keras
 import numpy as np
 
-from bcq_tf import file
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, MatrixView, UniformCodes
 from bcq_tf.config import check_integer
+from bcq_tf.files import file
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.table_codes import check_method, table_codes, table_weight, without_row
 from bcq_tf.layers.weights import weight_of
-from bcq_tf.matrix_view import MatrixView
 from bcq_tf.shown import short
-from bcq_tf.uniform_codes import UniformCodes
 
 _TYPES = {"uniform": UniformCodes, "binary": BinaryCodes}
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, MatrixView, UniformCodes
 from bcq_tf.config import MAX_BITS, check_choice, is_integer
-from bcq_tf.embeddings.uniform.quantization import quantize_uniform
 from bcq_tf.layers.float_weight import DTYPES, FloatTable, FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.layers.uniform_weight import UniformWeight
-from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout
 from bcq_tf.solvers import quantize
 from bcq_tf.solvers.checks import check_matrix
-from bcq_tf.uniform_codes import UniformCodes
+from bcq_tf.solvers.uniform.quantization import quantize_uniform
 
 METHODS = ("uniform", "binary")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from bcq_tf.codes import MatrixView
 from bcq_tf.layers.packed_weight import item_bytes
-from bcq_tf.matrix_view import MatrixView
 from bcq_tf.shown import short
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from bcq_tf.codes import UniformCodes
 from bcq_tf.layers.packed_embedding import PackedEmbedding
-from bcq_tf.uniform_codes import UniformCodes
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.codes import UniformCodes
+from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.config import check_bits
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.ops.uniform import uniform_gather
-from bcq_tf.packing import bytes_per_row
-from bcq_tf.uniform_codes import UniformCodes
 
 
 @dataclasses.dataclass(frozen=True)

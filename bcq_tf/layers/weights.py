@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from bcq_tf.codes import BinaryCodes
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import BinaryCodes, CompositionalCodes, MatrixView, UniformCodes
 from bcq_tf.layers.compositional_weight import CompositionalWeight
 from bcq_tf.layers.float_weight import FloatTable, FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.table_weight import TableWeight
 from bcq_tf.layers.uniform_weight import UniformWeight
-from bcq_tf.matrix_view import MatrixView
-from bcq_tf.uniform_codes import UniformCodes
 
 CODES = (BinaryCodes, UniformCodes, CompositionalCodes, FloatTable)
 _TABLES = {kind.KIND: kind for kind in (UniformWeight, CompositionalWeight, FloatWeight)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-from tensorflow.python.eager.tape import variable_accessed
 
+from bcq_tf._tensorflow import variable_accessed
 from bcq_tf.ops import compiled
 
 

@@ -8,8 +8,8 @@ import functools
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes.packing import WORD_BITS, words_per_row
 from bcq_tf.config import check_integer, is_integer
-from bcq_tf.packing import WORD_BITS, words_per_row
 from bcq_tf.shown import short
 
 TILE_ROWS = 64

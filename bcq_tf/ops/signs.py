@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.codes.packing import WORD_BITS
 from bcq_tf.ops.layout import TILE_ROWS, Layout
-from bcq_tf.packing import WORD_BITS
 
 _BIT = np.uint32(1) << np.arange(WORD_BITS, dtype=np.uint32)
 

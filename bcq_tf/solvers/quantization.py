@@ -6,13 +6,13 @@ import dataclasses
 
 import numpy as np
 
-from bcq_tf import packing
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, packing
 from bcq_tf.config import AUTO, BCQConfig
-from bcq_tf.solvers import alternating, checks, compiled, greedy, uniform
-from bcq_tf.solvers.assign import nearest_codes
-from bcq_tf.solvers.block import Block, params_of
-from bcq_tf.solvers.scale_range import is_far, solve_in_range
+from bcq_tf.solvers import checks
+from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
+from bcq_tf.solvers.binary.assign import nearest_codes
+from bcq_tf.solvers.binary.block import Block, params_of
+from bcq_tf.solvers.binary.scale_range import is_far, solve_in_range
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
 _SOLVERS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import bcq_tf
-from bcq_tf import cli
+from bcq_tf.cli import main as cli
 
 CLASSES, WORDS, LENGTH, ROWS = 5, 40, 6, 23
 

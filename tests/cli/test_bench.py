@@ -8,8 +8,8 @@ import tensorflow as tf
 import bcq_tf
 from bcq_tf import native
 from bcq_tf.cli import products, timing
+from tests.small_models import compiled_mlp, regression_data
 
-from ..models import compiled_mlp, regression_data
 from .conftest import CLASSES, LENGTH, WORDS, two_inputs
 
 

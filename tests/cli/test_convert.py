@@ -12,9 +12,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import bcq_tf
+from tests.files.golden_files import CODES_V1, TRANSFORMER_BCQ
+from tests.small_models import mlp
 
-from ..golden_files import CODES_V1, TRANSFORMER_BCQ
-from ..models import mlp
 from .conftest import LENGTH, WORDS
 
 CUSTOM = """

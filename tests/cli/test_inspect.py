@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import bcq_tf
-from bcq_tf.matrix_view import MatrixView
+from bcq_tf.codes import MatrixView
+from tests.files.golden_files import CODES_V1, TRANSFORMER_BCQ
+from tests.small_models import compiled_mlp, mlp, regression_data
 
-from ..golden_files import CODES_V1, TRANSFORMER_BCQ
-from ..models import compiled_mlp, mlp, regression_data
 from .conftest import classifier
 
 

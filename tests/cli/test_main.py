@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from bcq_tf import cli
+from bcq_tf import __version__
+from bcq_tf.cli import main as cli
 from bcq_tf.cli import parser
 from bcq_tf.cli.command import Group
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
 from bcq_tf.cli.output import as_json
 from bcq_tf.ops.matmul import PRECISIONS
-from bcq_tf.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [command.name for command in cli.COMMANDS]
@@ -170,7 +170,7 @@ def test_inspect_and_safetensors_need_no_tensorflow(folder, tmp_path):
     commands = [["inspect", folder.file], ["convert", folder.file, f"{tmp_path}/a.safetensors"]]
     code = f"""
 import sys
-from bcq_tf import cli
+from bcq_tf.cli import main as cli
 for words in {commands}:
     assert cli.main(words) == 0
 assert not {{"tensorflow", "keras"}} & set(sys.modules)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bcq_tf.cli.output import show
-from bcq_tf.tables import as_text, table
+from bcq_tf.reports.tables import as_text, table
 
 
 @pytest.fixture

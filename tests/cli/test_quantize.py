@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import bcq_tf
-from bcq_tf import cli
+from bcq_tf.cli import main as cli
 
 
 def quantized(folder, path, *arguments, **options) -> bytes:

@@ -3,7 +3,7 @@
 import numpy as np
 
 import bcq_tf
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings import quantize_uniform
 
 KINDS = ("binary", "ragged", "uniform", "compositional")

@@ -39,7 +39,7 @@ def test_sections_and_coverage(tmp_path):
 
 @pytest.mark.parametrize("kind", ["array", "binary", "uniform", "compositional"])
 def test_each_question_is_answered_over_all_words(tmp_path, kind, monkeypatch):
-    monkeypatch.setattr("bcq_tf.coded_matrix.BLOCK_WEIGHTS", 200)
+    monkeypatch.setattr("bcq_tf.codes.coded_matrix.BLOCK_WEIGHTS", 200)
     monkeypatch.setattr(analogies, "AT_ONCE", 7)
     words = [f"w{i}" for i in range(60)]
     matrix = some_matrix() if kind == "array" else some_codes(kind).reconstruct()

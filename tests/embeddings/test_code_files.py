@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings.compositional import code_files
 from bcq_tf.embeddings.compositional.code_files import read_codes, write_codes
-from bcq_tf.file import FileFormatError
+from bcq_tf.files.file import FileFormatError
 
 WORDS = ["of", "naïve", "two words", "3"]
 

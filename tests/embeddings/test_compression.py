@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bcq_tf
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings import additive_codes, compress, distance, quantize_uniform
 from bcq_tf.embeddings.compression import most_codebooks
 from tests.embeddings.tables import some_matrix

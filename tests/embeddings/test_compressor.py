@@ -10,7 +10,7 @@ import tensorflow as tf
 import bcq_tf
 from bcq_tf.embeddings import EmbeddingCompressor, read_codes
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
-from bcq_tf.file import FileFormatError
+from bcq_tf.files.file import FileFormatError
 
 FAST = {"temperature": 0.5, "learning_rate": 0.01, "epochs": 3}
 

@@ -16,7 +16,7 @@ def cosines_slowly(matrix, queries) -> np.ndarray:
 @pytest.fixture(params=[None, 256], ids=["one block", "many blocks"])
 def _blocks(request, monkeypatch):
     if request.param:
-        monkeypatch.setattr("bcq_tf.coded_matrix.BLOCK_WEIGHTS", request.param)
+        monkeypatch.setattr("bcq_tf.codes.coded_matrix.BLOCK_WEIGHTS", request.param)
         monkeypatch.setattr(neighbours, "AT_ONCE", 60)
 
 

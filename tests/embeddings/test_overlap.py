@@ -19,7 +19,7 @@ def by_decomposition(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("rows", "columns"), [(60, 12), (8, 12), (200, 30)])
 def test_it_is_the_definition(kind, rows, columns, monkeypatch):
-    monkeypatch.setattr("bcq_tf.coded_matrix.BLOCK_WEIGHTS", 1000)  # several parts
+    monkeypatch.setattr("bcq_tf.codes.coded_matrix.BLOCK_WEIGHTS", 1000)  # several parts
     matrix, codes = some_matrix(rows, columns), some_codes(kind, rows, columns)
     expected = by_decomposition(matrix, codes.reconstruct())
     assert eigenspace_overlap(matrix, codes) == pytest.approx(expected, rel=1e-5)

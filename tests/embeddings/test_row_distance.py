@@ -10,7 +10,7 @@ from tests.embeddings.tables import KINDS, some_codes, some_matrix
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("rows", "columns"), [(60, 12), (1, 1), (200, 30)])
 def test_it_is_the_formula(kind, rows, columns, monkeypatch):
-    monkeypatch.setattr("bcq_tf.coded_matrix.BLOCK_WEIGHTS", 1000)  # several parts
+    monkeypatch.setattr("bcq_tf.codes.coded_matrix.BLOCK_WEIGHTS", 1000)  # several parts
     matrix, codes = some_matrix(rows, columns), some_codes(kind, rows, columns)
     difference = matrix.astype(np.float64) - codes.reconstruct()
     found = distance(matrix, codes)

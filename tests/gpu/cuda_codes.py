@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bcq_tf import packing
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, packing
 
 ROOT = Path(__file__).resolve().parents[2]
 TILE_ROWS = 64

@@ -10,10 +10,10 @@ import numpy as np
 from keras import layers
 
 import bcq_tf
-from bcq_tf.layer_views import view_weights
+from bcq_tf.codes import MatrixView
 from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.swap import pack_layer, packable_variables
-from bcq_tf.matrix_view import MatrixView
+from bcq_tf.selection.layer_views import view_weights
 
 ROWS = 70  # more than one tile, not a multiple of its 64 rows
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 
 ROWS, COLUMNS = 90, 12
 IDS = np.random.default_rng(0).integers(0, ROWS, (5, 7)).astype("int32")

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 import bcq_tf
 from bcq_tf import native
+from bcq_tf.codes import MatrixView
 from bcq_tf.layers import BCQConv1D, BCQDense, BCQEinsumDense, BCQEmbedding, BCQReversibleEmbedding
 from bcq_tf.layers.swap import unpack_layer
-from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import portable_ops
 from tests.layers.cases import CASES, ROWS, built, inputs, pack, quantized
 from tests.ops import codes as ops_codes

@@ -12,7 +12,7 @@ import numpy as np
 
 from bcq_tf import native
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.packing import pack
+from bcq_tf.codes.packing import pack
 
 EXACT, FAST = 0, 1
 TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(ml_dtypes.bfloat16): 2}

@@ -5,7 +5,7 @@ import ctypes
 import numpy as np
 import pytest
 
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings import quantize_uniform
 from tests.native.core import BAD_ARGUMENT, BAD_ID, OK, parallel, pointer
 

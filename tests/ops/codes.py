@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.packing import pack
+from bcq_tf.codes.packing import pack
 
 
 def random_codes(

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings import quantize_uniform
 from bcq_tf.ops.compositional import compositional_gather
 from bcq_tf.ops.uniform import uniform_gather

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.ops import compiled, portable_ops
 from tests.ops.tables import (
     COMPOSITIONAL_FORMS,

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bcq_tf import native, packing
-from bcq_tf.codes import BinaryCodes
+from bcq_tf import native
+from bcq_tf.codes import BinaryCodes, MatrixView, packing
 from bcq_tf.layers.packed_weight import PackedWeight
-from bcq_tf.matrix_view import MatrixView
 from bcq_tf.ops import Layout, TiledCodes, bcq_matmul
 from tests.ops.codes import FORMS, random_codes
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bcq_tf.solvers import alternating, quantize
-from bcq_tf.solvers.segments import SortedRows
+from bcq_tf.solvers import quantize
+from bcq_tf.solvers.binary import alternating
+from bcq_tf.solvers.binary.segments import SortedRows
 from tests.solvers import make_reference
 from tests.solvers.reference import (
     DISTRIBUTIONS,

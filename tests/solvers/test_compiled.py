@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from bcq_tf import native
-from bcq_tf.solvers import compiled, nearest, quantize, spans
+from bcq_tf.solvers import nearest, quantize, spans
+from bcq_tf.solvers.binary import compiled
 from tests.solvers.reference import DISTRIBUTIONS, draw, squared_error
 
 pytestmark = pytest.mark.usefixtures("code")

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bcq_tf import packing
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import BinaryCodes, packing
 from bcq_tf.solvers import nearest, quantize, relative_error
 from tests.solvers.reference import draw, squared_error
 

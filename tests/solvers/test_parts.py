@@ -5,14 +5,14 @@ import itertools
 import numpy as np
 import pytest
 
-from bcq_tf.solvers import least_squares
-from bcq_tf.solvers.assign import nearest_codes
-from bcq_tf.solvers.binary_search import count_below
-from bcq_tf.solvers.importance import regularized
-from bcq_tf.solvers.levels import pattern_codes, thresholds_and_patterns
-from bcq_tf.solvers.segments import SortedRows
+from bcq_tf.solvers.binary import least_squares
+from bcq_tf.solvers.binary.assign import nearest_codes
+from bcq_tf.solvers.binary.binary_search import count_below
+from bcq_tf.solvers.binary.importance import regularized
+from bcq_tf.solvers.binary.levels import pattern_codes, thresholds_and_patterns
+from bcq_tf.solvers.binary.segments import SortedRows
+from bcq_tf.solvers.binary.splits import two_level_params
 from bcq_tf.solvers.spans import for_chunks, spans
-from bcq_tf.solvers.splits import two_level_params
 from tests.solvers.reference import brute_force, draw
 
 LAYOUTS = [(bits, offset) for bits in (1, 2, 3, 4, 6, 8) for offset in (False, True)]

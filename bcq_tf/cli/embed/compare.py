@@ -17,7 +17,7 @@ from bcq_tf.cli.models import check_exists, check_output
 from bcq_tf.cli.parser import positive, positives
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
 from bcq_tf.embeddings.evaluation.quality import Quality
-from bcq_tf.tables import as_text, table
+from bcq_tf.reports.tables import as_text, table
 
 PICTURES = (".png", ".svg", ".pdf")
 EXAMPLES = """\
@@ -192,8 +192,8 @@ def _check_matplotlib() -> None:
 
 def _plan(options: argparse.Namespace, shape: tuple[int, int]):
     # (method, what it is called, arguments of `compress`) of each line.
+    from bcq_tf.codes.packing import bytes_per_row
     from bcq_tf.embeddings.compression import most_codebooks
-    from bcq_tf.packing import bytes_per_row
 
     for method in options.methods:
         if method != "compositional":

@@ -15,8 +15,8 @@ from bcq_tf.cli.frameworks import import_frameworks
 from bcq_tf.cli.models import check_output
 from bcq_tf.cli.parser import positive
 from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
-from bcq_tf.file import SUFFIX
-from bcq_tf.tables import as_text
+from bcq_tf.files.file import SUFFIX
+from bcq_tf.reports.tables import as_text
 
 EXAMPLES = """\
   python -m bcq_tf embed compress glove.txt glove.bcq.npy --method uniform --bits 2

@@ -10,11 +10,11 @@ from bcq_tf.cli.command import Command
 from bcq_tf.cli.embed.word_tables import read_compressed
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_output
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings.compositional.code_files import code_paths, write_codes
 from bcq_tf.embeddings.vector_files.vector_file import FORMATS, output_paths, write_vectors
-from bcq_tf.file import SUFFIX
-from bcq_tf.tables import as_text
+from bcq_tf.files.file import SUFFIX
+from bcq_tf.reports.tables import as_text
 
 CODES = ("codes", "word-codes")
 EXAMPLES = """\

@@ -9,7 +9,7 @@ from bcq_tf.cli.command import Command
 from bcq_tf.cli.embed.word_tables import check_two_words, read_table
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.parser import positive
-from bcq_tf.tables import as_text, table
+from bcq_tf.reports.tables import as_text, table
 
 USUAL = 10  # words
 EXAMPLES = """\

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from bcq_tf.atomic import replacing
+from bcq_tf.files.atomic import replacing
 
 COLUMNS = 3
 ERROR = "relative error"

@@ -68,7 +68,7 @@ def read_table(path: str):
         UserError: they cannot be read.
     """
     from bcq_tf.embeddings import CompressedVectors, read_vectors
-    from bcq_tf.file import SUFFIX, FileFormatError
+    from bcq_tf.files.file import SUFFIX, FileFormatError
 
     check_exists(path)
     with blaming_input(), plain_warnings():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from bcq_tf import file
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
+from bcq_tf.files import file
 
 MONITOR = "val_distance"
 _SIZES = ("M", "K", "dimensions")

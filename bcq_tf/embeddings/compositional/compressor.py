@@ -11,16 +11,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf import file
-from bcq_tf.compositional_codes import CompositionalCodes
+from bcq_tf.codes import CompositionalCodes
 from bcq_tf.config import check_integer
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 from bcq_tf.embeddings.compositional.best_weights import BestWeights
 from bcq_tf.embeddings.compositional.code_files import write_codes
-from bcq_tf.embeddings.compositional.code_sizes import check_sizes
 from bcq_tf.embeddings.evaluation.row_distance import distance
-from bcq_tf.output_path import check_writable
+from bcq_tf.files import file
+from bcq_tf.files.output_path import check_writable
 from bcq_tf.solvers.checks import check_matrix
+from bcq_tf.solvers.compositional.code_sizes import check_sizes
 
 ROWS_AT_ONCE = 1 << 12  # outside of training
 

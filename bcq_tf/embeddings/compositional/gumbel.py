@@ -8,11 +8,11 @@ import tempfile
 import keras
 import numpy as np
 
-from bcq_tf.coded_matrix import largest_magnitude
-from bcq_tf.compositional_codes import CompositionalCodes
-from bcq_tf.embeddings.compositional.codebook_dtype import stored_codebooks
+from bcq_tf.codes import CompositionalCodes
+from bcq_tf.codes.coded_matrix import largest_magnitude
 from bcq_tf.embeddings.compositional.compressor import EmbeddingCompressor
 from bcq_tf.solvers.checks import check_matrix
+from bcq_tf.solvers.compositional.codebook_dtype import stored_codebooks
 
 BATCH = 64
 TEMPERATURE, RATE = 0.5, 0.01  # these, with a cosine, reach a smaller distance than the paper's

@@ -7,14 +7,14 @@ import os
 
 import numpy as np
 
-from bcq_tf.atomic import replacing_all
-from bcq_tf.coded_matrix import row_blocks
+from bcq_tf.codes.coded_matrix import row_blocks
 from bcq_tf.embeddings.vector_files.npy_array import open_array
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
 from bcq_tf.embeddings.vector_files.vector_sink import create
 from bcq_tf.embeddings.vector_files.vector_source import VectorFileError, open_source
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
+from bcq_tf.files.atomic import replacing_all
 
 SUFFIX, WORDS_SUFFIX = ".npy", ".vocab"
 

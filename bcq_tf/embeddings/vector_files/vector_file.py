@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 
-from bcq_tf.atomic import replacing
 from bcq_tf.config import check_choice, is_integer
 from bcq_tf.embeddings.vector_files.paths import as_path
 from bcq_tf.embeddings.vector_files.vector_array import read_array, words_path, write_array
@@ -16,6 +15,7 @@ from bcq_tf.embeddings.vector_files.vector_text import read_text, write_text
 from bcq_tf.embeddings.vector_files.wrapped_file import PACKED_SUFFIXES, other_format
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
+from bcq_tf.files.atomic import replacing
 
 __all__ = ["FORMATS", "VectorFileError", "output_paths", "read_vectors", "write_vectors"]
 

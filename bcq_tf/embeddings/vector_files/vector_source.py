@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 
 from bcq_tf.embeddings.vector_files.wrapped_file import WrappingError, unwrapped
-from bcq_tf.progress import progress
+from bcq_tf.reports.progress import progress
 
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 20  # bytes; 16,384 numbers take less than half

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bcq_tf.coded_matrix import row_blocks
+from bcq_tf.codes.coded_matrix import row_blocks
 from bcq_tf.embeddings.vector_files.number_text import parse_row, parse_rows
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
 from bcq_tf.embeddings.vector_files.vector_source import VectorSource

@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 
-from bcq_tf import cli
+from bcq_tf.cli import main as cli
 from bcq_tf.cli.embed.word_tables import plain_warnings
 
 

@@ -1,0 +1,32 @@
+from . import embeddings as embeddings
+from . import layers as layers
+from . import native as native
+from . import ops as ops
+from .codes import BinaryCodes as BinaryCodes
+from .codes import CompositionalCodes as CompositionalCodes
+from .codes import MatrixView as MatrixView
+from .codes import UniformCodes as UniformCodes
+from .config import BCQConfig as BCQConfig
+from .config import Rule as Rule
+from .export.onnx import export_onnx as export_onnx
+from .export.saved_model import export_saved_model as export_saved_model
+from .export.saved_model import load_saved_model as load_saved_model
+from .export.tflite import export_tflite as export_tflite
+from .files.container import FileFormatError as FileFormatError
+from .files.file import read as read
+from .files.file import save as save
+from .files.legacy_file import read_legacy as read_legacy
+from .models.embedding_tables import quantize_embed as quantize_embed
+from .models.loading import load_model as load_model
+from .models.loading import load_weights as load_weights
+from .models.pack_report import PackReport as PackReport
+from .models.packing import pack_model as pack_model
+from .models.packing import unpack_model as unpack_model
+from .reports.report import Report as Report
+from .selection.selection import Plan as Plan
+from .selection.selection import select as select
+from .solvers import quantize as quantize
+from .training.callback import BCQCallback as BCQCallback
+from .training.quantizer import quantize_model as quantize_model
+
+__version__: str

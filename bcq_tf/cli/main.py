@@ -1,0 +1,78 @@
+"""The command line, `python -m bcq_tf COMMAND`: each command is a module of this package.
+
+A command imports TensorFlow when it runs, and only where it needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bcq_tf import __version__
+from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
+from bcq_tf.cli.command import Command, Group
+from bcq_tf.cli.errors import UserError
+from bcq_tf.cli.output import as_json, show
+from bcq_tf.cli.parser import Parser
+from bcq_tf.cli.start import INTERRUPTED
+
+COMMANDS: tuple[Command | Group, ...] = (
+    inspect.COMMAND,
+    quantize.COMMAND,
+    compare.COMMAND,
+    convert.COMMAND,
+    bench.COMMAND,
+    embed.COMMAND,
+)
+BAD_INPUT = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and prints what it returns.
+
+    Args:
+        arguments: the words after `python -m bcq_tf`; None for those of this process.
+
+    Returns:
+        The exit code: 0, 2 after one line on stderr where the input is at fault, 130 at Ctrl-C.
+
+    Raises:
+        SystemExit: the arguments are wrong (code 2, one line), or asked for help (code 0).
+    """
+    options = make_parser().parse_args(arguments)
+    try:
+        result = options.command.run(options)
+        show(as_json(result.to_dict()) if options.json else str(result))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def make_parser() -> Parser:
+    """The parser of all commands; the one chosen is `options.command`."""
+    parser = Parser(
+        prog="python -m bcq_tf", description="Binary-code quantization of Keras models."
+    )
+    parser.add_argument("--version", action="version", version=f"bcq_tf {__version__}")
+    _add(parser, COMMANDS)
+    return parser
+
+
+def _add(parser: Parser, commands: tuple[Command | Group, ...]) -> None:
+    inside = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in commands:
+        made = inside.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description,
+            epilog=f"examples:\n{command.examples}",
+        )
+        if isinstance(command, Group):
+            _add(made, command.commands)
+            continue
+        command.add_arguments(made)
+        made.add_argument("--json", action="store_true", help="print JSON, for machines")
+        made.set_defaults(command=command)

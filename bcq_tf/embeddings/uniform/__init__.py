@@ -1,1 +1,0 @@
-"""Tables on equally spaced levels within one clipping limit."""

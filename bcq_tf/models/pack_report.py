@@ -1,0 +1,152 @@
+"""What `pack_model` made of each weight, as a value and as a table."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+
+from bcq_tf._keras import walk_layers
+from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_weight import item_bytes
+from bcq_tf.reports.tables import as_text, float_table, table, times
+
+
+@dataclasses.dataclass(frozen=True)
+class PackedLine:
+    """A weight that is computed with from its codes.
+
+    Args:
+        path: of the layer and the weight.
+        shape: of the float weight.
+        bits: of a code: of a value of a uniform table, of the index of a compositional one; of
+            binary codes the number of planes. Scales and codebooks are not counted: `nbytes` is.
+        nbytes: of the codes in memory.
+        float_nbytes: of the float weight that is gone.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    bits: int
+    nbytes: int
+    float_nbytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FloatLine:
+    """A weight that stays float: its path, shape, bytes, and where it has codes why it does."""
+
+    path: str
+    shape: tuple[int, ...]
+    nbytes: int
+    reason: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class PackReport:
+    """What a packed model holds in memory.
+
+    Attributes:
+        packed: the weights that are codes.
+        dequantized: the weights that were to be packed and stay float, with the reason.
+        floats: the other weights: biases, normalization, and what was never quantized.
+
+    `print(report)` shows the first two as tables; `to_dict()` is for machines.
+    """
+
+    packed: tuple[PackedLine, ...]
+    dequantized: tuple[FloatLine, ...]
+    floats: tuple[FloatLine, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all weights of the model."""
+        return sum(line.nbytes for line in (*self.packed, *self.dequantized, *self.floats))
+
+    @property
+    def float_nbytes(self) -> int:
+        """Bytes of all weights of the float model."""
+        floats = sum(line.nbytes for line in (*self.dequantized, *self.floats))
+        return sum(line.float_nbytes for line in self.packed) + floats
+
+    @classmethod
+    def of(cls, model, dequantized: dict[int, str]) -> PackReport:
+        """The report of a packed model.
+
+        dequantized: {id of a variable: the reason why it is float}.
+        """
+        packed, parts, seen = [], set(), set()
+        for layer in walk_layers(model):
+            if isinstance(layer, PackedLayer):
+                for name in layer.packed_weights:
+                    own = layer.parts_of(name)
+                    if id(next(iter(own.values()))) not in parts:
+                        packed.append(_packed_line(layer, name))
+                    parts |= {id(variable) for variable in own.values()}
+        floats, named = [], []
+        for variable in model.weights:
+            if id(variable) not in parts | seen:
+                seen.add(id(variable))
+                line = _float_line(variable, dequantized.get(id(variable)))
+                (named if line.reason else floats).append(line)
+        return cls(tuple(packed), tuple(named), tuple(floats))
+
+    def to_dict(self) -> dict:
+        """The report as JSON-able data."""
+        lines = {
+            field.name: [dataclasses.asdict(line) for line in getattr(self, field.name)]
+            for field in dataclasses.fields(self)
+        }
+        for line in (line for group in lines.values() for line in group):
+            line["shape"] = list(line["shape"])
+        return lines | {"nbytes": self.nbytes, "float_nbytes": self.float_nbytes}
+
+    def __rich__(self):
+        from rich.console import Group
+
+        tables = [_packed_table(self)]
+        if self.dequantized:
+            tables.append(float_table("Float in memory", self.dequantized))
+        return Group(*tables, _totals(self))
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+
+def _packed_line(layer: PackedLayer, name: str) -> PackedLine:
+    weight = layer.packed_weights[name]
+    return PackedLine(
+        f"{layer.path}/{name}",
+        weight.view.shape,
+        weight.bits,
+        weight.nbytes,
+        weight.float_nbytes(layer.variable_dtype),
+    )
+
+
+def _float_line(variable: keras.Variable, reason: str | None) -> FloatLine:
+    shape = tuple(variable.shape)
+    nbytes = math.prod(shape) * item_bytes(variable.dtype)
+    return FloatLine(variable.path, shape, nbytes, reason)
+
+
+def _packed_table(report: PackReport):
+    made = table("Packed", "weight", "shape", "bits", "bytes", "float bytes")
+    for line in report.packed:
+        made.add_row(
+            line.path,
+            times(line.shape),
+            str(line.bits),
+            f"{line.nbytes:,}",
+            f"{line.float_nbytes:,}",
+        )
+    return made
+
+
+def _totals(report: PackReport) -> str:
+    return (
+        f"{len(report.packed)} weights packed, {len(report.dequantized)} stay float as told, "
+        f"{len(report.floats)} were never to be packed. The model takes {report.nbytes:,} bytes, "
+        f"{report.float_nbytes / report.nbytes:.1f} times less than float."
+    )

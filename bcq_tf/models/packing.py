@@ -1,0 +1,250 @@
+"""A float model to a packed one, in place, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+
+from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
+from bcq_tf.codes import MatrixView
+from bcq_tf.config import check_choice
+from bcq_tf.files import file
+from bcq_tf.files.model_table import Entry
+from bcq_tf.layers.packed_layer import check_backend
+from bcq_tf.layers.packed_model import PackedModel, pack_class, packed_layers, unpack_class
+from bcq_tf.layers.swap import (
+    is_packed_in_place,
+    pack_layer,
+    packable_variables,
+    unpack_layer,
+    why_not_packed,
+)
+from bcq_tf.layers.weights import CODES, weight_of
+from bcq_tf.models.contents import ModelContents
+from bcq_tf.models.match import match_model
+from bcq_tf.models.pack_report import PackReport
+from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.selection.layer_views import check_products_float, view_weights
+from bcq_tf.selection.selection import unique_labels
+
+
+def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool = False):
+    """Makes a model compute from codes, in place; the float matrices are gone afterwards.
+
+    Dense, EinsumDense (and so every attention of Keras and KerasHub), Embedding,
+    ReversibleEmbedding and convolutions of kernel size 1 become packed layers: the same objects of
+    another class, see `bcq_tf.layers`. Weights of other layers that have codes get the codes' float
+    value; the report tells which, why, and what memory that costs. The optimizer is dropped:
+    compile again. A `tf.function` that was traced before keeps the float weights.
+
+    Args:
+        model: a built Keras model on the TensorFlow backend.
+        codes: a `.bcq.npy` file of this model, as a path or as `bcq_tf.read` returned it, whose
+            float weights are taken too; or a mapping from paths of weights to `BinaryCodes`, such
+            as `bcq_tf.quantize_model(model).codes`. Tables of Embedding layers may also have
+            `UniformCodes` or `CompositionalCodes`.
+        precision: "exact" has the error of float32 products, "fast" rounds their inputs to 8 bits;
+            see `bcq_tf.ops.bcq_matmul`.
+        trainable_scales: whether the scales, or codebooks, train as float32 with `fit`; the signs,
+            or indexes, never do.
+
+    Returns:
+        A `PackReport`; `print(report)` shows every weight.
+
+    Raises:
+        TypeError, ValueError: an argument breaks its rule; the codes are not this model's; the
+            model has packed layers other than embeddings. The model is unchanged then.
+        FileFormatError, OSError: the file is damaged or cannot be read.
+    """
+    if isinstance(codes, Mapping) and not hasattr(codes, "metadata"):
+        _check(model, precision)
+        return _pack(model, _pairs_by_path(model, codes), precision, trainable_scales)
+    contents = ModelContents.of_file(codes if isinstance(codes, Mapping) else file.read(codes))
+    report = pack_contents(model, contents, precision, trainable_scales)
+    contents.restore_state(model)
+    return report
+
+
+def pack_contents(
+    model, contents: ModelContents, precision: str = "exact", trainable_scales: bool = False
+) -> PackReport:
+    """`pack_model` with the weights of a file, without its state; the model's may be deferred."""
+    _check(model, precision)
+    entries = match_model(model, contents.entries)
+    pairs = list(zip(entries, model.weights, strict=True))
+    return _pack(model, pairs, precision, trainable_scales)
+
+
+def _check(model, precision: str) -> None:
+    check_choice("precision", precision, PRECISIONS)
+    check_float_model(model)
+
+
+def _pack(model, pairs: list, precision: str, trainable_scales: bool) -> PackReport:
+    # pairs: (entry, variable) of weights of the model.
+    plan = _plan(model, pairs, trainable_scales)
+    _pack_layers(plan, precision)
+    for entry, variable in plan.floats:
+        initialize(variable, entry.value())
+    for inside in _models(model):
+        forget_training(inside)
+        pack_class(inside)
+    return PackReport.of(model, plan.dequantized)
+
+
+def unpack_model(model) -> None:
+    """Makes packed layers float again, in place; their weights have the values of the codes.
+
+    They train as their layers say now. Layers that were made as packed ones, such as a
+    `bcq_tf.layers.QuantEmbedding` or those of a clone, stay as they are. The optimizer is dropped.
+
+    Args:
+        model: a Keras model with layers that `pack_model` or
+            `bcq_tf.quantize_embed` packed, by itself or within another model.
+
+    Raises:
+        TypeError: it is no Keras model.
+        ValueError: it has no such layers.
+    """
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
+    layers, models = packed_layers(model), _models(model)
+    in_place = [layer for layer in layers if is_packed_in_place(layer)]
+    if not in_place and not any(isinstance(inside, PackedModel) for inside in models):
+        made = f", whose layer '{layers[0].name}' was made as a packed one" if layers else ""
+        raise ValueError(
+            "`model` must be packed, by bcq_tf.pack_model or quantize_embed. "
+            f"Received: model '{model.name}'{made}"
+        )
+    shared = {}
+    for layer in in_place:
+        unpack_layer(layer, shared)
+    for inside in models:
+        forget_training(inside)
+        unpack_class(inside)
+
+
+def _models(model) -> list[keras.Model]:
+    return [layer for layer in walk_layers(model) if isinstance(layer, keras.Model)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    # What happens to each weight: packed in these layers, or given a float value.
+    layers: dict  # id(layer): (layer, {name: (entry, how it is kept)})
+    floats: list  # (entry, variable)
+    dequantized: dict  # id of the variable: reason
+
+
+def check_float_model(model) -> None:
+    """Raises TypeError, ValueError unless it is a built Keras model, on TensorFlow, in which no
+    layers but embeddings are packed."""
+    check_backend()
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
+    if not model.built or not model.weights:
+        raise ValueError(
+            "`model` must be built and have weights: give it an input shape or call it once. "
+            f"Received: model '{model.name}'"
+        )
+    check_products_float(model)
+
+
+def _pairs_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
+    labels = unique_labels([variable.path for variable in model.weights])
+    unknown = [path for path in codes if path not in labels]
+    if unknown or not codes:
+        raise ValueError(
+            "`codes` must be named by paths of the model's weights. "
+            f"Received: {unknown[:3] or 'no codes'}. Paths: {', '.join(labels[:3])}, ..."
+        )
+    found = []
+    for position, (label, view) in enumerate(zip(labels, view_weights(model), strict=True)):
+        if label not in codes:
+            continue
+        if not isinstance(codes[label], CODES):
+            raise TypeError(
+                "`codes` must be BinaryCodes, UniformCodes or CompositionalCodes. "
+                f"Received: {type(codes[label]).__name__} (weight '{label}')"
+            )
+        if not isinstance(view, MatrixView) or view.matrix_shape != codes[label].shape:
+            wanted = list(view.matrix_shape) if isinstance(view, MatrixView) else view.reason
+            raise ValueError(
+                f"`codes` must have the shape of the weight, {wanted}. "
+                f"Received: {list(codes[label].shape)} (weight '{label}')"
+            )
+        entry = Entry(position, label, None, codes[label], view, None, None)
+        found.append((entry, model.weights[position]))
+    return found
+
+
+def why_float(model, weights: dict) -> dict[int, str]:
+    """Why variables of a model cannot become codes.
+
+    Args:
+        model: a float model.
+        weights: {id of a variable: how its codes would be kept, see `bcq_tf.layers.weights`}.
+
+    Returns:
+        {id of the variable: a phrase for a report}, without those that can.
+    """
+    holders = _holders(model)
+    return {
+        id(variable): reason
+        for variable in model.weights
+        if id(variable) in weights
+        and (reason := _why_not(holders[id(variable)], weights[id(variable)], variable))
+    }
+
+
+def _plan(model, entries, trainable_scales: bool) -> _Plan:
+    holders = _holders(model)
+    layers, floats, dequantized = {}, [], {}
+    for entry, variable in entries:
+        if entry.view is None:
+            floats.append((entry, variable))
+            continue
+        weight = weight_of(entry.tensor, entry.view, trainable_scales)
+        reason = _why_not(holders[id(variable)], weight, variable)
+        if reason:
+            dequantized[id(variable)] = reason
+            floats.append((entry, variable))
+            continue
+        for layer, name in holders[id(variable)]:
+            layers.setdefault(id(layer), (layer, {}))[1][name] = (entry, weight)
+    return _Plan(layers, floats, dequantized)
+
+
+def _holders(model) -> dict[int, list]:
+    # By id of a variable: the layers that hold it themselves, and the name that it has there or
+    # None where it is none of those that can be packed.
+    holders = {}
+    for layer in walk_layers(model):
+        names = {id(variable): name for name, variable in packable_variables(layer).items()}
+        for variable in own_variables(layer):
+            holders.setdefault(id(variable), []).append((layer, names.get(id(variable))))
+    return holders
+
+
+def _why_not(holders: list, weight, variable) -> str | None:
+    shared = len(holders) > 1
+    for layer, name in holders:
+        reason = why_not_packed(layer, weight)
+        if name is None and shared:
+            reason = f"layer '{layer.name}' holds it too, in a way of its own"
+        if reason:
+            return reason
+    float_bytes = weight.float_nbytes(variable.dtype)
+    if weight.nbytes >= float_bytes:
+        return f"packed it takes {weight.nbytes:,} bytes, float {float_bytes:,}"
+    return None
+
+
+def _pack_layers(plan: _Plan, precision: str) -> None:
+    shared = {}
+    for layer, lines in plan.layers.values():
+        weights = {name: weight for name, (_, weight) in lines.items()}
+        values = {name: weight.values(entry.tensor) for name, (entry, weight) in lines.items()}
+        pack_layer(layer, weights, precision, values, shared)

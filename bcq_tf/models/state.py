@@ -1,0 +1,155 @@
+"""`ModelState`: what a model needs beside its weights to come back whole from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from bcq_tf._keras import (
+    has_assets,
+    holders_by_path,
+    load_assets,
+    load_state,
+    restores_more,
+    save_assets,
+    save_state,
+    saves_more,
+)
+from bcq_tf.files.container import FileFormatError
+from bcq_tf.files.model_table import STATE_FIELDS
+from bcq_tf.shown import short
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ModelState:
+    """What layers keep in a way of their own, and the files that they keep.
+
+    Args:
+        states: {path in the model: {key: value}}, what a layer's `save_own_variables` gives; a
+            value is the position of a weight of the model, or an array.
+        assets: {path in the model: {path of a file: uint8 [bytes]}}, what its `save_assets` writes:
+            vocabularies, above all.
+    """
+
+    states: dict[str, dict[str, int | np.ndarray]] = dataclasses.field(default_factory=dict)
+    assets: dict[str, dict[str, np.ndarray]] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model) -> ModelState:
+        """The present state of a built model."""
+        positions = {id(variable): i for i, variable in enumerate(model.weights)}
+        states, assets = {}, {}
+        for path, layer in holders_by_path(model).items():
+            if saves_more(layer) and (kept := save_state(layer)):
+                states[path] = {
+                    key: positions[id(value)] if id(value) in positions else np.array(value)
+                    for key, value in kept.items()
+                }
+            if has_assets(layer) and (files := save_assets(layer)):
+                assets[path] = files
+        return cls(states, assets)
+
+    def to_file(self) -> tuple[dict[str, np.ndarray], dict]:
+        """(arrays by the names that they have in a file, what its metadata say of them).
+
+        Equal files, such as a vocabulary that a layer and one inside it keep, are one array.
+        """
+        arrays, contents = {}, {}
+
+        def named(field: str, path: str, key: str, value):
+            if isinstance(value, int):
+                return value
+            name = f"{field}:{path}/{key}"
+            if field == "assets":
+                name = contents.setdefault(value.tobytes(), name)
+            arrays[name] = value
+            return name
+
+        tables = {
+            field: {
+                path: {key: named(field, path, key, value) for key, value in kept.items()}
+                for path, kept in getattr(self, field).items()
+            }
+            for field in STATE_FIELDS
+        }
+        return arrays, {field: table for field, table in tables.items() if table}
+
+    @classmethod
+    def from_file(cls, tensors: Mapping, metadata: dict, weights: int) -> ModelState:
+        """The inverse of `to_file`, of a model with so many weights.
+
+        Raises:
+            FileFormatError: the metadata are not such tables, or contradict the tensors.
+        """
+        return cls(*(_read_field(field, tensors, metadata, weights) for field in STATE_FIELDS))
+
+    def restore(self, model, value_of: Callable[[int], np.ndarray], assets: bool = True) -> None:
+        """Does what Keras does after variables are assigned: layers load their state and files.
+
+        Args:
+            model: whose weights have their values.
+            value_of: gives the float value of the weight at a position in the file.
+            assets: whether files are loaded too.
+        """
+        layers = holders_by_path(model)
+        for path, layer in layers.items():
+            if path in self.states:
+                load_state(layer, _with_values(self.states[path], value_of))
+            elif restores_more(layer):
+                load_state(layer, save_state(layer))
+            if assets and path in self.assets and has_assets(layer):
+                load_assets(layer, self.assets[path])
+        self._warn_of_missing(layers)
+
+    def _warn_of_missing(self, layers: dict) -> None:
+        missing = [path for path in self.states if path not in layers]
+        missing += [path for path in self.assets if not has_assets(layers.get(path))]
+        if missing:
+            warnings.warn(
+                "`model` lacks layers whose state the file holds, which is not loaded: "
+                + ", ".join(map(short, missing[:3]))
+                + (f" and {len(missing) - 3} more" if len(missing) > 3 else ""),
+                stacklevel=2,
+            )
+
+
+def _with_values(kept: dict, value_of: Callable) -> dict:
+    return {key: value_of(v) if isinstance(v, int) else v for key, v in kept.items()}
+
+
+def _read_field(field: str, tensors: Mapping, metadata: dict, weights: int) -> dict:
+    table = metadata.get(field, {})
+    if not isinstance(table, dict) or not all(isinstance(kept, dict) for kept in table.values()):
+        raise FileFormatError(f"its table of {field} is not one")
+    return {
+        path: {key: _read(field, key, value, tensors, weights) for key, value in kept.items()}
+        for path, kept in table.items()
+    }
+
+
+def _read(field: str, key: str, value, tensors: Mapping, weights: int):
+    if field == "states" and type(value) is int and 0 <= value < weights:
+        return value
+    array = tensors.get(value) if isinstance(value, str) else None
+    legal = isinstance(array, np.ndarray)
+    if field == "assets":
+        legal = legal and array.dtype == np.uint8 and array.ndim == 1 and _is_safe(key)
+    if not legal:
+        raise FileFormatError(f"its table of {field} is wrong at {short(key)}")
+    return array
+
+
+def _is_safe(name: str) -> bool:
+    # Whether a file so called stays in the folder that it is written to, on every system.
+    parts = PurePosixPath(name).parts
+    return (
+        name.isprintable()
+        and len(name.encode()) <= 255
+        and bool(parts)
+        and name == "/".join(parts)
+        and not any(part in (".", "..") or set(part) & set('\\:<>|?*"') for part in parts)
+    )

@@ -1,0 +1,1 @@
+"""What was done, as values and as tables; how far it is."""

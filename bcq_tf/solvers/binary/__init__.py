@@ -1,0 +1,1 @@
+"""Float matrix -> `BinaryCodes`: the alternating, greedy and uniform solvers."""

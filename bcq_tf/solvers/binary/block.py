@@ -1,0 +1,78 @@
+"""`Block`: rows of equal length on their way through a solver."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import BCQConfig
+from bcq_tf.solvers.binary.importance import regularized
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """n rows of C weights, each row scaled by a power of two to magnitudes of at most 1.
+
+    Args:
+        values: float64 [n, C], the scaled weights.
+        weights: float64 [n, C], positive importances, or None.
+        exponents: int [n]; row r was divided by 2^exponents[r].
+        start: float64 [m, n], scaled params of an earlier solve (see `levels`), or None.
+        bits: number of bit planes.
+        offset: whether rows have an offset.
+        scale_dtype: the dtype that scales are stored in.
+    """
+
+    values: np.ndarray
+    weights: np.ndarray | None
+    exponents: np.ndarray
+    start: np.ndarray | None
+    bits: int
+    offset: bool
+    scale_dtype: np.dtype
+
+    @classmethod
+    def make(cls, matrix, importance, start, config: BCQConfig) -> Block:
+        """Scales rows of a matrix [n, C] (any float dtype), and `start` [m, n] with them."""
+        values = matrix.astype(np.float64)
+        exponents = np.frexp(np.abs(values).max(axis=1))[1]
+        values = np.ldexp(values, -exponents[:, None])
+        if start is not None:
+            start = np.ldexp(start, -exponents)
+        weights = None if importance is None else regularized(importance)
+        dtype = np.dtype(config.scale_dtype)
+        return cls(values, weights, exponents, start, config.bits, config.offset, dtype)
+
+    @property
+    def params(self) -> int:
+        """m, the number of params of a row: one a plane, and the offset."""
+        return self.bits + self.offset
+
+    def stored(self, params: np.ndarray) -> np.ndarray:
+        """Params [m, n] or [m, n, k] as they are stored: unscaled, in `scale_dtype`.
+
+        They are Inf where they are too large for it.
+        """
+        exponents = self.exponents[:, None] if params.ndim == 3 else self.exponents
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(params, exponents).astype(self.scale_dtype)
+
+    def rounded(self, params: np.ndarray) -> np.ndarray:
+        """Params [m, n] or [m, n, k] after a trip through `scale_dtype`, scaled again."""
+        exponents = self.exponents[:, None] if params.ndim == 3 else self.exponents
+        return np.ldexp(self.stored(params).astype(np.float64), -exponents)
+
+
+def canonical(params: np.ndarray, offset: bool) -> np.ndarray:
+    """The same levels from non-negative scales in descending order: [m, ...] -> [m, ...]."""
+    scales = -np.sort(-np.abs(params[int(offset) :]), axis=0)
+    return np.concatenate([params[:1], scales]) if offset else scales
+
+
+def params_of(codes: BinaryCodes, bits: int, rows: slice = slice(None)) -> np.ndarray:
+    """The offset, if there is one, and the first `bits` scales of some rows: float64 [m, R, G]."""
+    scales = [scale[rows] for scale in codes.scales[:bits]]
+    offset = [] if codes.offset is None else [codes.offset[rows]]
+    return np.stack(offset + scales).astype(np.float64)

@@ -1,0 +1,1 @@
+"""Float matrix -> `CompositionalCodes`, without gradients."""

@@ -1,0 +1,89 @@
+"""Local search of the indexes of additive codes, with the codebooks given."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bcq_tf.solvers.compositional.lone_products import product
+from bcq_tf.solvers.spans import for_chunks
+
+TRIALS = 4  # of a round
+CHANGED = 2  # indexes of a row that a trial changes at random
+SWEEPS = 3  # over all codebooks, after which few indexes still change
+
+
+def improve_indexes(
+    matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray, seed: tuple[int, ...]
+) -> None:
+    """Lowers the squared error of rows by other indexes: iterated local search.
+
+    A trial changes some indexes of each row at random, then takes the best index of one codebook
+    after the other, the rest held. A row keeps what makes its error smaller.
+
+    Args:
+        matrix: float32 [R, D].
+        indexes: intp [R, M], improved in place.
+        codebooks: float32 [M, K, D].
+        seed: of the trials. What they try does not depend on the number of threads.
+    """
+    norms = np.square(codebooks).sum(axis=2)
+    products = codebooks @ codebooks.swapaxes(1, 2)
+    tables = (codebooks, norms, products)
+
+    def work(chunk: slice) -> None:
+        rng = np.random.default_rng((*seed, chunk.start))
+        _search(matrix[chunk], indexes[chunk], tables, rng)
+
+    for_chunks(len(matrix), max(codebooks.shape[1:]), 1, work)
+
+
+def residuals(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) -> np.ndarray:
+    """matrix - sum_m codebooks[m, indexes[:, m]], float32 [R, D]."""
+    rest = matrix.copy()
+    for codebook, index in zip(codebooks, indexes.T, strict=True):
+        rest -= codebook[index]
+    return rest
+
+
+def _search(matrix, indexes, tables, rng) -> None:
+    rest = residuals(matrix, indexes, tables[0])
+    _descend(rest, indexes, tables, rng)
+    if indexes.shape[1] == 1:
+        return  # the best index of the only codebook is the best there is
+    error = _squares(rest)
+    for _ in range(TRIALS):
+        tried, tried_rest = indexes.copy(), rest.copy()
+        _disturb(tried_rest, tried, tables[0], rng)
+        for _ in range(SWEEPS):
+            _descend(tried_rest, tried, tables, rng)
+        tried_error = _squares(tried_rest)
+        better = np.flatnonzero(tried_error < error)
+        for kept, new in ((indexes, tried), (rest, tried_rest), (error, tried_error)):
+            kept[better] = new[better]
+
+
+def _disturb(rest, indexes, codebooks, rng) -> None:
+    rows = np.arange(len(rest))
+    count, entries, _ = codebooks.shape
+    for _ in range(CHANGED):
+        m, k = rng.integers(count, size=len(rest)), rng.integers(entries, size=len(rest))
+        rest += codebooks[m, indexes[rows, m]] - codebooks[m, k]
+        indexes[rows, m] = k
+
+
+def _descend(rest, indexes, tables, rng) -> None:
+    # The best index of each codebook in turn. With u = rest + c_old the error |u - c_k|^2 is, but
+    # for a constant, |c_k|^2 - 2 c_k . rest - 2 c_k . c_old.
+    codebooks, norms, products = tables
+    for m in rng.permutation(len(codebooks)):
+        old = indexes[:, m]
+        cost = product(rest, -2 * codebooks[m].T)
+        cost += (norms[m] - 2 * products[m])[old]
+        new = cost.argmin(axis=1)
+        changed = np.flatnonzero(new != old)
+        rest[changed] += codebooks[m, old[changed]] - codebooks[m, new[changed]]
+        indexes[changed, m] = new[changed]
+
+
+def _squares(rest: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,nd->n", rest, rest)

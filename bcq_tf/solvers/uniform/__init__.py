@@ -1,0 +1,1 @@
+"""Float matrix -> `UniformCodes`, with the best clipping limit."""

@@ -1,0 +1,1 @@
+"""Quantization inside `model.fit`, and of a whole model at once."""

@@ -1,0 +1,40 @@
+"""Straight-through training: the step sees quantized weights, the float ones learn.
+
+Between steps the model's variables hold the latent float weights. Forward and backward passes take
+the nearest values that the codes' scales allow; the update, weight decay, moving averages and
+constraints act on the latent weights. This is the straight-through estimator (Bengio, Leonard and
+Courville 2013) for any Keras model, with no change to its layers.
+
+The latent weights are kept within the range that the levels cover. Beyond it the gradient of the
+quantized value says nothing of the latent one, which would drift too far out to come back.
+
+What else writes a weight within a step has read the quantized one, and would go astray. Such a
+weight keeps what was written, and trains without this from then on.
+
+It stands inside `train_step`, not in the batch callbacks, since with `steps_per_execution > 1` one
+call of a batch callback covers many steps. Each backend has its own way in.
+"""
+
+from __future__ import annotations
+
+import keras
+
+BACKENDS = ("tensorflow", "jax")
+
+
+def train_latent(model, weights, codes):
+    """Makes a model train its weights straight through their codes.
+
+    Args:
+        model: a compiled Keras model, in `fit`, since its train function is made anew.
+        weights: the chosen weights, a tuple of `bcq_tf.selection.selection.Chosen`.
+        codes: {position: BinaryCodes}, the scales that the weights are projected onto.
+
+    Returns:
+        A `bcq_tf.training.latent.training.LatentTraining`, until whose `remove()` it is so.
+    """
+    if keras.backend.backend() == "jax":
+        from bcq_tf.training.latent.on_jax import JaxTraining as Training
+    else:
+        from bcq_tf.training.latent.on_tensorflow import TensorFlowTraining as Training
+    return Training(model, weights, codes)

@@ -1,0 +1,268 @@
+"""A model's weights beside their codes: solve, put into the model, save, report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+
+from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
+from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import AUTO, BCQConfig
+from bcq_tf.files import file
+from bcq_tf.files.model_table import Entry, make_name
+from bcq_tf.models.match import match_model
+from bcq_tf.models.state import ModelState
+from bcq_tf.reports.progress import progress
+from bcq_tf.reports.report import Report
+from bcq_tf.selection.layer_views import PACKED
+from bcq_tf.selection.selection import Chosen, Plan, select
+from bcq_tf.solvers import quantize
+from bcq_tf.solvers.error import error_and_energy, ratio
+
+
+class ModelQuantizer:
+    """Keeps the binary codes of a model's weights.
+
+    Args:
+        model: a built Keras model.
+        config: the `BCQConfig` of weights that no rule speaks of.
+        rules: see `bcq_tf.selection.selection.select`.
+
+    Attributes:
+        plan: the `Plan`, which weights are chosen and which are skipped.
+        codes: {position: BinaryCodes} of the last solve, empty before the first.
+        errors: {position: relative squared error} of the last solve.
+    """
+
+    def __init__(self, model, config: BCQConfig | None = None, rules=None):
+        self.model = model
+        self.config = config or BCQConfig()
+        self.plan = select(model, self.config, rules)
+        if not self.plan.chosen:
+            raise ValueError(
+                "`model` must have a weight to quantize. Received: "
+                + "; ".join(f"{w.path!r}: {w.reason}" for w in self.plan.skipped)
+            )
+        self.codes: dict[int, BinaryCodes] = {}
+        self.errors: dict[int, float] = {}
+        self._energies: dict[int, float] = {}
+
+    def follow(self, plan: Plan) -> None:
+        """Takes another plan of the model. Codes stay where a weight's settings are the same."""
+        before = {weight.position: weight.config for weight in self.plan.chosen}
+        self.codes = {
+            w.position: self.codes[w.position]
+            for w in plan.chosen
+            if w.position in self.codes and before[w.position] == w.config
+        }
+        self.plan = plan
+
+    def take(self, codes: dict[int, BinaryCodes]) -> None:
+        """Takes codes of an earlier solve to go on from, by position."""
+        self.codes = {w.position: codes[w.position] for w in self.plan.chosen}
+
+    @property
+    def can_solve_warm(self) -> bool:
+        """Whether every chosen weight has codes to start from."""
+        return all(weight.position in self.codes for weight in self.plan.chosen)
+
+    def values(self) -> dict[int, np.ndarray]:
+        """The chosen weights' present values, by position."""
+        return {w.position: _value(w.variable) for w in self.plan.chosen}
+
+    def solve(self, effort: str = "full", show=None) -> None:
+        """Solves every chosen weight, each from its last codes where it has some.
+
+        Args:
+            effort: "full", "low" or "warm", see `bcq_tf.quantize`.
+            show: a function that is called with how many numbers are solved, after each weight.
+
+        Raises:
+            NotFiniteError: a weight holds NaN or Inf; the message names it. No codes change then.
+        """
+        solved, numbers = {}, 0
+        for weight in self.plan.chosen:
+            # One at a time, so that a model's size is not taken twice.
+            value = as_array(weight.variable)
+            start = self.codes.get(weight.position)
+            solved[weight.position] = _solve(weight, value, start, effort)
+            numbers += value.size
+            del value
+            if show is not None:
+                show(numbers)
+        self.codes = {position: codes for position, (codes, _, _) in solved.items()}
+        self.errors = {p: ratio(error, energy) for p, (_, error, energy) in solved.items()}
+        self._energies = {position: energy for position, (_, _, energy) in solved.items()}
+
+    def put_codes(self, weights: Iterable[Chosen] | None = None) -> None:
+        """Gives the variables of chosen `weights`, by default all, the value of their codes."""
+        for weight in self.plan.chosen if weights is None else weights:
+            _put(weight, self.codes[weight.position])
+
+    def put_values(self, values: dict[int, np.ndarray]) -> None:
+        """Gives the chosen variables `values`, as `values()` returned them."""
+        for weight in self.plan.chosen:
+            weight.variable.assign(values[weight.position])
+
+    @property
+    def error(self) -> float:
+        """Relative squared error of all chosen weights together, at the last solve."""
+        total = sum(self._energies.values())
+        lost = sum(self.errors[position] * energy for position, energy in self._energies.items())
+        return lost / total if total else 0.0
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits that a chosen weight takes, scales included."""
+        sizes = sum(int(np.prod(w.view.shape)) for w in self.plan.chosen)
+        return 8 * sum(codes.nbytes for codes in self.codes.values()) / sizes if sizes else 0.0
+
+    def contents(self) -> tuple[dict[str, BinaryCodes | np.ndarray], dict]:
+        """What a file holds of the model as it now is.
+
+        Returns:
+            tensors: every weight by the name that it has in a file, codes or the float array, and
+                the arrays of the model's state.
+            metadata: see `bcq_tf.files.model_table`: the settings, the error of each weight, where
+                the weights stand, the state, and the model's Keras config, None where it has none.
+        """
+        tensors = {
+            make_name(w.position, w.path): self.codes[w.position]
+            if isinstance(w, Chosen)
+            else as_array(w.variable)
+            for w in self.plan.weights
+        }
+        arrays, tables = ModelState.of(self.model).to_file()
+        return tensors | arrays, self._table() | tables
+
+    def code_tensors(self) -> dict[str, BinaryCodes]:
+        """The codes of the last solve by the names that they have in a file."""
+        return {
+            make_name(w.position, w.path): self.codes[w.position]
+            for w in self.plan.chosen
+            if w.position in self.codes
+        }
+
+    def settings(self) -> dict:
+        """What was asked for: the "config", the "weights" by position, those "skipped" by reason.
+
+        A weight has its view, and in "config" the fields that differ from the common one.
+        """
+        common = self.config.to_dict()
+        weights = {}
+        for weight in self.plan.chosen:
+            own = {k: v for k, v in weight.config.to_dict().items() if v != common[k]}
+            line = {"view": weight.view.to_dict()} | ({"config": own} if own else {})
+            weights[str(weight.position)] = line
+        skipped: dict[str, list[int]] = {}
+        for weight in self.plan.skipped:
+            skipped.setdefault(weight.reason, []).append(weight.position)
+        return {"config": common, "weights": weights, "skipped": skipped}
+
+    def has_packed(self, entries: list[Entry]) -> bool:
+        """Whether a file's weights have the shapes of the model's, and its packed codes."""
+        try:
+            entries = match_model(self.model, entries)
+        except ValueError:
+            return False
+        codes = [w for w in self.plan.skipped if w.reason == PACKED and not w.variable.trainable]
+        return all(np.array_equal(as_array(w.variable), entries[w.position].value()) for w in codes)
+
+    def _table(self) -> dict:
+        table = self.settings() | {
+            "places": weight_places(self.model),
+            "model": serialized_model(self.model),
+        }
+        for position, error in self.errors.items():
+            table["weights"][str(position)]["error"] = float(f"{error:.4g}")
+        return table
+
+    def save(self, path, **metadata) -> int:
+        """Writes the model to a `.bcq.npy` file; returns its size in bytes."""
+        tensors, own = self.contents()
+        return file.save(path, tensors, own | metadata)
+
+    def report(self) -> Report:
+        """What was chosen, what was skipped and why, with errors and sizes."""
+        return Report.of(*self.contents())
+
+
+def quantize_model(
+    model,
+    bits: int = 3,
+    rules=None,
+    *,
+    group_size: int | None = None,
+    offset: bool = False,
+    solver: str = "alternating",
+    scale_dtype: str = AUTO,
+    effort: str = "full",
+    filepath=None,
+    verbose: bool = False,
+) -> Report:
+    """Quantizes a model in place, once, without training.
+
+    Every weight that a layer multiplies by is replaced by the value of its binary codes.
+
+    Args:
+        model: a built Keras model.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`.
+        rules: which weights are treated otherwise, see `bcq_tf.selection.selection.select`.
+        effort: "full" or "low", see `bcq_tf.quantize`.
+        filepath: where to write the `.bcq.npy` file, or None.
+        verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
+
+    Returns:
+        A `Report`; `print(report)` shows every weight.
+
+    Raises:
+        ValueError, TypeError: an argument breaks its rule, or a weight holds NaN or Inf; the model
+            is unchanged then.
+        OSError: the file cannot be written; the model is unchanged then.
+    """
+    if filepath is not None:
+        file.check_output(filepath, "filepath")
+    config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
+    quantizer = ModelQuantizer(model, config, rules)
+    size = sum(math.prod(weight.view.shape) for weight in quantizer.plan.chosen)
+    with progress(f"quantizing {size:,} weights", size, verbose) as show:
+        quantizer.solve(effort, show=show)
+    if filepath is not None:
+        quantizer.save(filepath)
+    quantizer.put_codes()
+    return quantizer.report()
+
+
+def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str):
+    config = weight.config
+    matrix = weight.view.to_matrix(value)
+    try:
+        codes = quantize(
+            matrix,
+            bits=config.bits,
+            group_size=config.group_size,
+            offset=config.offset,
+            solver=config.solver,
+            scale_dtype=config.scale_dtype,
+            start=start,
+            effort=effort,
+        )
+    except ValueError as error:
+        raise type(error)(f"{error} (weight {weight.path!r})") from error
+    return codes, *error_and_energy(matrix, codes)
+
+
+def _put(weight: Chosen, codes: BinaryCodes) -> None:
+    shape = weight.view.shape
+    if weight.view.is_reshape and len(weight.view.rows) == 1 and codes.row_order is None:
+        blocks = ((rows, part.reshape(-1, *shape[1:])) for rows, part in codes.blocks())
+        assign_rows(weight.variable, blocks)
+    else:
+        weight.variable.assign(weight.view.from_matrix(codes.reconstruct()))
+
+
+def _value(variable) -> np.ndarray:
+    return keras.ops.convert_to_numpy(variable)
