@@ -1,10 +1,7 @@
-"""Imports go one way only: each module may import what its line says, and the standard library.
-
-A new module gets a line here.
-"""
+"""Imports go one way: each folder of `bcq_tf` may import those before it in `FOLDERS`."""
 
 import ast
-import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,178 +12,128 @@ import bcq_tf
 from bcq_tf import embeddings
 
 ROOT = Path(__file__).parent.parent
-# Small values that any module may use.
-BASE = "config coded_matrix codes uniform_codes compositional_codes shown version"
-
-MAY_IMPORT = {
-    "bcq_tf": "lazy_names version",
-    "bcq_tf.lazy_names": "",
-    "bcq_tf.version": "",
-    "bcq_tf.config": "shown",
-    "bcq_tf.shown": "",
-    "bcq_tf.packing": "numpy",
-    "bcq_tf.coded_matrix": "numpy",
-    "bcq_tf.codes": "numpy packing coded_matrix config",
-    "bcq_tf.uniform_codes": "numpy packing coded_matrix config",
-    "bcq_tf.compositional_codes": "numpy packing coded_matrix",
-    "bcq_tf.matrix_view": "numpy shown",
-    "bcq_tf.native": "version",
-    "bcq_tf.solvers": f"{BASE} numpy packing native",
-    "bcq_tf.ops": f"{BASE} numpy packing native tensorflow",
-    "bcq_tf.output_path": "",
-    "bcq_tf.progress": "rich",
-    "bcq_tf.leftovers": "",
-    "bcq_tf.atomic": "leftovers output_path",
-    "bcq_tf.strict_json": "",
-    "bcq_tf.container": "numpy ml_dtypes shown strict_json",
-    "bcq_tf.stored_values": f"{BASE} numpy container",
-    "bcq_tf.file": "numpy atomic output_path container shown stored_values strict_json",
-    "bcq_tf.legacy_pickle": "numpy container shown",
-    "bcq_tf.legacy_file": f"{BASE} numpy packing container legacy_pickle",
-    "bcq_tf.model_table": f"{BASE} numpy file matrix_view",
-    "bcq_tf.tables": "rich",
-    "bcq_tf.report": f"{BASE} file model_table tables rich",
-    "bcq_tf.checkpoints": "atomic config file",
-    "bcq_tf.rating": "",
-    "bcq_tf._keras": "keras numpy tensorflow",
-    "bcq_tf._keras_hub": "",
-    "bcq_tf.layer_views": "keras _keras _keras_hub matrix_view",
-    "bcq_tf.selection": f"{BASE} keras _keras layer_views matrix_view",
-    "bcq_tf.schedule": "config selection",
-    "bcq_tf.neighbours": "keras _keras",
-    "bcq_tf.model_match": "_keras model_table shown",
-    "bcq_tf.model_state": "numpy _keras container model_table shown",
-    "bcq_tf.model_contents": "numpy _keras file model_match model_state model_table",
-    "bcq_tf.quantizer": f"{BASE} keras _keras numpy selection solvers file layer_views model_match "
-    "model_state model_table progress report",
-    "bcq_tf.fit_order": "keras _keras",
-    "bcq_tf.backups": "keras _keras atomic file",
-    "bcq_tf.shown_weights": "_keras numpy quantizer selection",
-    "bcq_tf.resuming": f"{BASE} _keras backups checkpoints file model_contents model_table "
-    "quantizer rating",
-    "bcq_tf.best_epoch": "_keras quantizer rating resuming",
-    "bcq_tf.layers": f"{BASE} keras _keras numpy ml_dtypes tensorflow matrix_view native ops "
-    "packing",
-    "bcq_tf.layers.table_codes": f"{BASE} numpy embeddings layers matrix_view ops solvers",
-    "bcq_tf.layers.quant_embedding": f"{BASE} keras numpy embeddings file layers matrix_view",
-    "bcq_tf.embeddings": f"{BASE} lazy_names numpy packing solvers atomic file progress rich "
-    "uniform_codes compositional_codes",
-    "bcq_tf.embeddings.compositional.code_files": f"{BASE} numpy atomic container embeddings file",
-    "bcq_tf.embeddings.compositional.autoencoder": "keras",
-    "bcq_tf.embeddings.compositional.best_weights": f"{BASE} keras numpy embeddings file",
-    "bcq_tf.embeddings.compositional.compressor": f"{BASE} keras numpy tensorflow embeddings file "
-    "output_path solvers",
-    "bcq_tf.embeddings.compositional.gumbel": f"{BASE} keras numpy embeddings solvers",
-    "bcq_tf.embeddings.model_tables": "keras _keras layer_views layers model_packing pack_report "
-    "selection",
-    "bcq_tf.export": "keras _keras numpy tensorflow onnx tf2onnx atomic output_path native "
-    "ops layers",
-    "bcq_tf.pack_report": "keras _keras layers tables rich",
-    "bcq_tf.model_packing": f"{BASE} keras _keras file layers layer_views matrix_view "
-    "model_contents model_match model_table ops pack_report selection",
-    "bcq_tf.conversion": "keras _keras file model_contents model_packing",
-    "bcq_tf.optimizers": "keras _keras",
-    "bcq_tf.validation": "_keras",
-    "bcq_tf.trained_weights": f"{BASE} latent quantizer selection shown_weights solvers",
-    "bcq_tf.latent": f"{BASE} keras numpy selection",
-    "bcq_tf.latent.on_tensorflow": f"{BASE} keras _keras numpy tensorflow latent optimizers "
-    "selection",
-    "bcq_tf.latent.on_jax": f"{BASE} keras numpy jax latent selection",
-    "bcq_tf.callback": f"{BASE} keras _keras numpy backups best_epoch checkpoints conversion "
-    "fit_order latent neighbours optimizers quantizer rating report resuming schedule selection "
-    "shown_weights trained_weights validation",
-    "bcq_tf.cli": f"bcq_tf {BASE} keras _keras numpy tensorflow rich atomic output_path "
-    "container file layers legacy_file model_match model_table native ops pack_report report "
-    "solvers start strict_json tables embeddings packing",
-    "bcq_tf.cli.embed.picture": "matplotlib atomic",
-    "bcq_tf.start": "",
-    "bcq_tf.__main__": "cli start",
-    "transformer": "transformer keras keras_hub numpy tensorflow tensorflow_text "
-    "tensorflow_datasets sentencepiece sacrebleu rich",
+NUMPY = {"numpy"}
+KERAS = {"keras", "numpy", "tensorflow"}
+# The folders from the lowest to the highest, with the packages of others that each may import.
+FOLDERS = {
+    "codes": NUMPY,
+    "solvers": NUMPY,
+    "files": NUMPY | {"ml_dtypes"},
+    "reports": {"rich"},
+    "embeddings": NUMPY | {"lazy_loader"},
+    "_keras": KERAS,
+    "selection": {"keras"},
+    "ops": {"numpy", "tensorflow"},
+    "layers": KERAS | {"ml_dtypes"},
+    "models": {"keras", "numpy", "rich"},
+    "training": KERAS | {"jax"},
+    "export": KERAS | {"onnx", "tf2onnx"},
+    "cli": KERAS | {"matplotlib", "rich"},
 }
-WITHOUT_TENSORFLOW = (
-    "config",
-    "packing",
-    "coded_matrix",
-    "codes",
-    "uniform_codes",
-    "compositional_codes",
-    "matrix_view",
-    "native",
-    "solvers",
-    "file",
-    "legacy_file",
-    "report",
-    "cli",
-)
-
-
-def owner(name: str) -> str:
-    """The line of the table that a module stands under: its own, or that of its package."""
-    parts = name.split(".")
-    while len(parts) > 1 and ".".join(parts) not in MAY_IMPORT:
-        parts.pop()
-    return ".".join(parts)
+# The modules at the top, below all folders; and the files of a folder that need more than it.
+TOP = {
+    "bcq_tf": {"lazy_loader"},
+    "bcq_tf.config": set(),
+    "bcq_tf.shown": set(),
+    "bcq_tf.native": set(),
+    "bcq_tf._tensorflow": {"tensorflow"},
+}
+TRAINED_CODES = "autoencoder", "best_weights", "compressor", "gumbel"
+MORE = {f"bcq_tf.embeddings.compositional.{name}": KERAS for name in TRAINED_CODES}
+ENTRY = "bcq_tf.__main__"  # imports the highest folder
+GENERATED = "_native", "__pycache__"
 
 
 def modules() -> dict[str, Path]:
-    """{dotted name: file} of everything in the two packages."""
+    """{dotted name: file} of everything in the package."""
     found = {}
-    for package in ("bcq_tf", "transformer"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(part for part in parts if part != "__init__")] = path
+    for path in sorted((ROOT / "bcq_tf").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
     return found
 
 
+MODULES = modules()
+
+
 def imports(source: str) -> set[str]:
-    """Dotted names of every module that a source file imports, at the top or in a function."""
+    """Dotted names of all that a source file imports, at the top or in a function."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"relative import on line {node.lineno}"
-            # `from bcq_tf import packing` imports bcq_tf.packing.
-            is_package = node.module in ("bcq_tf", "transformer")
-            names |= (
-                {f"{node.module}.{alias.name}" for alias in node.names}
-                if is_package
-                else {node.module}
-            )
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-def label(imported: str) -> str:
-    """How the table names an imported module: "packing", "solvers", "numpy", "transformer"."""
-    if imported.startswith("bcq_tf."):
-        return imported.split(".")[1]
-    return imported.split(".")[0]
+def used_by(name: str) -> set[str]:
+    """What a module of the package imports."""
+    return imports(MODULES[name].read_text("utf-8"))
 
 
-MODULES = modules()
+def folder(name: str) -> str | None:
+    """The folder of a module or of a name in it, None for those at the top."""
+    parts = name.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in FOLDERS else None
 
 
 def test_the_scan_sees_every_kind_of_import():
     source = "import a.b\nfrom c.d import e\nfrom bcq_tf import codes\ndef f():\n    import g"
-    assert imports(source) == {"a.b", "c.d", "bcq_tf.codes", "g"}
-    assert {"bcq_tf", "bcq_tf.codes", "bcq_tf.selection"} <= set(MODULES)
+    assert imports(source) == {"a.b", "c.d.e", "bcq_tf.codes", "g"}
+    assert {"bcq_tf", "bcq_tf.config", "bcq_tf.selection.selection"} <= set(MODULES)
+
+
+def test_every_folder_has_its_place():
+    folders = {path.name for path in (ROOT / "bcq_tf").iterdir() if any(path.glob("*.py"))}
+    assert folders == set(FOLDERS)
+    assert {name for name in MODULES if folder(name) is None} == {*TOP, ENTRY}
+
+
+def test_the_table_of_contributing_is_the_listing():
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = text.split("| in `bcq_tf/` |")[1].split("\n\n")[0].splitlines()[2:]
+    named = [name.rstrip("/") for row in rows for name in re.findall("`(.+?)`", row.split("|")[1])]
+    kept = [path for path in (ROOT / "bcq_tf").iterdir() if path.name not in GENERATED]
+    assert sorted(named) == sorted(path.name for path in kept)
+    assert [name for name in named if name in FOLDERS] == list(FOLDERS)
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n != ENTRY])
+def test_a_module_imports_from_its_own_folder_and_those_before_it(name):
+    order = list(FOLDERS)
+    here = order.index(folder(name)) if folder(name) else -1
+    inside = {folder(i) for i in used_by(name) if i.startswith("bcq_tf.")} - {None}
+    assert {other for other in inside if order.index(other) > here} == set()
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if n != ENTRY])
+def test_a_module_imports_only_the_packages_of_its_folder(name):
+    allowed = MORE.get(name, set()) | (FOLDERS[folder(name)] if folder(name) else TOP[name])
+    outside = {i.split(".")[0] for i in used_by(name)} - sys.stdlib_module_names
+    assert outside <= allowed | {"bcq_tf"}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_module_imports_only_what_the_table_allows(name):
-    line = owner(name)
-    assert name == "bcq_tf" or line != "bcq_tf", f"{name} has no line in MAY_IMPORT"
-    inside = line.split(".")[-1]
-    allowed = {*MAY_IMPORT[line].split(), inside}
-    used = {label(imported) for imported in imports(MODULES[name].read_text("utf-8"))}
-    assert used - sys.stdlib_module_names <= allowed
+def test_private_names_stay_in_their_folder(name):
+    private = {i for i in used_by(name) if any(is_private(part) for part in i.split(".")[2:])}
+    assert {i for i in private if folder(i) != folder(name)} == set()
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if not n.startswith("bcq_tf._keras")])
-def test_only_one_folder_uses_private_keras_modules(name):
-    private = [i for i in imports(MODULES[name].read_text("utf-8")) if i.startswith("keras.src")]
-    assert not private
+def is_private(part: str) -> bool:
+    return part.startswith("_") and not part.startswith("__")
+
+
+@pytest.mark.parametrize("name", [n for n in MODULES if folder(n) != "_keras"])
+def test_one_folder_and_one_file_know_private_names_of_keras_and_tensorflow(name):
+    private = ("keras.src",) if name == "bcq_tf._tensorflow" else ("keras.src", "tensorflow.python")
+    assert [i for i in used_by(name) if i.startswith(private)] == []
+
+
+def test_the_example_model_does_not_know_the_library():
+    for path in (ROOT / "transformer").glob("*.py"):
+        assert not [i for i in imports(path.read_text("utf-8")) if i.startswith("bcq_tf")], path
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -200,9 +147,9 @@ def loaded_after(statement: str) -> set[str]:
 
 
 def test_codes_solvers_and_files_need_no_tensorflow():
-    present = [name for name in WITHOUT_TENSORFLOW if f"bcq_tf.{name}" in MODULES]
-    statement = f"import bcq_tf, {', '.join(f'bcq_tf.{name}' for name in present)}"
-    assert loaded_after(statement) == set()
+    without = ("codes", "solvers", "files", "reports")
+    names = [name for name in MODULES if folder(name) in without]
+    assert loaded_after(f"import bcq_tf.native, bcq_tf.cli.main, {', '.join(names)}") == set()
 
 
 def test_names_are_imported_when_first_used():
@@ -232,11 +179,7 @@ def test_every_public_name_exists(name):
 
 @pytest.mark.parametrize("name", embeddings.__all__)
 def test_every_public_name_of_embeddings_is_what_it_says(name):
-    value = getattr(embeddings, name)
-    # A module of the same name would take its place once it is imported.
-    importlib.import_module(f"bcq_tf.embeddings.{embeddings._HOME[name]}")
-    assert callable(value)
-    assert getattr(embeddings, name) is value
+    assert callable(getattr(embeddings, name))
 
 
 def test_word_vectors_need_no_tensorflow():
@@ -246,5 +189,5 @@ def test_word_vectors_need_no_tensorflow():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'bcq_tf' has no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="No bcq_tf attribute nothing"):
         _ = bcq_tf.nothing
