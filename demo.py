@@ -15,7 +15,8 @@ with starting():
 
     import pretrain
     import quantize
-    from transformer import checkpoint, evaluation, script
+    from transformer import checkpoint, corpus, evaluation, script
+    from transformer.speed import side_by_side
     from translate import load_quantized
 
 SENTENCES = [
@@ -31,7 +32,11 @@ def main(arguments=None):
     parser.add_argument("--output", default="runs", help="folder of the runs (%(default)s)")
     folder = Path(parser.parse_args(arguments).output)
     check_writable(folder / "demo.png")
-    runs = {"float": folder / "demo", "3 bit": folder / "demo-3bit", "2 bit": folder / "demo-2bit"}
+    runs = {
+        "float": folder / "demo",
+        "3 bits": folder / "demo-3bit",
+        "2 bits": folder / "demo-2bit",
+    }
     console = Console()
     console.rule("Training the float model")
     pretrain.main(["--output", str(runs["float"])])
@@ -39,45 +44,65 @@ def main(arguments=None):
         console.rule(f"Quantizing it to {bits} bits while it trains on")
         quantize.main(["--from", str(runs["float"]), "--bits", str(bits)])
     results = {name: checkpoint.load_result(path) for name, path in runs.items()}
+    loaded = {name: load(path) for name, path in runs.items()}
     console.rule("Translations")
-    console.print(translations(runs))
-    console.print(comparison(results))
+    console.print(translations(loaded))
+    console.rule("What the codes save")
+    console.print(comparison(results, loaded, speeds(loaded)))
     picture = folder / "demo.png"
     draw(results, picture)
     console.print(f"The picture is {picture}. More sentences: python translate.py "
-                  f"{runs['3 bit'] / quantize.MODEL_FILE} SENTENCE ...")  # fmt: skip
+                  f"{runs['3 bits'] / quantize.MODEL_FILE} SENTENCE ...")  # fmt: skip
 
 
-def translations(runs):
+def load(path):
+    """The run in a folder, its model float or computing from its codes."""
+    file = path / quantize.MODEL_FILE
+    return load_quantized(file) if file.is_file() else checkpoint.load_run(path)
+
+
+def translations(loaded):
     """A table of some sentences in the words of each model."""
-    table = Table(box=box.SIMPLE_HEAD, show_lines=True)
-    table.add_column("Portuguese")
-    columns = []
-    for name, path in runs.items():
-        table.add_column(name)
-        is_float = name == "float"
-        run = checkpoint.load_run(path) if is_float else load_quantized(path / quantize.MODEL_FILE)
-        columns.append(evaluation.Translator(run.model, run.vocabularies)(SENTENCES))
+    table = Table("Portuguese", *loaded, box=box.SIMPLE_HEAD, show_lines=True)
+    columns = [evaluation.Translator(run.model, run.vocabularies)(SENTENCES)
+               for run in loaded.values()]  # fmt: skip
     for row in zip(SENTENCES, *columns, strict=True):
         table.add_row(*row)
     return table
 
 
-def comparison(results):
-    """A table of size, quality and speed of each model."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("", "weights", "bits/weight", "file MB", "BLEU", "sentences/s"):
-        table.add_column(name, justify="right" if name else "left")
-    for name, result in results.items():
-        table.add_row(
-            name,
-            f"{result['weights']:,}",
-            f"{result['bits_per_weight']:.2f}",
-            f"{result['nbytes'] / 1e6:.2f}",
-            f"{result['bleu']:.2f}",
-            f"{result['sentences_per_second']:.0f}",
-        )
+def speeds(loaded):
+    """How fast each model translates the test set, in turns."""
+    first = next(iter(loaded.values()))
+    sentences = corpus.load_corpus(first.data, first.languages).test.source
+    return side_by_side(
+        {name: evaluation.Translator(run.model, run.vocabularies) for name, run in loaded.items()},
+        sentences,
+    )
+
+
+def comparison(results, loaded, speeds):
+    """A table of size, quality and speed: a line for each fact, a column for each model."""
+    table = Table("", *loaded, box=box.SIMPLE_HEAD)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    memory = {name: weights_nbytes(run.model) for name, run in loaded.items()}
+    facts = {
+        "bits a weight": [f"{result['bits_per_weight']:.2f}" for result in results.values()],
+        "file, MB": [f"{result['nbytes'] / 1e6:.2f}" for result in results.values()],
+        "weights in memory, MB": [f"{nbytes / 1e6:.2f}" for nbytes in memory.values()],
+        "BLEU": [f"{result['bleu']:.1f}" for result in results.values()],
+        "one sentence, ms": [f"{1e3 * speeds[name].alone:.1f}" for name in loaded],
+        "in batches, sentences/s": [f"{1 / speeds[name].batches:.0f}" for name in loaded],
+    }
+    for fact, values in facts.items():
+        table.add_row(fact, *values)
     return table
+
+
+def weights_nbytes(model):
+    """Bytes of a model's weights in memory, codes among them."""
+    return sum(weight.numpy().nbytes for weight in model.weights)
 
 
 def draw(results, path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import bcq_tf
 from bcq_tf.cli.start import starting
 from bcq_tf.files.output_path import check_writable
+from bcq_tf.reports.summary import Summary
 
 with starting():
     import keras
@@ -18,7 +19,7 @@ with starting():
     from transformer.errors import UserError
     from transformer.fit import fit_run
 
-MODEL_FILE, SETTINGS = "model.bcq.npy", "quantize.json"
+MODEL_FILE, SETTINGS, WEIGHTS_FILE = "model.bcq.npy", "quantize.json", "weights.txt"
 EXAMPLES = """examples:
   python quantize.py
       the model of pretrain.py to 3 bits, into runs/demo-3bit
@@ -159,7 +160,7 @@ def make_callback(path, options, rules, schedule):
 
 def clear_folder(folder):
     """Deletes the files of a run that this script made, and nothing else."""
-    for name in (SETTINGS, MODEL_FILE):
+    for name in (SETTINGS, MODEL_FILE, WEIGHTS_FILE):
         (folder / name).unlink(missing_ok=True)
     checkpoint.clear_run(folder)
 
@@ -199,7 +200,10 @@ def quantize_run(folder, run, sentences, options, rules, schedule):
         )
     opened = bcq_tf.read(path)
     bcq_tf.pack_model(run.model, opened)
-    print(bcq_tf.Report.of(opened, opened.metadata))
+    report = bcq_tf.Report.of(opened, opened.metadata)
+    (folder / WEIGHTS_FILE).write_text(str(report), "utf-8")
+    print(Summary(report))
+    print(f"Each weight by itself: {folder / WEIGHTS_FILE}")
 
 
 def train_float(folder, run, sentences, options):

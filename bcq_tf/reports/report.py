@@ -133,7 +133,7 @@ class Report:
         tables = [_chosen_table(self)]
         if self.skipped:
             tables.append(float_table("Left as they are", self.skipped))
-        return Group(*tables, _totals(self))
+        return Group(*tables, totals(self))
 
     def __str__(self) -> str:
         return as_text(self)
@@ -156,7 +156,8 @@ def _chosen_table(report: Report):
     return made
 
 
-def _totals(report: Report) -> str:
+def totals(report: Report) -> str:
+    """How many weights are quantized, and what the file takes, in a sentence or two."""
     ratio = report.original_nbytes / report.nbytes
     return (
         f"{len(report.chosen)} weights quantized to {report.codes_nbytes:,} bytes "
