@@ -3,11 +3,10 @@
 import argparse
 import dataclasses
 import functools
-import json
-import os
 from pathlib import Path
 
 import bcq_tf
+from bcq_tf.cli.settings import add_settings, read_object, read_settings
 from bcq_tf.cli.start import starting
 from bcq_tf.files.output_path import check_writable
 from bcq_tf.reports.summary import Summary
@@ -42,8 +41,7 @@ def parse_arguments(arguments=None):
     add("--from", dest="source", default="runs/demo", help="run to start from (%(default)s)")
     add("--output", help="folder of this run (that of --from, with -3bit and the like added)")
     add("--data", help="demo, tfds:NAME or a folder (what the model was trained on)")
-    add("--bits", type=int, default=3, help="bit planes, 1 to 8 (%(default)s)")
-    add("--rules", help="JSON object, or a file of one: pattern of weights to bits or settings")
+    add_settings(parser)
     add("--schedule", help="JSON object, or a file of one: bits until an optimizer step, null for "
         "float")  # fmt: skip
     add("--every", type=int, default=100, help="steps between two solves (%(default)s)")
@@ -53,8 +51,6 @@ def parse_arguments(arguments=None):
         default=True,
         help="train straight through the codes, or with --no-latent by periodic projection",
     )
-    add("--solver", default="alternating", help="alternating, greedy or uniform (%(default)s)")
-    add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
@@ -74,85 +70,75 @@ def main(arguments=None):
     options = parse_arguments(arguments)
     script.check_seed(options.seed)
     script.check_positive("learning_rate", options.learning_rate)
-    folder = Path(options.output or default_output(options))
+    quantization = read_quantization(options)
+    folder = Path(options.output or default_output(options, quantization.config))
     check_writable(folder / MODEL_FILE)
     if folder.resolve() == Path(options.source).resolve():
         raise UserError(f"`output` must be another folder than `from`. Received: {folder}")
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
-    rules = read_object("rules", options.rules)
-    schedule = read_schedule(options.schedule)
-    check_quantization(run.model, options, rules, schedule)
+    check_quantization(run.model, options, quantization)
     sentences = corpus.load_corpus(options.data or run.data, run.languages)
     if not options.resume:
         clear_folder(folder)
-    open_folder(folder, run, options)
+    open_folder(folder, run, options, quantization.config)
     weights = run.model.count_params()
     if options.is_float:
         train_float(folder, run, sentences, options)
     else:
-        quantize_run(folder, run, sentences, options, rules, schedule)
+        quantize_run(folder, run, sentences, options, quantization)
     result = evaluation.evaluate(run.model, run.vocabularies, sentences.test)
     save_result(folder, weights, result, options)
     print(f"test set: {result}")
 
 
-def default_output(options):
+def default_output(options, config):
     """The run's folder where none was asked for: runs/demo-3bit."""
-    kind = "float" if options.is_float else f"{options.bits}bit"
-    return f"{options.source}-{kind}"
+    return f"{options.source}-{'float' if options.is_float else f'{config.bits}bit'}"
 
 
-def read_object(name, text):
-    """The JSON object given as text or as the path of a file, or None.
+@dataclasses.dataclass(frozen=True)
+class Quantization:
+    """What becomes of the weights: the settings, the exceptions, and the bits at first."""
 
-    name: of the option, for errors.
-    """
-    if text is None:
-        return None
+    config: bcq_tf.BCQConfig
+    rules: tuple[bcq_tf.Rule, ...]
+    schedule: dict | None
+
+
+def read_quantization(options):
+    """What the options say; raises UserError where they cannot be."""
     try:
-        value = json.loads(Path(text).read_text() if os.path.isfile(text) else text)
-    except ValueError as error:
-        raise UserError(f"`{name}` must be a JSON object or a file of one: {error}") from None
-    if not isinstance(value, dict):
-        raise UserError(f"`{name}` must be a JSON object. Received: {text}")
-    return value
-
-
-def read_schedule(text):
-    """The schedule of a JSON object, whose steps are strings."""
-    schedule = read_object("schedule", text)
-    if schedule is None:
-        return None
+        config, rules = read_settings(options)
+        schedule = read_object("--schedule", options.schedule)
+    except (ValueError, TypeError) as error:
+        raise UserError(error) from None
     try:
-        return {int(step): change for step, change in schedule.items()}
+        schedule = schedule and {int(step): change for step, change in schedule.items()}
     except ValueError as error:
-        raise UserError(f"`schedule` must have optimizer steps as its keys: {error}") from None
+        raise UserError(f"`--schedule` must have optimizer steps as its keys: {error}") from None
+    return Quantization(config, rules, schedule)
 
 
-def check_quantization(model, options, rules, schedule):
+def check_quantization(model, options, quantization):
     """Raises UserError, before any work, where bcq_tf would refuse the settings."""
     if options.epochs < 0:
         raise UserError(f"`epochs` must not be negative. Received: epochs={options.epochs}")
-    if schedule and not options.epochs:
+    if quantization.schedule and not options.epochs:
         raise UserError("`schedule` needs training. Received: epochs=0")
     try:
-        make_callback(None, options, rules, schedule).check(model)
+        make_callback(None, options, quantization).check(model)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
 
 
-def make_callback(path, options, rules, schedule):
+def make_callback(path, options, quantization):
     return bcq_tf.BCQCallback(
         path,
-        options.bits,
-        rules=rules,
-        schedule=schedule,
+        **vars(quantization),
         every_n_steps=options.every,
         latent=options.latent,
-        group_size=options.group_size,
-        solver=options.solver,
         verbose=1,
         resume=options.resume,
     )
@@ -165,10 +151,11 @@ def clear_folder(folder):
     checkpoint.clear_run(folder)
 
 
-def open_folder(folder, run, options):
+def open_folder(folder, run, options, config):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
-    said = vars(options).items()
-    settings = {name: value for name, value in said if name not in ("output", "resume")}
+    settings = vars(options) | config.to_dict()
+    for name in ("output", "resume", "config"):
+        del settings[name]
     path = folder / SETTINGS
     if path.is_file():
         old = checkpoint.read_json(path, {})
@@ -182,22 +169,16 @@ def open_folder(folder, run, options):
     checkpoint.write_json(path, settings)
 
 
-def quantize_run(folder, run, sentences, options, rules, schedule):
+def quantize_run(folder, run, sentences, options, quantization):
     """Makes the quantized file, with or without training; the run's model computes from it."""
     path = folder / MODEL_FILE
     if options.epochs:
-        callback = make_callback(path, options, rules, schedule)
+        callback = make_callback(path, options, quantization)
         rate, saving = falling_rate(options), callback.training_weights
         fit_run(folder, run, sentences, options.epochs, rate, [callback], saving=saving)
     else:
-        bcq_tf.quantize_model(
-            run.model,
-            options.bits,
-            rules,
-            group_size=options.group_size,
-            solver=options.solver,
-            filepath=path,
-        )
+        config, rules = quantization.config, quantization.rules
+        bcq_tf.quantize_model(run.model, config=config, rules=rules, filepath=path)
     opened = bcq_tf.read(path)
     bcq_tf.pack_model(run.model, opened)
     report = bcq_tf.Report.of(opened, opened.metadata)

@@ -11,7 +11,7 @@ from bcq_tf._keras import forget_training, initialize, own_variables, walk_layer
 from bcq_tf.codes import MatrixView
 from bcq_tf.config import check_choice
 from bcq_tf.files import file
-from bcq_tf.files.model_table import Entry
+from bcq_tf.files.stored_weights import StoredWeight
 from bcq_tf.layers.packed_layer import check_backend
 from bcq_tf.layers.packed_model import PackedModel, pack_class, packed_layers, unpack_class
 from bcq_tf.layers.swap import (
@@ -72,7 +72,7 @@ def pack_contents(
 ) -> PackReport:
     """`pack_model` with the weights of a file, without its state; the model's may be deferred."""
     _check(model, precision)
-    entries = match_model(model, contents.entries)
+    entries = match_model(model, contents.weights)
     pairs = list(zip(entries, model.weights, strict=True))
     return _pack(model, pairs, precision, trainable_scales)
 
@@ -152,7 +152,7 @@ def check_float_model(model) -> None:
     check_products_float(model)
 
 
-def _pairs_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
+def _pairs_by_path(model, codes: Mapping) -> list[tuple[StoredWeight, object]]:
     labels = unique_labels([variable.path for variable in model.weights])
     unknown = [path for path in codes if path not in labels]
     if unknown or not codes:
@@ -175,7 +175,7 @@ def _pairs_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
                 f"`codes` must have the shape of the weight, {wanted}. "
                 f"Received: {list(codes[label].shape)} (weight '{label}')"
             )
-        entry = Entry(position, label, None, codes[label], view, None, None)
+        entry = StoredWeight(position, label, None, codes[label], view)
         found.append((entry, model.weights[position]))
     return found
 

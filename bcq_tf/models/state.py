@@ -20,7 +20,7 @@ from bcq_tf._keras import (
     saves_more,
 )
 from bcq_tf.files.container import FileFormatError
-from bcq_tf.files.model_table import STATE_FIELDS
+from bcq_tf.files.stored_weights import STATE_FIELDS
 from bcq_tf.shown import short
 
 
@@ -35,23 +35,8 @@ class ModelState:
             vocabularies, above all.
     """
 
-    states: dict[str, dict[str, int | np.ndarray]] = dataclasses.field(default_factory=dict)
-    assets: dict[str, dict[str, np.ndarray]] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def of(cls, model) -> ModelState:
-        """The present state of a built model."""
-        positions = {id(variable): i for i, variable in enumerate(model.weights)}
-        states, assets = {}, {}
-        for path, layer in holders_by_path(model).items():
-            if saves_more(layer) and (kept := save_state(layer)):
-                states[path] = {
-                    key: positions[id(value)] if id(value) in positions else np.array(value)
-                    for key, value in kept.items()
-                }
-            if has_assets(layer) and (files := save_assets(layer)):
-                assets[path] = files
-        return cls(states, assets)
+    states: dict[str, dict[str, int | np.ndarray]]
+    assets: dict[str, dict[str, np.ndarray]]
 
     def to_file(self) -> tuple[dict[str, np.ndarray], dict]:
         """(arrays by the names that they have in a file, what its metadata say of them).
@@ -69,21 +54,21 @@ class ModelState:
             arrays[name] = value
             return name
 
-        tables = {
+        metadata = {
             field: {
                 path: {key: named(field, path, key, value) for key, value in kept.items()}
                 for path, kept in getattr(self, field).items()
             }
             for field in STATE_FIELDS
         }
-        return arrays, {field: table for field, table in tables.items() if table}
+        return arrays, {field: layers for field, layers in metadata.items() if layers}
 
     @classmethod
     def from_file(cls, tensors: Mapping, metadata: dict, weights: int) -> ModelState:
         """The inverse of `to_file`, of a model with so many weights.
 
         Raises:
-            FileFormatError: the metadata are not such tables, or contradict the tensors.
+            FileFormatError: the metadata have no such fields, or contradict the tensors.
         """
         return cls(*(_read_field(field, tensors, metadata, weights) for field in STATE_FIELDS))
 
@@ -117,17 +102,39 @@ class ModelState:
             )
 
 
+def states_of(model) -> dict[str, dict[str, int | np.ndarray]]:
+    """The present `states` of a built model."""
+    positions = {id(variable): i for i, variable in enumerate(model.weights)}
+    layers = holders_by_path(model).items()
+    kept = {path: save_state(layer) for path, layer in layers if saves_more(layer)}
+    return {
+        path: {
+            key: positions[id(value)] if id(value) in positions else np.array(value)
+            for key, value in state.items()
+        }
+        for path, state in kept.items()
+        if state
+    }
+
+
+def assets_of(model) -> dict[str, dict[str, np.ndarray]]:
+    """The `assets` of a built model."""
+    layers = holders_by_path(model).items()
+    kept = {path: save_assets(layer) for path, layer in layers if has_assets(layer)}
+    return {path: files for path, files in kept.items() if files}
+
+
 def _with_values(kept: dict, value_of: Callable) -> dict:
     return {key: value_of(v) if isinstance(v, int) else v for key, v in kept.items()}
 
 
 def _read_field(field: str, tensors: Mapping, metadata: dict, weights: int) -> dict:
-    table = metadata.get(field, {})
-    if not isinstance(table, dict) or not all(isinstance(kept, dict) for kept in table.values()):
-        raise FileFormatError(f"its table of {field} is not one")
+    layers = metadata.get(field, {})
+    if not isinstance(layers, dict) or not all(isinstance(kept, dict) for kept in layers.values()):
+        raise FileFormatError(f"its metadata's {field} are no objects")
     return {
         path: {key: _read(field, key, value, tensors, weights) for key, value in kept.items()}
-        for path, kept in table.items()
+        for path, kept in layers.items()
     }
 
 
@@ -139,7 +146,7 @@ def _read(field: str, key: str, value, tensors: Mapping, weights: int):
     if field == "assets":
         legal = legal and array.dtype == np.uint8 and array.ndim == 1 and _is_safe(key)
     if not legal:
-        raise FileFormatError(f"its table of {field} is wrong at {short(key)}")
+        raise FileFormatError(f"its metadata's {field} are wrong at {short(key)}")
     return array
 
 

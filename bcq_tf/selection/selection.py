@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import keras
 
 from bcq_tf.codes import MatrixView
-from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_rules
+from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_config, make_rules
 from bcq_tf.selection.layer_views import NoView, check_products_float, view_weights
 
 SHORTEST_ROW = GROUP_MULTIPLE
@@ -105,9 +105,7 @@ def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
         ValueError: the model is not built; a layer other than an embedding is packed; a rule
             matches no weight; a rule's `axes` do not fit.
     """
-    config = BCQConfig() if config is None else config
-    if not isinstance(config, BCQConfig):
-        raise TypeError(f"`config` must be a BCQConfig or None. Received: config={config!r}")
+    config = make_config(config)
     _check_built(model)
     rules = make_rules(rules, config)
     labels = unique_labels([variable.path for variable in model.weights])

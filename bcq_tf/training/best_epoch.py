@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bcq_tf._keras import print_message
+from bcq_tf.models.contents import ModelContents
 from bcq_tf.training.quantizer import ModelQuantizer
 from bcq_tf.training.rating import rating_text
 from bcq_tf.training.resuming import Run
@@ -18,12 +19,13 @@ class BestEpoch:
 
     Attributes:
         content: the tensors and the metadata of a file; None before an epoch was kept.
+        value: what the best of the rated epochs is rated; None before one.
     """
 
     def __init__(self, quantizer: ModelQuantizer, run: Run, verbose: int):
-        self._quantizer, self._files, self._verbose = quantizer, run.files, verbose
-        self.run = run
+        self._quantizer, self._run, self._verbose = quantizer, run, verbose
         self.content = None if run.best is None else (run.best, run.best.metadata)
+        self.value = None if run.best is None else run.best.metadata.get("value")
 
     def keep(self, epoch: int, logs: dict, rating: dict) -> None:
         """Keeps the model as it is now.
@@ -33,12 +35,15 @@ class BestEpoch:
             logs: of the epoch, for the fields of the path.
             rating: metadata: "monitor", "mode", "value", "step"; a value of None is not rated.
         """
+        if rating["value"] is not None:
+            self.value = rating["value"]
         tensors, metadata = self._quantizer.contents()
-        own = {"run": self.run.identity, "epoch": epoch}
+        own = {"run": self._run.identity, "epoch": epoch}
         self.content = tensors, metadata | own | rating
-        if self._files.template is None or not _is_chief(self._quantizer.model):
+        files = self._run.files
+        if files.template is None or not self._is_chief():
             return
-        path, previous = self._files.save(*self.content, epoch, logs)
+        path, previous = files.save(*self.content, epoch, logs)
         if previous is not None:
             print_message(
                 f"\n{path} was of another run, which `resume=True` goes on with: it is kept as "
@@ -47,15 +52,22 @@ class BestEpoch:
         if self._verbose:
             print_message(f"\n{rating_text(rating)}: saved {path}")
 
+    def restore(self) -> None:
+        """Gives the model the best epoch's weights and state, if one was kept."""
+        if self.content is not None:
+            contents = ModelContents.of(*self.content)
+            contents.put_weights(self._quantizer.model)
+            # Assets do not change while a model trains.
+            contents.restore_state(self._quantizer.model, assets=False)
+
     def write_lost(self) -> None:
         """Writes the best file again where it is gone, its folder removed, say."""
-        if self.content is None or not _is_chief(self._quantizer.model):
+        if self.content is None or not self._is_chief():
             return
-        path = self._files.save_if_lost(*self.content)
+        path = self._run.files.save_if_lost(*self.content)
         if path is not None:
             print_message(f"\n{path} was gone: it has been written again")
 
-
-def _is_chief(model) -> bool:
-    strategy = getattr(model, "distribute_strategy", None)
-    return strategy is None or strategy.extended.should_checkpoint
+    def _is_chief(self) -> bool:
+        strategy = getattr(self._quantizer.model, "distribute_strategy", None)
+        return strategy is None or strategy.extended.should_checkpoint

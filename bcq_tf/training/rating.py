@@ -6,6 +6,9 @@ import functools
 import math
 from collections.abc import Callable
 
+from bcq_tf._keras import monitor_mode
+from bcq_tf.config import check_choice
+
 _NAMELESS = "monitor"
 
 
@@ -47,8 +50,58 @@ class Score:
             ) from None
 
 
+class Rating:
+    """How the epochs of one `fit` are rated.
+
+    Args:
+        monitor: the entry of the logs that rates.
+        mode: "min", "max" or "auto".
+        model: the model that trains.
+
+    Attributes:
+        mode: "min" or "max" once an epoch's logs have had the entry; None before.
+    """
+
+    def __init__(self, monitor: str, mode: str, model):
+        self.monitor, self.mode = monitor, None
+        self._asked, self._model = mode, model
+
+    def value(self, logs: dict) -> float | None:
+        """What an epoch is rated; None where the entry is not in every epoch's logs.
+
+        Raises:
+            ValueError: it is in none, or nothing tells whether it should fall or grow.
+        """
+        validated = any(name.startswith("val_") for name in logs)
+        if self.monitor in logs:
+            self.mode = self.mode or self._find_mode()
+            return float(logs[self.monitor])
+        if self.mode is None and (validated or not self.monitor.startswith("val_")):
+            raise ValueError(
+                f"`monitor` must be one of the logs {sorted(logs)}. "
+                f"Received: monitor={self.monitor!r}"
+            )
+        return None  # as with `validation_freq`
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Whether `value` is finite, and better than the best before it, if there is one."""
+        better = best is None or (value < best if self.mode == "min" else value > best)
+        return math.isfinite(value) and better
+
+    def _find_mode(self) -> str:
+        mode = monitor_mode(self.monitor, self._asked, self._model)
+        if mode is None:
+            raise ValueError(
+                "`mode` must say whether `monitor` should fall or grow, which Keras does not know "
+                "of it. Pass `mode='max'` or `mode='min'`. "
+                f"Received: monitor={self.monitor!r}, mode={self._asked!r}"
+            )
+        return mode
+
+
 def check_monitor(monitor, mode: str) -> None:
     """Raises TypeError or ValueError where `monitor` is no name or function, or lacks a mode."""
+    check_choice("mode", mode, ("auto", "min", "max"))
     if not isinstance(monitor, str) and not callable(monitor):
         raise TypeError(
             "`monitor` must be the name of an entry of the logs or a function of the model. "
@@ -67,5 +120,5 @@ def is_value(value) -> bool:
 
 def rating_text(metadata: dict) -> str:
     """How good a file's model is, in words."""
-    value = metadata["value"]
+    value = metadata.get("value")
     return "last epoch" if value is None else f"{metadata['monitor']} {value:.5g}"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import uuid
 
-from bcq_tf._keras import print_message
+import numpy as np
+
+from bcq_tf._keras import as_array, print_message
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.files import file
 from bcq_tf.files.file import QuantizedFile
-from bcq_tf.files.model_table import codes_by_position
+from bcq_tf.files.stored_weights import StoredWeight, codes_by_position
 from bcq_tf.models.contents import ModelContents
+from bcq_tf.models.match import match_model
+from bcq_tf.selection.layer_views import PACKED
 from bcq_tf.training.backups import Backups
 from bcq_tf.training.checkpoints import BestFiles, rank
 from bcq_tf.training.quantizer import ModelQuantizer
 from bcq_tf.training.rating import is_value, rating_text
-
-_BEST = f"best{file.SUFFIX}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Settings:
         Raises:
             FileFormatError: it holds no model's weights.
         """
-        entries, metadata = ModelContents.of_file(opened).entries, opened.metadata
-        if not self._quantizer.has_packed(entries):
+        weights, metadata = ModelContents.of_file(opened).weights, opened.metadata
+        if not _is_of_model(weights, self._quantizer):
             return "the model"
         found = {key: metadata.get(key) for key in self.values}
         found["weights"] = {key: _settings(line) for key, line in found["weights"].items()}
@@ -84,7 +85,7 @@ def begin_run(files: BestFiles, backups: Backups, settings: Settings, resume: bo
     """The run that a `fit` begins or goes on with, and prints a line where it goes on.
 
     Args:
-        files: of the `fit`; without a path, those of an unfinished run stand beside its backup.
+        files: of the `fit`.
         backups: of the `fit`, which may have restored an interrupted run.
         settings: of the `fit`.
         resume: whether to go on with the files whatever run they are of; None: only with those of
@@ -94,8 +95,6 @@ def begin_run(files: BestFiles, backups: Backups, settings: Settings, resume: bo
         ValueError: `resume` is True and the files are of other settings or another model.
         FileFormatError: a file is damaged.
     """
-    if files.template is None and backups.folder:
-        files = BestFiles(os.path.join(backups.folder, _BEST))
     state = None if resume is False else backups.restored()
     if state is not None and state.metadata["settings"] != settings.values:
         state = None
@@ -142,6 +141,16 @@ def _told(found: list[QuantizedFile], settings: Settings) -> list[QuantizedFile]
     best = _best(alike)
     run = best.metadata.get("run")
     return [f for f in alike if f is best or (run and f.metadata.get("run") == run)]
+
+
+def _is_of_model(weights: list[StoredWeight], quantizer: ModelQuantizer) -> bool:
+    # Whether a file's weights have the shapes of the model's, and its packed codes.
+    try:
+        weights = match_model(quantizer.model, weights)
+    except ValueError:
+        return False
+    skipped = [w for w in quantizer.plan.skipped if w.reason == PACKED and not w.variable.trainable]
+    return all(np.array_equal(as_array(w.variable), weights[w.position].value()) for w in skipped)
 
 
 def _settings(line):

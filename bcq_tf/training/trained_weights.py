@@ -22,19 +22,21 @@ class TrainedWeights:
         quantizer: of the model that trains.
         shown: puts quantized weights into that model.
         latent: whether it trains straight through.
+        effort: of a solve, but for those that start from the last scales.
 
     Attributes:
         not_finite: the error of the last solve, if since then no step was taken; else None.
     """
 
-    def __init__(self, quantizer: ModelQuantizer, shown: ShownWeights, latent: bool):
-        self._quantizer, self._shown, self._latent = quantizer, shown, latent
+    def __init__(self, quantizer: ModelQuantizer, shown: ShownWeights, latent: bool, effort: str):
+        self._quantizer, self._shown = quantizer, shown
+        self._latent, self._effort = latent, effort
         self._training = None
         self._steps, self._solved = 0, None
         self._told = set()
         self.not_finite: NotFiniteError | None = None
 
-    def follow(self, plan: Plan, effort: str, codes: dict[int, BinaryCodes] | None = None) -> None:
+    def follow(self, plan: Plan, codes: dict[int, BinaryCodes] | None = None) -> None:
         """Trains by `plan` from now on.
 
         codes: {position: BinaryCodes} that an interrupted run had, if any.
@@ -43,7 +45,7 @@ class TrainedWeights:
         self.stop()
         if codes:
             self._quantizer.take(codes)
-        if self._latent and plan.chosen and (codes or self._solve_once(effort)):
+        if self._latent and plan.chosen and (codes or self._solve_once(self._effort)):
             self._start()
 
     def stop(self) -> None:
@@ -64,9 +66,13 @@ class TrainedWeights:
         """To be called after it."""
         self._steps += 1
 
-    def project(self, effort: str) -> bool:
-        """Solves the weights, and goes on from what they are then; whether they are finite."""
-        if not self._solve_once(effort):
+    def project(self, warm: bool = False) -> bool:
+        """Solves the weights, and goes on from what they are then; whether they are finite.
+
+        warm: whether from the last scales, where there are some, which is cheap.
+        """
+        warm = warm and self._quantizer.can_solve_warm
+        if not self._solve_once("warm" if warm else self._effort):
             return False
         if not self._latent:
             self._quantizer.put_codes()
@@ -78,17 +84,17 @@ class TrainedWeights:
             self._start()
         return True
 
-    def show(self, effort: str) -> None:
+    def show(self) -> None:
         """Shows what a validation sees, until the next step."""
         if self._shown.quantized or self.not_finite:
             return
-        if self.project(effort) and self._latent:
+        if self.project() and self._latent:
             self._shown.show()
 
-    def solve(self, effort: str) -> bool:
+    def solve(self, effort: str | None = None) -> bool:
         """Solves the weights that the model has now; whether they are finite."""
         try:
-            self._quantizer.solve(effort)
+            self._quantizer.solve(effort or self._effort)
         except NotFiniteError as error:
             self.not_finite = error
             return False

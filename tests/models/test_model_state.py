@@ -296,7 +296,7 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
     tensor = "assets:/layers/#0/vocabulary.txt"
     assets = {"/layers/#0": {name: tensor}}
     bcq_tf.save(path, dict(opened), opened.metadata | {"assets": assets})
-    with pytest.raises(bcq_tf.FileFormatError, match="its table of assets is wrong at"):
+    with pytest.raises(bcq_tf.FileFormatError, match="its metadata's assets are wrong at"):
         bcq_tf.load_model(path)
     assert [p.name for p in tmp_path.iterdir()] == ["m.bcq.npy"]
 
@@ -319,5 +319,5 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
 )
 def test_tables_that_contradict_the_file(field, table):
     tensors = {"0:kernel": np.zeros(3, np.float32), "floats": np.zeros(3, np.float32)}
-    with pytest.raises(bcq_tf.FileFormatError, match=f"its table of {field} is"):
+    with pytest.raises(bcq_tf.FileFormatError, match=f"its metadata's {field} are"):
         ModelState.from_file(tensors, {field: table}, weights=1)

@@ -19,7 +19,16 @@ from __future__ import annotations
 
 import keras
 
-BACKENDS = ("tensorflow", "jax")
+
+def check_latent(latent) -> None:
+    """Raises TypeError or ValueError where `latent` is no boolean, or the backend cannot do it."""
+    if not isinstance(latent, bool):
+        raise TypeError(f"`latent` must be True or False. Received: latent={latent!r}")
+    if latent and keras.backend.backend() not in ("tensorflow", "jax"):
+        raise ValueError(
+            "`latent=True` needs the TensorFlow or the JAX backend of Keras. "
+            f"Received: latent=True on {keras.backend.backend()!r}"
+        )
 
 
 def train_latent(model, weights, codes):
