@@ -57,6 +57,9 @@ class BCQConfig:
         return dataclasses.asdict(self)
 
 
+FIELDS = tuple(field.name for field in dataclasses.fields(BCQConfig))
+
+
 class _Unset:
     def __repr__(self) -> str:
         return "<that of BCQConfig>"
@@ -66,14 +69,15 @@ UNSET: Any = _Unset()
 """The default of arguments that are fields of a `BCQConfig`."""
 
 
-def make_config(config: BCQConfig | None = None, **fields) -> BCQConfig:
-    """`config`, or one made of the `fields` that are not `UNSET`.
+def make_config(config: BCQConfig | None = None, *values) -> BCQConfig:
+    """`config`, or one made of the `values` of its fields, in their order, that are not `UNSET`.
 
     Raises:
         TypeError: `config` is neither a BCQConfig nor None.
-        ValueError: it is given and a field is, too; or a field breaks its rule.
+        ValueError: it is given and a value is, too; or a value breaks its rule.
     """
-    given = {name: value for name, value in fields.items() if value is not UNSET}
+    pairs = zip(FIELDS, values, strict=False)
+    given = {name: value for name, value in pairs if value is not UNSET}
     if config is None:
         return BCQConfig(**given)
     if not isinstance(config, BCQConfig):
@@ -87,17 +91,13 @@ def make_config(config: BCQConfig | None = None, **fields) -> BCQConfig:
 def replace_fields(
     config: BCQConfig, fields: Mapping, argument: str, others: tuple[str, ...] = ()
 ) -> BCQConfig:
-    """`config` with some fields changed.
-
-    Args:
-        fields: {name: value}.
-        argument: that they come from, for errors.
-        others: names that `fields` may have besides, which change nothing.
+    """`config` with other values of some `fields`; `others` may be among them, and change nothing.
 
     Raises:
-        ValueError, TypeError: there is no such field, or one breaks its rule.
+        ValueError, TypeError: there is no such field, or one breaks its rule; the `argument` that
+            they come from is named.
     """
-    known = [*(field.name for field in dataclasses.fields(BCQConfig)), *others]
+    known = [*FIELDS, *others]
     unknown = sorted(set(fields) - set(known), key=str)
     if unknown:
         raise ValueError(f"`{argument}` may set {known}. Received: {unknown[0]!r}")

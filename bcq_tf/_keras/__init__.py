@@ -22,6 +22,7 @@ from bcq_tf._keras.fits import (
 from bcq_tf._keras.models import (
     forget_training,
     register_name,
+    replaced_methods,
     saves_as_h5,
     serialized_model,
     sync_variables,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 from pathlib import Path
 
 from bcq_tf.config import (
     AUTO,
+    FIELDS,
     SCALE_DTYPES,
     SOLVERS,
     UNSET,
@@ -49,8 +49,7 @@ def read_settings(options: argparse.Namespace) -> tuple[BCQConfig, tuple[Rule, .
     config = read_object("--config", options.config)
     if config is not None:
         config = replace_fields(_DEFAULT, config, "--config")
-    names = [field.name for field in dataclasses.fields(BCQConfig)]
-    config = make_config(config, **{name: getattr(options, name) for name in names})
+    config = make_config(config, *(getattr(options, name) for name in FIELDS))
     return config, make_rules(read_object("--rules", options.rules), config)
 
 

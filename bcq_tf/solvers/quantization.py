@@ -62,14 +62,7 @@ def quantize(
     Raises:
         ValueError, TypeError: an argument breaks its rule, or `scale_dtype` cannot hold the scales.
     """
-    config = make_config(
-        config,
-        bits=bits,
-        group_size=group_size,
-        offset=offset,
-        solver=solver,
-        scale_dtype=scale_dtype,
-    )
+    config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     matrix = checks.check_matrix(matrix)
     importance = checks.check_importance(importance, matrix)
     checks.check_effort(effort, start)

@@ -12,7 +12,7 @@ from bcq_tf.selection.selection import select
 from bcq_tf.training.checkpoints import BestFiles
 from bcq_tf.training.fit import Fit
 from bcq_tf.training.latent import check_latent
-from bcq_tf.training.rating import Score, check_monitor
+from bcq_tf.training.rating import check_monitor, entry_name
 from bcq_tf.training.resuming import check_resume
 from bcq_tf.training.schedule import check_phases, make_phases
 
@@ -95,14 +95,7 @@ class BCQCallback(keras.callbacks.Callback):
         resume: bool | None = None,
     ):
         super().__init__()
-        self.config = make_config(
-            config,
-            bits=bits,
-            group_size=group_size,
-            offset=offset,
-            solver=solver,
-            scale_dtype=scale_dtype,
-        )
+        self.config = make_config(config, bits, group_size, offset, solver, scale_dtype)
         check_monitor(monitor, mode)
         check_choice("effort", effort, ("low", "full"))
         check_resume(resume)
@@ -113,9 +106,8 @@ class BCQCallback(keras.callbacks.Callback):
         self.phases = make_phases(schedule)
         self.every_n_steps = check_integer("every_n_steps", every_n_steps, 1)
         self.latent = latent
-        self.score = None if isinstance(monitor, str) else Score(monitor)
-        self.monitor = self.score.name if self.score else monitor
-        self.mode = mode
+        self.monitor, self.mode = entry_name(monitor), mode
+        self.rated_by = monitor
         self.effort = effort
         self.verbose = verbose
         self.resume = resume
@@ -150,7 +142,7 @@ class BCQCallback(keras.callbacks.Callback):
         if self._fit is None:
             raise RuntimeError("`quantized()` must be called when a `fit` with it has begun")
         training = self._fit.is_training
-        with self._fit.shown.looking(self.effort) if training else contextlib.nullcontext():
+        with self._fit.weights.looking() if training else contextlib.nullcontext():
             yield
 
     @contextlib.contextmanager
@@ -160,7 +152,7 @@ class BCQCallback(keras.callbacks.Callback):
         For callbacks that save in `on_epoch_end` what an interrupted run starts again from. In
         latent mode these are the float weights. BackupAndRestore gets them without this.
         """
-        with self._fit.shown.hidden() if self._fit else contextlib.nullcontext():
+        with self._fit.weights.hidden() if self._fit else contextlib.nullcontext():
             yield
 
     def on_train_begin(self, logs=None):

@@ -17,9 +17,7 @@ from bcq_tf.training.quantizer import ModelQuantizer
 from bcq_tf.training.rating import Rating
 from bcq_tf.training.resuming import Settings, begin_run
 from bcq_tf.training.schedule import check_phases, phase_at
-from bcq_tf.training.shown_weights import ShownWeights
 from bcq_tf.training.trained_weights import TrainedWeights
-from bcq_tf.training.validation import Validation
 
 
 class Fit:
@@ -30,7 +28,7 @@ class Fit:
 
     Attributes:
         best: the best epoch of the run.
-        shown: which weights the model holds.
+        weights: those of the model that are quantized.
         is_training: whether it has not ended.
     """
 
@@ -46,12 +44,8 @@ class Fit:
             later.on_train_begin()  # what it restores is what training begins from
         backups = self._others.of(BackupAndRestore)
         self._backups = Backups(self._model, backups, self._backup_state)
-        self.shown = ShownWeights(self._quantizer)
-        self._weights = TrainedWeights(
-            self._quantizer, self.shown, callback.latent, callback.effort
-        )
-        self._validation = Validation(self._model, self.shown.put_back)
-        self._rating = Rating(callback.monitor, callback.mode, self._model)
+        self.weights = TrainedWeights(self._quantizer, callback.latent, callback.effort)
+        self._rating = Rating(callback.rated_by, callback.mode, self._model)
         self._ended = None  # (epoch, logs) of the last epoch that has ended
         self._begin_run()
         self.is_training = True
@@ -66,8 +60,8 @@ class Fit:
         self._steps = StepCounter(self._model, run.step)
         self._next_epoch = 0
         self._start_phase(run.codes)
-        if self._weights.not_finite:
-            raise self._weights.not_finite
+        if self.weights.not_finite:
+            raise self.weights.not_finite
         if not run.is_restored:
             self._backups.begin(self._backup_state()[1])
 
@@ -77,42 +71,41 @@ class Fit:
 
     def begin_epoch(self, epoch: int) -> None:
         """See `on_epoch_begin`."""
-        self.shown.put_back()
+        self.weights.put_back()
         if self._callback.latent:
-            self._validation.watch()
+            self.weights.watch_validation()
         self._next_epoch, self._opened, self._rated = epoch, False, False
 
     def begin_steps(self, batch: int) -> None:
         """See `on_train_batch_begin`."""
-        self._weights.begin_step()
+        self.weights.begin_step()
         self._steps.begin(batch)
 
     def end_steps(self, batch: int) -> None:
         """See `on_train_batch_end`."""
         sync_variables(self._model)
-        self._weights.end_step()
         every, before = self._callback.every_n_steps, self._steps.count
         step = self._steps.end(batch, (self._callback.params or {}).get("steps"))
         if phase_at(self._callback.phases, step) != self._phase:
             self._start_phase()
         if step // every > before // every:
-            self._weights.project(warm=True)
+            self.weights.project(warm=True)
 
     def _start_phase(self, codes=None) -> None:
         # codes: {position: BinaryCodes} that an interrupted run had, if any.
         self._phase = phase_at(self._callback.phases, self._steps.count)
-        self._weights.follow(self._phase.apply(self._plan) if self._phase else self._plan, codes)
+        self.weights.follow(self._phase.apply(self._plan) if self._phase else self._plan, codes)
 
     def begin_validation(self) -> None:
         """See `on_test_begin`."""
         if self.is_training:
-            self._weights.show()
+            self.weights.show()
 
     def end_epoch(self, epoch: int, logs: dict) -> None:
         """See `on_epoch_end`; the epoch is rated here, or when all callbacks have been called."""
         self._open_epoch_end(logs)
         self._ended = epoch, logs
-        monitored = self._rating.monitor in logs and not self._weights.not_finite
+        monitored = self._rating.monitor in logs and not self.weights.not_finite
         if monitored or not self._others.are_known:
             self._rate()
 
@@ -126,26 +119,25 @@ class Fit:
                 self._rate()
             # The epoch has been rated: a kill from here on repeats it, or goes on after it.
             self._next_epoch = epoch + 1
-            with self.shown.hidden():
+            with self.weights.hidden():
                 self._backups.save_held()
         except BaseException:  # KeyboardInterrupt too
-            self.shown.put_back()
+            self.weights.put_back()
             raise
 
     def _open_epoch_end(self, logs: dict) -> None:
         if self._opened:
             return
-        self._weights.show()
-        logs["bcq_error"] = float("nan") if self._weights.not_finite else self._quantizer.error
+        self.weights.show()
+        logs["bcq_error"] = float("nan") if self.weights.not_finite else self._quantizer.error
         logs["bcq_bits"] = self._quantizer.bits_per_weight
-        if self._callback.score:
-            self._callback.score.add_to(logs, self._model)
+        self._rating.add_score(logs)
         self._opened = True
 
     def _rate(self) -> None:
         self._rated = True
-        if self._weights.not_finite:
-            self._check_that_it_ends(self._weights.not_finite)
+        if self.weights.not_finite:
+            self._check_that_it_ends(self.weights.not_finite)
             return
         value = self._rating.value(self._ended[1])
         if value is None or self._phase:
@@ -156,13 +148,12 @@ class Fit:
     def _check_that_it_ends(self, error: ValueError) -> None:
         # A weight holds NaN or Inf. Keras would go on, and so does this where training ends here,
         # a callback is there to end it, or one has put good weights in place.
-        if self._model.stop_training or self._weights.solve():
+        if self._model.stop_training or self.weights.solve():
             return
         if self._others.of(ENDING):
             warnings.warn(f"{error}: epoch {self._ended[0] + 1} is not rated", stacklevel=2)
             return
-        self._weights.stop()
-        self._validation.release()
+        self.weights.release()
         self.best.restore()
         raise error
 
@@ -178,14 +169,13 @@ class Fit:
     def end(self) -> None:
         """See `on_train_end`: the model gets the best epoch's weights, or the last one's."""
         self.is_training = False
-        self._weights.stop()
-        self._validation.release()
+        self.weights.release()
         if self._ended and (self.best.content is None or averages(self._model.optimizer)):
-            self.shown.put_back()
+            self.weights.put_back()
             self._keep_last()
         else:
             self.best.restore()
-        self.shown.forget()
+        self.weights.keep_shown()
         self.best.write_lost()
         self._backups.release()
         self._others.release()
@@ -193,9 +183,9 @@ class Fit:
     def _keep_last(self) -> None:
         # Averaged weights, which Keras puts in place when training ends, or no rated epoch.
         self._quantizer.follow(self._plan)
-        if not self._weights.solve():
+        if not self.weights.solve():
             kept = "no epoch was" if self.best.content is None else "the best epoch is"
-            warnings.warn(f"{self._weights.not_finite}: {kept} kept", stacklevel=2)
+            warnings.warn(f"{self.weights.not_finite}: {kept} kept", stacklevel=2)
             self.best.restore()
             return
         reason = self._reason_for_last()

@@ -208,14 +208,7 @@ def quantize_model(
             is unchanged then.
         OSError: the file cannot be written; the model is unchanged then.
     """
-    config = make_config(
-        config,
-        bits=bits,
-        group_size=group_size,
-        offset=offset,
-        solver=solver,
-        scale_dtype=scale_dtype,
-    )
+    config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     if filepath is not None:
         file.check_output(filepath, "filepath")
     quantizer = ModelQuantizer(model, config, rules)
