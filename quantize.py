@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import functools
+import json
 from pathlib import Path
 
 import bcq_tf
@@ -63,80 +64,73 @@ def parse_arguments(arguments=None):
         default=True,
         help="go on with the run in the output folder, or with --no-resume start it over",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    read_quantization(options)
+    return options
 
 
 def main(arguments=None):
     options = parse_arguments(arguments)
     script.check_seed(options.seed)
     script.check_positive("learning_rate", options.learning_rate)
-    quantization = read_quantization(options)
-    folder = Path(options.output or default_output(options, quantization.config))
+    folder = Path(options.output or default_output(options))
     check_writable(folder / MODEL_FILE)
     if folder.resolve() == Path(options.source).resolve():
         raise UserError(f"`output` must be another folder than `from`. Received: {folder}")
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
-    check_quantization(run.model, options, quantization)
+    check_quantization(run.model, options)
     sentences = corpus.load_corpus(options.data or run.data, run.languages)
     if not options.resume:
         clear_folder(folder)
-    open_folder(folder, run, options, quantization.config)
+    open_folder(folder, run, options)
     weights = run.model.count_params()
     if options.is_float:
         train_float(folder, run, sentences, options)
     else:
-        quantize_run(folder, run, sentences, options, quantization)
+        quantize_run(folder, run, sentences, options)
     result = evaluation.evaluate(run.model, run.vocabularies, sentences.test)
     save_result(folder, weights, result, options)
     print(f"test set: {result}")
 
 
-def default_output(options, config):
+def default_output(options):
     """The run's folder where none was asked for: runs/demo-3bit."""
-    return f"{options.source}-{'float' if options.is_float else f'{config.bits}bit'}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Quantization:
-    """What becomes of the weights: the settings, the exceptions, and the bits at first."""
-
-    config: bcq_tf.BCQConfig
-    rules: tuple[bcq_tf.Rule, ...]
-    schedule: dict | None
+    return f"{options.source}-{'float' if options.is_float else f'{options.config.bits}bit'}"
 
 
 def read_quantization(options):
-    """What the options say; raises UserError where they cannot be."""
+    """Makes `config`, `rules` and `schedule` what they say; UserError where they cannot be."""
     try:
-        config, rules = read_settings(options)
+        options.config, options.rules = read_settings(options)
         schedule = read_object("--schedule", options.schedule)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
     try:
-        schedule = schedule and {int(step): change for step, change in schedule.items()}
+        options.schedule = schedule and {int(step): change for step, change in schedule.items()}
     except ValueError as error:
         raise UserError(f"`--schedule` must have optimizer steps as its keys: {error}") from None
-    return Quantization(config, rules, schedule)
 
 
-def check_quantization(model, options, quantization):
+def check_quantization(model, options):
     """Raises UserError, before any work, where bcq_tf would refuse the settings."""
     if options.epochs < 0:
         raise UserError(f"`epochs` must not be negative. Received: epochs={options.epochs}")
-    if quantization.schedule and not options.epochs:
+    if options.schedule and not options.epochs:
         raise UserError("`schedule` needs training. Received: epochs=0")
     try:
-        make_callback(None, options, quantization).check(model)
+        make_callback(None, options).check(model)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
 
 
-def make_callback(path, options, quantization):
+def make_callback(path, options):
     return bcq_tf.BCQCallback(
         path,
-        **vars(quantization),
+        config=options.config,
+        rules=options.rules,
+        schedule=options.schedule,
         every_n_steps=options.every,
         latent=options.latent,
         verbose=1,
@@ -151,11 +145,13 @@ def clear_folder(folder):
     checkpoint.clear_run(folder)
 
 
-def open_folder(folder, run, options, config):
+def open_folder(folder, run, options):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
-    settings = vars(options) | config.to_dict()
+    rules = [dataclasses.asdict(rule) for rule in options.rules]
+    settings = vars(options) | options.config.to_dict() | {"rules": rules}
     for name in ("output", "resume", "config"):
         del settings[name]
+    settings = json.loads(json.dumps(settings))  # as they are read
     path = folder / SETTINGS
     if path.is_file():
         old = checkpoint.read_json(path, {})
@@ -169,15 +165,15 @@ def open_folder(folder, run, options, config):
     checkpoint.write_json(path, settings)
 
 
-def quantize_run(folder, run, sentences, options, quantization):
+def quantize_run(folder, run, sentences, options):
     """Makes the quantized file, with or without training; the run's model computes from it."""
     path = folder / MODEL_FILE
     if options.epochs:
-        callback = make_callback(path, options, quantization)
+        callback = make_callback(path, options)
         rate, saving = falling_rate(options), callback.training_weights
         fit_run(folder, run, sentences, options.epochs, rate, [callback], saving=saving)
     else:
-        config, rules = quantization.config, quantization.rules
+        config, rules = options.config, options.rules
         bcq_tf.quantize_model(run.model, config=config, rules=rules, filepath=path)
     opened = bcq_tf.read(path)
     bcq_tf.pack_model(run.model, opened)

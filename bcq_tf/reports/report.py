@@ -24,12 +24,12 @@ class ChosenWeight:
 @dataclasses.dataclass(frozen=True)
 class SkippedWeight:
     """A weight that is left as it is, float or codes of a packed embedding: its path, shape, bytes
-    and the reason."""
+    and the reason, if one is said."""
 
     path: str
     shape: tuple[int, ...]
     nbytes: int
-    reason: str
+    reason: str | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -144,7 +144,6 @@ class _Backup:
     def begin(self, metadata: dict) -> None:
         """Writes the state of a run without a backup."""
         if self.folder is not None:
-            os.makedirs(self.folder, exist_ok=True)
             file.save(self._path(_BEGUN), {}, metadata)
 
     def read(self, checksum: str) -> QuantizedFile | None:
@@ -158,7 +157,6 @@ class _Backup:
 
     def save(self, save, checksum: str, tensors, metadata: dict) -> None:
         """Writes a state and, with `save`, what Keras backs up; a kill leaves the one before."""
-        os.makedirs(self.folder, exist_ok=True)
         path = self._path(checksum)
         file.save(path, tensors, metadata)
         if self.callback.double_checkpoint:  # Keras then has its own way to survive

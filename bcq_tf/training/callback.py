@@ -13,7 +13,7 @@ from bcq_tf.training.checkpoints import BestFiles
 from bcq_tf.training.fit import Fit
 from bcq_tf.training.latent import check_latent
 from bcq_tf.training.rating import check_monitor, entry_name
-from bcq_tf.training.resuming import check_resume
+from bcq_tf.training.run import check_resume
 from bcq_tf.training.schedule import check_phases, make_phases
 
 
@@ -116,13 +116,13 @@ class BCQCallback(keras.callbacks.Callback):
     @property
     def best(self) -> float | None:
         """What the best epoch so far is rated, None before one."""
-        return self._fit and self._fit.best.value
+        return self._fit and self._fit.run.best_value
 
     @property
     def report(self) -> Report | None:
         """The `Report` of the best epoch so far, None before one."""
-        content = self._fit and self._fit.best.content
-        return content and Report.of(*content)
+        best = self._fit and self._fit.run.best
+        return best and Report.of(*best)
 
     def check(self, model) -> None:
         """Raises ValueError, as `fit` would, where the rules or the schedule do not fit `model`."""

@@ -9,13 +9,12 @@ from keras.callbacks import BackupAndRestore
 
 from bcq_tf._keras import sync_variables
 from bcq_tf.training.backups import Backups
-from bcq_tf.training.best_epoch import BestEpoch
 from bcq_tf.training.checkpoints import BestFiles
 from bcq_tf.training.optimizers import StepCounter, averages
 from bcq_tf.training.other_callbacks import ENDING, OtherCallbacks
 from bcq_tf.training.quantizer import ModelQuantizer
 from bcq_tf.training.rating import Rating
-from bcq_tf.training.resuming import Settings, begin_run
+from bcq_tf.training.run import Run
 from bcq_tf.training.schedule import check_phases, phase_at
 from bcq_tf.training.trained_weights import TrainedWeights
 
@@ -27,7 +26,7 @@ class Fit:
         callback: the BCQCallback that it calls, whose attributes are the settings.
 
     Attributes:
-        best: the best epoch of the run.
+        run: its best epoch, and its files.
         weights: those of the model that are quantized.
         is_training: whether it has not ended.
     """
@@ -51,23 +50,25 @@ class Fit:
         self.is_training = True
 
     def _begin_run(self) -> None:
-        callback = self._callback
-        settings = Settings(self._quantizer, callback.monitor, callback.mode)
-        files = BestFiles(callback.filepath or self._backups.best_path, callback.keep)
-        run = begin_run(files, self._backups, settings, callback.resume)
-        self._run = {"run": run.identity, "settings": settings.values}
-        self.best = BestEpoch(self._quantizer, run, callback.verbose)
-        self._steps = StepCounter(self._model, run.step)
+        ours = self._callback
+        files = BestFiles(ours.filepath or self._backups.best_path, ours.keep)
+        self.run = Run(self._quantizer, files, ours.monitor, ours.mode, ours.verbose)
+        self.run.begin(self._backups, ours.resume)
+        self._steps = StepCounter(self._model, self.run.step)
         self._next_epoch = 0
-        self._start_phase(run.codes)
+        self._start_phase(self.run.codes)
         if self.weights.not_finite:
             raise self.weights.not_finite
-        if not run.is_restored:
+        if not self.run.is_restored:
             self._backups.begin(self._backup_state()[1])
 
     def _backup_state(self) -> tuple[dict, dict]:
-        progress = {"epoch": self._next_epoch, "step": self._steps.count}
-        return self._quantizer.code_tensors(), self._run | progress
+        return self._quantizer.code_tensors(), {
+            "run": self.run.identity,
+            "settings": self.run.settings,
+            "epoch": self._next_epoch,
+            "step": self._steps.count,
+        }
 
     def begin_epoch(self, epoch: int) -> None:
         """See `on_epoch_begin`."""
@@ -142,7 +143,7 @@ class Fit:
         value = self._rating.value(self._ended[1])
         if value is None or self._phase:
             return
-        if self._rating.is_better(value, self.best.value):
+        if self._rating.is_better(value, self.run.best_value):
             self._keep(value)
 
     def _check_that_it_ends(self, error: ValueError) -> None:
@@ -154,12 +155,12 @@ class Fit:
             warnings.warn(f"{error}: epoch {self._ended[0] + 1} is not rated", stacklevel=2)
             return
         self.weights.release()
-        self.best.restore()
+        self.run.restore_best()
         raise error
 
     def _keep(self, value: float | None) -> None:
         rating = {"monitor": self._rating.monitor, "mode": self._rating.mode, "value": value}
-        self.best.keep(*self._ended, rating | {"step": self._steps.count})
+        self.run.keep(*self._ended, rating | {"step": self._steps.count})
 
     @contextlib.contextmanager
     def _around_train_end(self, logs: dict | None = None):
@@ -170,13 +171,13 @@ class Fit:
         """See `on_train_end`: the model gets the best epoch's weights, or the last one's."""
         self.is_training = False
         self.weights.release()
-        if self._ended and (self.best.content is None or averages(self._model.optimizer)):
+        if self._ended and (self.run.best is None or averages(self._model.optimizer)):
             self.weights.put_back()
             self._keep_last()
         else:
-            self.best.restore()
+            self.run.restore_best()
         self.weights.keep_shown()
-        self.best.write_lost()
+        self.run.write_lost()
         self._backups.release()
         self._others.release()
 
@@ -184,9 +185,9 @@ class Fit:
         # Averaged weights, which Keras puts in place when training ends, or no rated epoch.
         self._quantizer.follow(self._plan)
         if not self.weights.solve():
-            kept = "no epoch was" if self.best.content is None else "the best epoch is"
+            kept = "no epoch was" if self.run.best is None else "the best epoch is"
             warnings.warn(f"{self.weights.not_finite}: {kept} kept", stacklevel=2)
-            self.best.restore()
+            self.run.restore_best()
             return
         reason = self._reason_for_last()
         if reason:
