@@ -28,18 +28,10 @@ from bcq_tf._keras.models import (
     sync_variables,
     unpickled_model,
 )
-from bcq_tf._keras.own_state import (
-    has_assets,
-    load_assets,
-    load_state,
-    restores_more,
-    save_assets,
-    save_state,
-    saves_more,
-)
 from bcq_tf._keras.structure import (
     holders_by_path,
     layers_by_path,
+    overrides,
     own_variables,
     sublayers,
     walk_layers,

@@ -48,4 +48,4 @@ class ModelContents:
 
     def restore_state(self, model, assets: bool = True) -> None:
         """See `ModelState.restore`; the model has its weights."""
-        self.state.restore(model, lambda position: self.weights[position].value(), assets)
+        self.state.restore(model, self.weights, assets)

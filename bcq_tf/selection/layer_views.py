@@ -58,7 +58,7 @@ def view_weights(model: keras.layers.Layer) -> list[MatrixView | NoView]:
         for variable, view in _known_weights(layer):
             known.setdefault(id(variable), view)
         for variable in _own_weights(layer):
-            others.setdefault(id(variable), NoView(*_why_unknown(layer, variable)))
+            others.setdefault(id(variable), _no_view(layer, variable))
     return [known.get(id(v)) or others[id(v)] for v in model.weights]
 
 
@@ -173,16 +173,16 @@ def _attribute(layer, path: str):
     return layer
 
 
-def _why_unknown(layer, variable) -> tuple[str, bool]:
-    """(reason, axes_help) for a weight that no known layer type tells of."""
+def _no_view(layer, variable) -> NoView:
+    """Why a weight that no known layer type tells of is not seen as a matrix."""
     if isinstance(layer, NORMALIZATION_TYPES):
-        return "normalization", False
+        return NoView("normalization")
     if is_packed(layer):
-        return PACKED, False
+        return NoView(PACKED)
     reason = _changed_by_keras(layer) or _why_not_a_matrix(variable)
     if reason:
-        return reason, False
-    return f"layer type {type(layer).__name__} is not known", True
+        return NoView(reason)
+    return NoView(f"layer type {type(layer).__name__} is not known", axes_help=True)
 
 
 def _changed_by_keras(layer) -> str | None:
