@@ -107,17 +107,21 @@ class ModelQuantizer:
             weight.variable.assign(values[weight.position])
 
     @property
+    def size(self) -> int:
+        """How many numbers the chosen weights have."""
+        return sum(math.prod(weight.view.shape) for weight in self.plan.chosen)
+
+    @property
     def error(self) -> float:
         """Relative squared error of all chosen weights together, at the last solve."""
-        total = sum(self._energies.values())
         lost = sum(self.errors[position] * energy for position, energy in self._energies.items())
-        return lost / total if total else 0.0
+        return ratio(lost, sum(self._energies.values()))
 
     @property
     def bits_per_weight(self) -> float:
         """Bits that a chosen weight takes, scales included."""
-        sizes = sum(int(np.prod(w.view.shape)) for w in self.plan.chosen)
-        return 8 * sum(codes.nbytes for codes in self.codes.values()) / sizes if sizes else 0.0
+        nbytes = sum(codes.nbytes for codes in self.codes.values())
+        return 8 * nbytes / self.size if self.size else 0.0
 
     def contents(self) -> tuple[dict[str, BinaryCodes | np.ndarray], dict]:
         """What a file holds of the model as it now is.
@@ -212,8 +216,7 @@ def quantize_model(
     if filepath is not None:
         file.check_output(filepath, "filepath")
     quantizer = ModelQuantizer(model, config, rules)
-    size = sum(math.prod(weight.view.shape) for weight in quantizer.plan.chosen)
-    with progress(f"quantizing {size:,} weights", size, verbose) as show:
+    with progress(f"quantizing {quantizer.size:,} weights", quantizer.size, verbose) as show:
         quantizer.solve(effort, show=show)
     contents = quantizer.contents()
     if filepath is not None:

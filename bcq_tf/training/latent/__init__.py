@@ -36,11 +36,11 @@ def train_latent(model, weights, codes):
 
     Args:
         model: a compiled Keras model, in `fit`, since its train function is made anew.
-        weights: the chosen weights, a tuple of `bcq_tf.selection.selection.Chosen`.
+        weights: a tuple of `Chosen`.
         codes: {position: BinaryCodes}, the scales that the weights are projected onto.
 
     Returns:
-        A `bcq_tf.training.latent.training.LatentTraining`, until whose `remove()` it is so.
+        The `LatentTraining`, until whose `remove()` it is so.
     """
     if keras.backend.backend() == "jax":
         from bcq_tf.training.latent.on_jax import JaxTraining as Training

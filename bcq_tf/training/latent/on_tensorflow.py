@@ -24,11 +24,7 @@ from bcq_tf.training.optimizers import averages, optimizers_of
 
 
 class TensorFlowTraining(LatentTraining):
-    """`LatentTraining` on TensorFlow, under `MirroredStrategy` too.
-
-    Args:
-        model, weights, codes: see `bcq_tf.training.latent.train_latent`.
-    """
+    """`LatentTraining` on TensorFlow, under `MirroredStrategy` too."""
 
     def __init__(self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes]):
         # Of the step that a thread is in: MirroredStrategy traces replicas in threads.
@@ -42,9 +38,8 @@ class TensorFlowTraining(LatentTraining):
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:
         self._exchange.set_codes(codes)
 
-    def written_weights(self) -> list[Chosen]:
-        flags = _array(self._exchange.written)
-        return [weight for weight, written in zip(self._weights, flags, strict=True) if written]
+    def _written_flags(self) -> np.ndarray:
+        return _array(self._exchange.written)
 
     def remove(self) -> None:
         super().remove()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bcq_tf._keras import replaced_methods
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.selection.selection import Chosen
@@ -14,8 +16,7 @@ class LatentTraining:
     are as before however `fit` ends. A backend's class makes what its methods need before it calls
     this constructor, and says which methods those are.
 
-    Args:
-        model, weights: see `bcq_tf.training.latent.train_latent`.
+    model, weights: see `train_latent`.
     """
 
     def __init__(self, model, weights: tuple[Chosen, ...]):
@@ -37,7 +38,8 @@ class LatentTraining:
 
         Steps see those as they are, as without latent training.
         """
-        raise NotImplementedError
+        return [weight for weight, written in zip(self._weights, self._written_flags(), strict=True)
+                if written]  # fmt: skip
 
     def expect_step(self) -> None:
         """To be called before every call of the model's train function; see `_guard`."""
@@ -46,6 +48,9 @@ class LatentTraining:
     def remove(self) -> None:
         """Lets the model train without this from its next step on."""
         self._model.train_function = None
+
+    def _written_flags(self) -> np.ndarray:
+        raise NotImplementedError
 
     def _make_methods(self) -> list[tuple]:
         """(object, name of a method, the method in its place) for all that a step needs."""
