@@ -213,6 +213,22 @@ def test_state_of_the_best_epoch_comes_back_when_training_ends():
     assert counting.count == 10
 
 
+def test_vocabularies_are_collected_once_in_a_fit(monkeypatch):
+    model, x = text()
+    saved, lookup = [], model.layers[0]
+    save = lookup.save_assets
+    monkeypatch.setattr(lookup, "save_assets", lambda folder: (saved.append(1), save(folder)))
+    model.compile(keras.optimizers.SGD(1e-3), "mse")
+    data = x, np.zeros((2, 160), "float32")
+    kept = bcq_tf.BCQCallback(bits=3, rules={"*": 3}, monitor="step", mode="max")
+    counts = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(step=epoch)
+    )
+    model.fit(*data, epochs=3, verbose=0, callbacks=[counts, kept])
+    assert kept.best == 2
+    assert len(saved) == 1
+
+
 # Metrics, seeds, states
 
 

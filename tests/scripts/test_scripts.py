@@ -140,6 +140,8 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, tmp_path):
     before = (tmp_path / "model.bcq.npy").read_bytes()
     with pytest.raises(UserError, match="holds a run with bits=3. Received: bits=2"):
         run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "2")
+    with pytest.raises(UserError, match="holds a run with rules=\\[\\]. Received: rules=.*query"):
+        run_quantize(pretrained, tmp_path, "--epochs", "0", "--rules", '{"*query*": null}')
     assert (tmp_path / "model.bcq.npy").read_bytes() == before
 
 
