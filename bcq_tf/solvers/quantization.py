@@ -48,7 +48,7 @@ def quantize(
             of them is above 65,504 or below 2^-14, and float16 otherwise; single rows too small for
             that become zeros. A matrix that is too large is an error, and with "float16" or
             "float32" one that is too small, too.
-        config: the `BCQConfig` itself, in place of these fields.
+        config: a `BCQConfig` in place of these.
         importance: h, non-negative [R, C], for example Adam's second moments; None for 1. Used as
             h / mean(h) + 0.1 in each group; groups of which all h are 0 are solved unweighted.
         start: codes of an earlier solve with the same shape, bits, groups and offset. The

@@ -44,8 +44,8 @@ class BCQCallback(keras.callbacks.Callback):
         filepath: a path that ends in ".bcq.npy" and may hold fields such as "{epoch:03d}" or
             "{val_loss:.3f}"; None writes no file. A file of another run that is in the way is kept
             beside it as ".previous.bcq.npy", in place of an earlier one of that name.
-        bits, group_size, offset, solver, scale_dtype: the fields of a `BCQConfig`.
-        config: the `BCQConfig` itself, in place of these fields.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`; by default 3 bits.
+        config: a `BCQConfig` in place of these.
         rules: which weights are treated otherwise, see `bcq_tf.select`.
         schedule: more bits, or floats, at first, see `bcq_tf.training.schedule.make_phases`. With
             `bits=2`, {500: None, 1000: 4, 2000: 3} leaves weights float until optimizer step 500

@@ -197,8 +197,8 @@ def quantize_model(
 
     Args:
         model: a built Keras model.
-        bits, group_size, offset, solver, scale_dtype: the fields of a `BCQConfig`.
-        config: the `BCQConfig` itself, in place of these fields.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`; by default 3 bits.
+        config: a `BCQConfig` in place of these.
         rules: which weights are treated otherwise, see `bcq_tf.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         filepath: where to write the `.bcq.npy` file, or None.
