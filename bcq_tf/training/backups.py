@@ -91,7 +91,7 @@ class Backups:
             backup.due = None
 
     @contextlib.contextmanager
-    def removed_last(self):
+    def removed_last(self, logs=None):
         """What a BackupAndRestore does when training ends, it does after this context."""
         for backup in self._backups:
             backup.callback.on_train_end = lambda logs=None: None

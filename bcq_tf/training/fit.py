@@ -37,12 +37,12 @@ class Fit:
         self._quantizer = ModelQuantizer(self._model, callback.config, callback.rules)
         self._plan = self._quantizer.plan  # that of the end of training
         check_phases(callback.phases, self._plan)
-        self._others.surround("on_epoch_end", self._around_epoch_end)
-        self._others.surround("on_train_end", self._around_train_end)
         for later in self._others.later(BackupAndRestore):
             later.on_train_begin()  # what it restores is what training begins from
         backups = self._others.of(BackupAndRestore)
         self._backups = Backups(self._model, backups, self._backup_state)
+        self._others.surround("on_epoch_end", self._around_epoch_end)
+        self._others.surround("on_train_end", self._backups.removed_last)
         self.weights = TrainedWeights(self._quantizer, callback.latent, callback.effort)
         self._rating = Rating(callback.rated_by, callback.mode, self._model)
         self._ended = None  # (epoch, logs) of the last epoch that has ended
@@ -161,11 +161,6 @@ class Fit:
     def _keep(self, value: float | None) -> None:
         rating = {"monitor": self._rating.monitor, "mode": self._rating.mode, "value": value}
         self.run.keep(*self._ended, rating | {"step": self._steps.count})
-
-    @contextlib.contextmanager
-    def _around_train_end(self, logs: dict | None = None):
-        with self._backups.removed_last():
-            yield
 
     def end(self) -> None:
         """See `on_train_end`: the model gets the best epoch's weights, or the last one's."""
