@@ -4,10 +4,10 @@ import argparse
 import dataclasses
 import functools
 import json
-import os
 from pathlib import Path
 
 import bcq_tf
+from bcq_tf.cli.settings import add_settings, read_object, read_settings
 from bcq_tf.cli.start import starting
 from bcq_tf.files.output_path import check_writable
 from bcq_tf.reports.summary import Summary
@@ -42,8 +42,7 @@ def parse_arguments(arguments=None):
     add("--from", dest="source", default="runs/demo", help="run to start from (%(default)s)")
     add("--output", help="folder of this run (that of --from, with -3bit and the like added)")
     add("--data", help="demo, tfds:NAME or a folder (what the model was trained on)")
-    add("--bits", type=int, default=3, help="bit planes, 1 to 8 (%(default)s)")
-    add("--rules", help="JSON object, or a file of one: pattern of weights to bits or settings")
+    add_settings(parser)
     add("--schedule", help="JSON object, or a file of one: bits until an optimizer step, null for "
         "float")  # fmt: skip
     add("--every", type=int, default=100, help="steps between two solves (%(default)s)")
@@ -53,8 +52,6 @@ def parse_arguments(arguments=None):
         default=True,
         help="train straight through the codes, or with --no-latent by periodic projection",
     )
-    add("--solver", default="alternating", help="alternating, greedy or uniform (%(default)s)")
-    add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
@@ -67,7 +64,9 @@ def parse_arguments(arguments=None):
         default=True,
         help="go on with the run in the output folder, or with --no-resume start it over",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    read_quantization(options)
+    return options
 
 
 def main(arguments=None):
@@ -81,9 +80,7 @@ def main(arguments=None):
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
-    rules = read_object("rules", options.rules)
-    schedule = read_schedule(options.schedule)
-    check_quantization(run.model, options, rules, schedule)
+    check_quantization(run.model, options)
     sentences = corpus.load_corpus(options.data or run.data, run.languages)
     if not options.resume:
         clear_folder(folder)
@@ -92,7 +89,7 @@ def main(arguments=None):
     if options.is_float:
         train_float(folder, run, sentences, options)
     else:
-        quantize_run(folder, run, sentences, options, rules, schedule)
+        quantize_run(folder, run, sentences, options)
     result = evaluation.evaluate(run.model, run.vocabularies, sentences.test)
     save_result(folder, weights, result, options)
     print(f"test set: {result}")
@@ -100,59 +97,42 @@ def main(arguments=None):
 
 def default_output(options):
     """The run's folder where none was asked for: runs/demo-3bit."""
-    kind = "float" if options.is_float else f"{options.bits}bit"
-    return f"{options.source}-{kind}"
+    return f"{options.source}-{'float' if options.is_float else f'{options.config.bits}bit'}"
 
 
-def read_object(name, text):
-    """The JSON object given as text or as the path of a file, or None.
-
-    name: of the option, for errors.
-    """
-    if text is None:
-        return None
+def read_quantization(options):
+    """Makes `config`, `rules` and `schedule` what they say; UserError where they cannot be."""
     try:
-        value = json.loads(Path(text).read_text() if os.path.isfile(text) else text)
-    except ValueError as error:
-        raise UserError(f"`{name}` must be a JSON object or a file of one: {error}") from None
-    if not isinstance(value, dict):
-        raise UserError(f"`{name}` must be a JSON object. Received: {text}")
-    return value
-
-
-def read_schedule(text):
-    """The schedule of a JSON object, whose steps are strings."""
-    schedule = read_object("schedule", text)
-    if schedule is None:
-        return None
+        options.config, options.rules = read_settings(options)
+        schedule = read_object("--schedule", options.schedule)
+    except (ValueError, TypeError) as error:
+        raise UserError(error) from None
     try:
-        return {int(step): change for step, change in schedule.items()}
+        options.schedule = schedule and {int(step): change for step, change in schedule.items()}
     except ValueError as error:
-        raise UserError(f"`schedule` must have optimizer steps as its keys: {error}") from None
+        raise UserError(f"`--schedule` must have optimizer steps as its keys: {error}") from None
 
 
-def check_quantization(model, options, rules, schedule):
+def check_quantization(model, options):
     """Raises UserError, before any work, where bcq_tf would refuse the settings."""
     if options.epochs < 0:
         raise UserError(f"`epochs` must not be negative. Received: epochs={options.epochs}")
-    if schedule and not options.epochs:
+    if options.schedule and not options.epochs:
         raise UserError("`schedule` needs training. Received: epochs=0")
     try:
-        make_callback(None, options, rules, schedule).check(model)
+        make_callback(None, options).check(model)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
 
 
-def make_callback(path, options, rules, schedule):
+def make_callback(path, options):
     return bcq_tf.BCQCallback(
         path,
-        options.bits,
-        rules=rules,
-        schedule=schedule,
+        config=options.config,
+        rules=options.rules,
+        schedule=options.schedule,
         every_n_steps=options.every,
         latent=options.latent,
-        group_size=options.group_size,
-        solver=options.solver,
         verbose=1,
         resume=options.resume,
     )
@@ -167,8 +147,11 @@ def clear_folder(folder):
 
 def open_folder(folder, run, options):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
-    said = vars(options).items()
-    settings = {name: value for name, value in said if name not in ("output", "resume")}
+    rules = [dataclasses.asdict(rule) for rule in options.rules]
+    settings = vars(options) | options.config.to_dict() | {"rules": rules}
+    for name in ("output", "resume", "config"):
+        del settings[name]
+    settings = json.loads(json.dumps(settings))  # as they are read
     path = folder / SETTINGS
     if path.is_file():
         old = checkpoint.read_json(path, {})
@@ -182,22 +165,16 @@ def open_folder(folder, run, options):
     checkpoint.write_json(path, settings)
 
 
-def quantize_run(folder, run, sentences, options, rules, schedule):
+def quantize_run(folder, run, sentences, options):
     """Makes the quantized file, with or without training; the run's model computes from it."""
     path = folder / MODEL_FILE
     if options.epochs:
-        callback = make_callback(path, options, rules, schedule)
+        callback = make_callback(path, options)
         rate, saving = falling_rate(options), callback.training_weights
         fit_run(folder, run, sentences, options.epochs, rate, [callback], saving=saving)
     else:
-        bcq_tf.quantize_model(
-            run.model,
-            options.bits,
-            rules,
-            group_size=options.group_size,
-            solver=options.solver,
-            filepath=path,
-        )
+        config, rules = options.config, options.rules
+        bcq_tf.quantize_model(run.model, config=config, rules=rules, filepath=path)
     opened = bcq_tf.read(path)
     bcq_tf.pack_model(run.model, opened)
     report = bcq_tf.Report.of(opened, opened.metadata)

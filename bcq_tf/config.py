@@ -6,6 +6,7 @@ import dataclasses
 import fnmatch
 import numbers
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from bcq_tf.shown import short
 
@@ -54,6 +55,53 @@ class BCQConfig:
     def to_dict(self) -> dict:
         """Returns the fields as a JSON-able dict; `BCQConfig(**d)` makes the same value."""
         return dataclasses.asdict(self)
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(BCQConfig))
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "<that of BCQConfig>"
+
+
+UNSET: Any = _Unset()
+"""The default of arguments that are fields of a `BCQConfig`."""
+
+
+def make_config(config: BCQConfig | None = None, *values) -> BCQConfig:
+    """`config`, or one made of the `values` of its fields, in their order, that are not `UNSET`.
+
+    Raises:
+        TypeError: `config` is neither a BCQConfig nor None.
+        ValueError: it is given and a value is, too; or a value breaks its rule.
+    """
+    pairs = zip(FIELDS, values, strict=False)
+    given = {name: value for name, value in pairs if value is not UNSET}
+    if config is None:
+        return BCQConfig(**given)
+    if not isinstance(config, BCQConfig):
+        raise TypeError(f"`config` must be a BCQConfig or None. Received: config={short(config)}")
+    if given:
+        shown = ", ".join(f"{name}={short(value)}" for name, value in given.items())
+        raise ValueError(f"`config` must be given alone or not at all. Received: {config}, {shown}")
+    return config
+
+
+def replace_fields(
+    config: BCQConfig, fields: Mapping, argument: str, others: tuple[str, ...] = ()
+) -> BCQConfig:
+    """`config` with other values of some `fields`; `others` may be among them, and change nothing.
+
+    Raises:
+        ValueError, TypeError: there is no such field, or one breaks its rule; the `argument` that
+            they come from is named.
+    """
+    known = [*FIELDS, *others]
+    unknown = sorted(set(fields) - set(known), key=str)
+    if unknown:
+        raise ValueError(f"`{argument}` may set {known}. Received: {unknown[0]!r}")
+    return dataclasses.replace(config, **{k: v for k, v in fields.items() if k not in others})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,13 +220,8 @@ def _make_rule(item, default: BCQConfig) -> Rule:
 def _make_config(value, default: BCQConfig) -> BCQConfig | None:
     if value is None or isinstance(value, BCQConfig):
         return value
-    if not isinstance(value, Mapping):
-        return dataclasses.replace(default, bits=value)
-    known = [field.name for field in dataclasses.fields(BCQConfig)]
-    unknown = sorted(set(value) - {*known, "axes"}, key=str)
-    if unknown:
-        raise ValueError(f"`rules` may set {[*known, 'axes']}. Received: {unknown[0]!r}")
-    return dataclasses.replace(default, **{k: v for k, v in value.items() if k != "axes"})
+    fields = value if isinstance(value, Mapping) else {"bits": value}
+    return replace_fields(default, fields, "rules", others=("axes",))
 
 
 def _check_axes(axes) -> tuple[int, ...]:

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from bcq_tf.config import BCQConfig, Rule, make_rules
+import bcq_tf
+from bcq_tf.config import BCQConfig, Rule, make_config, make_rules
 
 
 def test_a_config_survives_json():
@@ -78,3 +79,48 @@ def test_rules_are_made_of_mappings_pairs_and_rules():
 def test_a_rule_refuses_what_is_no_config():
     with pytest.raises(TypeError, match="`config` of a rule must be a BCQConfig or None"):
         Rule("a", 3)
+
+
+def test_a_config_is_made_of_the_fields_that_are_given():
+    assert make_config() == BCQConfig()
+    config = BCQConfig(bits=2, group_size=64)
+    assert make_config(config) is config
+
+
+CALLS = {
+    "quantize": lambda **settings: bcq_tf.quantize(np.ones((2, 64)), **settings),
+    "quantize_model": lambda **settings: bcq_tf.quantize_model(None, **settings),
+    "BCQCallback": lambda **settings: bcq_tf.BCQCallback(**settings),
+}
+SHORT = [
+    {"bits": 3},
+    {"group_size": None},
+    {"offset": False},
+    {"solver": "alternating"},
+    {"scale_dtype": "auto"},
+    {"bits": 0, "solver": "best"},
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("short", SHORT, ids=str)
+def test_a_config_beside_its_fields_is_refused_whatever_they_are(call, short):
+    shown = ", ".join(f"{name}={value!r}" for name, value in short.items())
+    message = "`config` must be given alone or not at all. Received: BCQConfig"
+    with pytest.raises(ValueError, match=f"^{message}.*, {shown}$"):
+        CALLS[call](config=BCQConfig(), **short)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_config_that_is_none_of_ours_is_refused(call):
+    with pytest.raises(TypeError, match="`config` must be a BCQConfig or None. Received: config="):
+        CALLS[call](config={"bits": 2})
+
+
+@pytest.mark.parametrize("short", [{}, {"bits": 1}, {"bits": 2, "group_size": 32, "offset": True}])
+def test_a_config_stands_for_its_fields(short):
+    matrix = np.random.default_rng(0).normal(size=(3, 64))
+    codes = bcq_tf.quantize(matrix, config=BCQConfig(**short))
+    expected = bcq_tf.quantize(matrix, **short).arrays()
+    assert all(np.array_equal(codes.arrays()[name], array) for name, array in expected.items())
+    assert bcq_tf.BCQCallback(**short).config == BCQConfig(**short)

@@ -1,6 +1,5 @@
 """The private names of Keras that the library needs, in one place."""
 
-from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.export.export_utils import get_input_signature as input_signature
 from keras.src.utils.io_utils import print_msg as print_message
 
@@ -15,6 +14,7 @@ from bcq_tf._keras.fits import (
     backup_paths,
     callbacks_of_this_fit,
     managed_variables,
+    monitor_mode,
     optimizer_progress,
     replace_saving,
     start_at_epoch,
@@ -22,23 +22,16 @@ from bcq_tf._keras.fits import (
 from bcq_tf._keras.models import (
     forget_training,
     register_name,
+    replaced_methods,
     saves_as_h5,
     serialized_model,
     sync_variables,
     unpickled_model,
 )
-from bcq_tf._keras.own_state import (
-    has_assets,
-    load_assets,
-    load_state,
-    restores_more,
-    save_assets,
-    save_state,
-    saves_more,
-)
 from bcq_tf._keras.structure import (
     holders_by_path,
     layers_by_path,
+    overrides,
     own_variables,
     sublayers,
     walk_layers,
@@ -52,45 +45,3 @@ from bcq_tf._keras.variables import (
     restore_variable,
     unlocked,
 )
-
-__all__ = [
-    "LostVariable",
-    "MonitorCallback",
-    "as_array",
-    "assign_rows",
-    "backing_up_to",
-    "backup_paths",
-    "callbacks_of_this_fit",
-    "deferred_model",
-    "deferred_variables",
-    "forget_training",
-    "has_assets",
-    "holders_by_path",
-    "initialize",
-    "initialize_rest",
-    "input_signature",
-    "layers_by_path",
-    "load_assets",
-    "load_state",
-    "managed_variables",
-    "optimizer_progress",
-    "own_variables",
-    "print_message",
-    "register_name",
-    "remove_variable",
-    "replace_saving",
-    "restore_variable",
-    "restores_more",
-    "save_assets",
-    "save_state",
-    "saves_as_h5",
-    "saves_more",
-    "serialized_model",
-    "start_at_epoch",
-    "sublayers",
-    "sync_variables",
-    "unlocked",
-    "unpickled_model",
-    "walk_layers",
-    "weight_places",
-]

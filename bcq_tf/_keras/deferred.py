@@ -35,13 +35,12 @@ def deferred_variables():
     if _waiting.made is not None:
         yield _waiting.made
         return
-    _stand_in()
-    _waiting.made = made = []
-    try:
-        yield made
-    finally:
-        _waiting.made = None
-        _step_back()
+    with _standing_in():
+        _waiting.made = made = []
+        try:
+            yield made
+        finally:
+            _waiting.made = None
 
 
 def deferred_model(config: dict, custom_objects=None, safe_mode: bool | None = None) -> tuple:
@@ -94,7 +93,8 @@ def _constant(value):
     return lambda shape, dtype: keras.ops.convert_to_tensor(value, dtype)
 
 
-def _stand_in() -> None:
+@contextlib.contextmanager
+def _standing_in():
     global _depth
     with _lock:
         if not _depth:
@@ -102,16 +102,15 @@ def _stand_in() -> None:
                 _own[method.__name__] = getattr(keras.Variable, method.__name__)
                 setattr(keras.Variable, method.__name__, method)
         _depth += 1
-
-
-def _step_back() -> None:
-    global _depth
-    with _lock:
-        _depth -= 1
-        if not _depth:
-            for name, method in _own.items():
-                setattr(keras.Variable, name, method)
-            _own.clear()
+    try:
+        yield
+    finally:
+        with _lock:
+            _depth -= 1
+            if not _depth:
+                for name, method in _own.items():
+                    setattr(keras.Variable, name, method)
+                _own.clear()
 
 
 def _keras_method(name: str):

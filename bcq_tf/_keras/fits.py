@@ -1,4 +1,4 @@
-"""What a `fit` consists of: its callbacks, what BackupAndRestore keeps private, optimizers."""
+"""What a `fit` consists of: its callbacks, what they keep private, optimizers."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import functools
 import sys
 
 import keras
+from keras.src.callbacks.monitor_callback import MonitorCallback
 
 
 def callbacks_of_this_fit(callback) -> keras.callbacks.CallbackList | None:
-    """The callbacks that `callback`, called from them, stands among; None where there are none.
+    """The list that `callback` is called from; None where there is none.
 
-    A Keras callback is not told which others stand beside it, so this looks at the callers.
+    The look at the callers' frames has no substitute: Keras gives a callback the model and the
+    parameters of a `fit`, and nothing that these refer to knows the list, which Keras makes within
+    `fit`. Without it a BackupAndRestore would save an epoch before it is rated, and callbacks that
+    undo the work would go unseen.
     """
     frame = sys._getframe(1)
     while frame is not None:
@@ -21,6 +25,20 @@ def callbacks_of_this_fit(callback) -> keras.callbacks.CallbackList | None:
             return caller
         frame = frame.f_back
     return None
+
+
+def monitor_mode(monitor: str, mode: str, model) -> str | None:
+    """ "min" or "max" for an entry of the logs, as Keras' callbacks take it; None if they cannot.
+
+    mode: "min", "max" or "auto". model: in `fit`, since its metrics may tell.
+    """
+    callback = MonitorCallback(monitor, mode)
+    callback.set_model(model)
+    try:
+        callback._set_monitor_op()
+    except ValueError:
+        return None
+    return "min" if callback.monitor_op is keras.ops.less else "max"
 
 
 def replace_saving(backup: keras.callbacks.BackupAndRestore, save) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import keras
@@ -45,6 +46,26 @@ def sync_variables(model) -> None:
     sync = getattr(model, "jax_state_sync", None)
     if sync is not None:
         sync()
+
+
+@contextlib.contextmanager
+def replaced_methods(*methods: tuple):
+    """(object, name, function) of models, layers and optimizers: in this context each object has
+    that function as its method of that name."""
+    # Past Keras' attribute tracking: the functions are no part of a model.
+    before = [vars(owner).get(name) for owner, name, _ in methods]
+    try:
+        for owner, name, function in methods:
+            object.__setattr__(owner, name, function)
+        yield
+    finally:
+        for (owner, name, function), previous in zip(methods, before, strict=True):
+            if vars(owner).get(name) is not function:
+                continue  # something else has been put in its place
+            if previous is None:
+                object.__delattr__(owner, name)
+            else:
+                object.__setattr__(owner, name, previous)
 
 
 def saves_as_h5() -> bool:

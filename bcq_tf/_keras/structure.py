@@ -11,6 +11,9 @@ from keras.src.models.functional import Functional
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils.naming import to_snake_case
 
+# Layers in these modules assign variables and do no more.
+_PLAIN = ("keras.src.layers.core.", "keras.src.layers.convolutional.", "bcq_tf.layers.")
+
 
 def walk_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     """Yields `layer` and every layer inside it once, in the order of `layer.weights`."""
@@ -64,6 +67,16 @@ def weight_places(model) -> list[str]:
             places.setdefault(id(variable), place)
     # A layer that a class keeps out of its attributes has no path.
     return [places.get(id(v), f"#{i}") for i, v in enumerate(model.weights)]
+
+
+def overrides(layer, method: str) -> bool:
+    """Whether a layer saves or loads more than its variables, as far as its class tells.
+
+    method: "save_own_variables" or "load_own_variables".
+    """
+    function = getattr(type(layer), method)
+    inherited = function is getattr(keras.layers.Layer, method)
+    return not inherited and not function.__module__.startswith(_PLAIN)
 
 
 def _by_path(model, belongs: Callable) -> dict:

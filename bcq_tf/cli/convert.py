@@ -18,7 +18,7 @@ from bcq_tf.files import container
 from bcq_tf.files.atomic import write_atomically
 from bcq_tf.files.file import FileFormatError, short
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
-from bcq_tf.files.model_table import describes_model, read_table
+from bcq_tf.files.stored_weights import describes_model, stored_weights
 from bcq_tf.reports.tables import as_text
 
 KERAS, SAFETENSORS = ".keras", ".safetensors"
@@ -128,7 +128,7 @@ def _float_tensors(path: str) -> dict[str, np.ndarray]:
         }
     opened = bcq_tf.read(path)
     if describes_model(opened.metadata):
-        entries = read_table(opened, opened.metadata)
+        entries = stored_weights(opened, opened.metadata)
         return _named((entry.path, entry.value()) for entry in entries)
     return {
         name: tensor if isinstance(tensor, np.ndarray) else tensor.reconstruct()

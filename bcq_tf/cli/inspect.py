@@ -13,7 +13,7 @@ from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.cli.parser import add_import
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
-from bcq_tf.files.model_table import describes_model, read_table
+from bcq_tf.files.stored_weights import describes_model, stored_weights
 from bcq_tf.reports.report import Report
 from bcq_tf.reports.tables import as_text, table, times
 
@@ -180,7 +180,7 @@ def _measured(report: Report, opened, model, path: str) -> Report:
     from bcq_tf.solvers.error import relative_error
 
     with blaming_input(f"'{path}'"):
-        entries = match_model(model, read_table(opened, opened.metadata))
+        entries = match_model(model, stored_weights(opened, opened.metadata))
     pairs = [pair for pair in zip(entries, model.weights, strict=True) if pair[0].view is not None]
     errors = {
         entry.position: relative_error(

@@ -10,8 +10,7 @@ from bcq_tf.cli.command import Command
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_output, read_model
 from bcq_tf.cli.parser import add_import
-from bcq_tf.cli.rules import read_rules
-from bcq_tf.config import AUTO, SCALE_DTYPES, SOLVERS, BCQConfig, make_rules
+from bcq_tf.cli.settings import add_settings, read_settings
 from bcq_tf.files.file import SUFFIX
 from bcq_tf.reports.report import Report
 from bcq_tf.reports.tables import as_text
@@ -32,13 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL.keras", help="float model")
     add("out", metavar="OUT", help=f"file to write, ending with {SUFFIX}")
-    add("--bits", type=int, default=3, help="bit planes, 1 to 8 (%(default)s)")
-    add("--rules", help="JSON object, or a file of one: pattern of weights to bits or settings")
-    add("--group-size", type=int, help="columns that share scales, a multiple of 32 (whole rows)")
-    add("--offset", action="store_true", help="an additive term in each group, for skewed weights")
-    add("--solver", choices=SOLVERS, default="alternating", help="(%(default)s)")
-    choices = (AUTO, *SCALE_DTYPES)
-    add("--scale-dtype", choices=choices, default=AUTO, help="of scales and offsets (%(default)s)")
+    add_settings(parser)
     add("--effort", choices=("full", "low"), default="full", help="of the solver (%(default)s)")
     add_import(parser)
 
@@ -46,18 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Quantized:
     """See `Command`."""
     check_output(options.out, (SUFFIX,), [options.model])
-    rules = read_rules(options.rules)
-    names = ("group_size", "offset", "solver", "scale_dtype")
-    settings = {name: getattr(options, name) for name in names}
     with blaming_input():  # before the model is read, which takes a while
-        make_rules(rules, BCQConfig(options.bits, **settings))
+        config, rules = read_settings(options)
     model = read_model(options.model, options.modules)
     with blaming_input():
         report = bcq_tf.quantize_model(
             model,
-            options.bits,
-            rules,
-            **settings,
+            rules=rules,
+            config=config,
             effort=options.effort,
             filepath=options.out,
             verbose=model.count_params() >= LONG,

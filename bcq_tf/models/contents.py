@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bcq_tf._keras import initialize
 from bcq_tf.files.file import FileFormatError, QuantizedFile
-from bcq_tf.files.model_table import Entry, read_table
+from bcq_tf.files.stored_weights import StoredWeight, stored_weights
 from bcq_tf.models.match import match_model
 from bcq_tf.models.state import ModelState
 
@@ -17,18 +17,18 @@ class ModelContents:
     """What a file holds of a model.
 
     Args:
-        entries: its weights, by position in the file.
-        state: what it needs beside them.
+        weights: by position in the file.
+        state: what the model needs beside them.
     """
 
-    entries: list[Entry]
+    weights: list[StoredWeight]
     state: ModelState
 
     @classmethod
     def of(cls, tensors: Mapping, metadata: dict) -> ModelContents:
         """Raises FileFormatError where they are not those of a model."""
-        entries = read_table(tensors, metadata)
-        return cls(entries, ModelState.from_file(tensors, metadata, len(entries)))
+        weights = stored_weights(tensors, metadata)
+        return cls(weights, ModelState.from_file(tensors, metadata, len(weights)))
 
     @classmethod
     def of_file(cls, opened: QuantizedFile) -> ModelContents:
@@ -43,9 +43,9 @@ class ModelContents:
 
         Raises ValueError where they are not the model's; it is unchanged then.
         """
-        for entry, variable in zip(match_model(model, self.entries), model.weights, strict=True):
-            initialize(variable, entry.value())
+        for weight, variable in zip(match_model(model, self.weights), model.weights, strict=True):
+            initialize(variable, weight.value())
 
     def restore_state(self, model, assets: bool = True) -> None:
         """See `ModelState.restore`; the model has its weights."""
-        self.state.restore(model, lambda position: self.entries[position].value(), assets)
+        self.state.restore(model, self.weights, assets)

@@ -30,17 +30,6 @@ def load_weights(model, path) -> None:
     contents.restore_state(model)
 
 
-def put_tensors(model, tensors, metadata: dict) -> None:
-    """Gives a model back the weights and the state that `tensors` hold, but for assets, which do
-    not change while it trains.
-
-    All is checked before the first assignment. Raises as `load_weights` does.
-    """
-    contents = ModelContents.of(tensors, metadata)
-    contents.put_weights(model)
-    contents.restore_state(model, assets=False)
-
-
 def load_model(
     path,
     *,
@@ -75,15 +64,16 @@ def load_model(
         ValueError: the file's config does not make a model, so that `model` must be given; or the
             model's weights are not those of the file.
     """
-    from bcq_tf.models.packing import pack_contents  # packed layers import TensorFlow
-
     if packing and not packed:
         raise ValueError(f"`packed` must be True with {sorted(packing)}. Received: packed={packed}")
     opened = file.read(path)
-    contents, made = ModelContents.of_file(opened), []
+    contents = ModelContents.of_file(opened)
+    made = []  # variables that wait for their values
     if model is None:
-        model, made = _made_from_config(opened, custom_objects, safe_mode)
+        model, made = _make(opened, custom_objects, safe_mode)
     if packed:
+        from bcq_tf.models.packing import pack_contents  # packed layers import TensorFlow
+
         pack_contents(model, contents, **packing)
     else:
         contents.put_weights(model)
@@ -92,29 +82,27 @@ def load_model(
     return model
 
 
-def _made_from_config(opened: QuantizedFile, custom_objects, safe_mode: bool):
-    # The model, and its variables, which have no values.
+def _make(opened: QuantizedFile, custom_objects, safe_mode: bool) -> tuple:
+    # The model of the file's Keras config, and its variables, which wait for their values.
     config = opened.metadata.get("model")
     if config is None:
-        raise ValueError(
-            "`model` must be given, since the file has no Keras config (none makes its model): "
-            f"bcq_tf.load_model(path, model=...). Received: '{opened.path}'"
-        )
+        raise _not_enough(opened, "has no Keras config (none makes its model)")
     try:
         model, made = deferred_model(config, custom_objects, safe_mode)
     except Exception as error:  # whatever a model's own class raises
         raise ValueError(f"{_remedy(error)}. Received: '{opened.path}': {_brief(error)}") from None
     if not isinstance(model, keras.Model):
-        raise ValueError(
-            "`model` must be given, since the file's Keras config makes no model: "
-            f"bcq_tf.load_model(path, model=...). Received: '{opened.path}', {type(model).__name__}"
-        )
+        raise _not_enough(opened, f"has the Keras config of a {type(model).__name__}")
     if not model.built or not model.weights:
-        raise ValueError(
-            "`model` must be given, since its Keras config does not build it: "
-            f"bcq_tf.load_model(path, model=...). Received: '{opened.path}'"
-        )
+        raise _not_enough(opened, "has a Keras config that does not build the model")
     return model, made
+
+
+def _not_enough(opened: QuantizedFile, why: str) -> ValueError:
+    return ValueError(
+        f"`model` must be given, since the file {why}: bcq_tf.load_model(path, model=...). "
+        f"Received: '{opened.path}'"
+    )
 
 
 def _remedy(error: Exception) -> str:

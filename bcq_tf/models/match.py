@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from bcq_tf._keras import weight_places
-from bcq_tf.files.model_table import Entry
+from bcq_tf.files.stored_weights import StoredWeight
 from bcq_tf.shown import short
 
 _MOST_SHOWN = 3
 
 
-def match_model(model, entries: list[Entry]) -> list[Entry]:
+def match_model(model, stored: list[StoredWeight]) -> list[StoredWeight]:
     """The file's weights in the order of `model.weights`.
 
     Weights are found by their places, where file and model have the same ones: an output that is
@@ -20,23 +20,23 @@ def match_model(model, entries: list[Entry]) -> list[Entry]:
 
     Args:
         model: a built Keras model.
-        entries: what `bcq_tf.files.model_table.read_table` returned.
+        stored: the file's weights, by position.
 
     Returns:
-        One entry for each of `model.weights`.
+        One for each of `model.weights`.
 
     Raises:
         ValueError: they are not the model's; the message has the first differences.
     """
     places, variables = weight_places(model), model.weights
-    by_place = {entry.place: entry for entry in entries}
+    by_place = {weight.place: weight for weight in stored}
     if set(by_place) == set(places):
-        entries = [by_place[place] for place in places]
-        differing = _differing(entries, variables, set())
+        stored = [by_place[place] for place in places]
+        differing = _differing(stored, variables, set())
     else:
-        pairs = enumerate(zip(entries, variables, strict=False))
+        pairs = enumerate(zip(stored, variables, strict=False))
         renamed = {i for i, pair in pairs if not _same_name(*pair)}
-        differing = _differing(entries, variables, renamed | _swapped(entries, places))
+        differing = _differing(stored, variables, renamed | _swapped(stored, places))
     if differing:
         more = len(differing) - _MOST_SHOWN
         raise ValueError(
@@ -44,34 +44,34 @@ def match_model(model, entries: list[Entry]) -> list[Entry]:
             + "; ".join(differing[:_MOST_SHOWN])
             + (f"; and {more} more" if more > 0 else "")
         )
-    return entries
+    return stored
 
 
-def _differing(entries: list[Entry], variables, others: set[int]) -> list[str]:
+def _differing(stored: list[StoredWeight], variables, others: set[int]) -> list[str]:
     # What differs, in words; `others` are positions that differ in more than the shape.
     differing = [
         f"weight {i} is {list(variable.shape)} ({short(variable.path)}), "
-        f"in the file {short(list(entry.shape))} ({short(entry.path)})"
-        for i, (entry, variable) in enumerate(zip(entries, variables, strict=False))
-        if tuple(variable.shape) != entry.shape or i in others
+        f"in the file {short(list(weight.shape))} ({short(weight.path)})"
+        for i, (weight, variable) in enumerate(zip(stored, variables, strict=False))
+        if tuple(variable.shape) != weight.shape or i in others
     ]
-    if len(variables) != len(entries):
-        longer = variables[len(entries) :] or entries[len(variables) :]
+    if len(variables) != len(stored):
+        longer = variables[len(stored) :] or stored[len(variables) :]
         paths = ", ".join(short(weight.path) for weight in longer[:_MOST_SHOWN])
-        differing.append(f"it has {len(variables)} weights, the file {len(entries)}: {paths}")
+        differing.append(f"it has {len(variables)} weights, the file {len(stored)}: {paths}")
     return differing
 
 
-def _swapped(entries: list[Entry], places: list[str]) -> set[int]:
+def _swapped(stored: list[StoredWeight], places: list[str]) -> set[int]:
     # Positions of the model whose weight has a name of its own that the file has elsewhere.
-    in_file = {entry.place: i for i, entry in enumerate(entries)}
+    in_file = {weight.place: i for i, weight in enumerate(stored)}
     return {i for i, place in enumerate(places) if "#" not in place and in_file.get(place, i) != i}
 
 
-def _same_name(entry: Entry, variable) -> bool:
+def _same_name(weight: StoredWeight, variable) -> bool:
     # Names of layers differ from process to process, those of their weights do not, but for those
     # that have none.
     def own(path):
         return re.sub(r"^variable_\d+$", "variable", path.rpartition("/")[2])
 
-    return own(entry.path.partition("#")[0]) == own(variable.path)
+    return own(weight.path.partition("#")[0]) == own(variable.path)

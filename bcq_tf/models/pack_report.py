@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import keras
@@ -10,6 +11,7 @@ import keras
 from bcq_tf._keras import walk_layers
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_weight import item_bytes
+from bcq_tf.reports.report import SkippedWeight
 from bcq_tf.reports.tables import as_text, float_table, table, times
 
 
@@ -34,30 +36,20 @@ class PackedLine:
 
 
 @dataclasses.dataclass(frozen=True)
-class FloatLine:
-    """A weight that stays float: its path, shape, bytes, and where it has codes why it does."""
-
-    path: str
-    shape: tuple[int, ...]
-    nbytes: int
-    reason: str | None
-
-
-@dataclasses.dataclass(frozen=True)
 class PackReport:
     """What a packed model holds in memory.
 
     Attributes:
         packed: the weights that are codes.
         dequantized: the weights that were to be packed and stay float, with the reason.
-        floats: the other weights: biases, normalization, and what was never quantized.
+        floats: the other weights, without one: biases, normalization, what was never quantized.
 
     `print(report)` shows the first two as tables; `to_dict()` is for machines.
     """
 
     packed: tuple[PackedLine, ...]
-    dequantized: tuple[FloatLine, ...]
-    floats: tuple[FloatLine, ...]
+    dequantized: tuple[SkippedWeight, ...]
+    floats: tuple[SkippedWeight, ...]
 
     @property
     def nbytes(self) -> int:
@@ -76,30 +68,24 @@ class PackReport:
 
         dequantized: {id of a variable: the reason why it is float}.
         """
-        packed, parts, seen = [], set(), set()
+        packed, parts = [], set()
         for layer in walk_layers(model):
-            if isinstance(layer, PackedLayer):
-                for name in layer.packed_weights:
-                    own = layer.parts_of(name)
-                    if id(next(iter(own.values()))) not in parts:
-                        packed.append(_packed_line(layer, name))
-                    parts |= {id(variable) for variable in own.values()}
-        floats, named = [], []
-        for variable in model.weights:
-            if id(variable) not in parts | seen:
-                seen.add(id(variable))
-                line = _float_line(variable, dequantized.get(id(variable)))
-                (named if line.reason else floats).append(line)
-        return cls(tuple(packed), tuple(named), tuple(floats))
+            for name in layer.packed_weights if isinstance(layer, PackedLayer) else ():
+                own = {id(variable) for variable in layer.parts_of(name).values()}
+                if not own & parts:
+                    packed.append(_packed_line(layer, name))
+                parts |= own
+        others = [
+            _float_line(variable, dequantized.get(id(variable)))
+            for variable in model.weights
+            if id(variable) not in parts
+        ]
+        named = tuple(line for line in others if line.reason)
+        return cls(tuple(packed), named, tuple(line for line in others if not line.reason))
 
     def to_dict(self) -> dict:
         """The report as JSON-able data."""
-        lines = {
-            field.name: [dataclasses.asdict(line) for line in getattr(self, field.name)]
-            for field in dataclasses.fields(self)
-        }
-        for line in (line for group in lines.values() for line in group):
-            line["shape"] = list(line["shape"])
+        lines = json.loads(json.dumps(dataclasses.asdict(self)))
         return lines | {"nbytes": self.nbytes, "float_nbytes": self.float_nbytes}
 
     def __rich__(self):
@@ -125,10 +111,10 @@ def _packed_line(layer: PackedLayer, name: str) -> PackedLine:
     )
 
 
-def _float_line(variable: keras.Variable, reason: str | None) -> FloatLine:
+def _float_line(variable: keras.Variable, reason: str | None) -> SkippedWeight:
     shape = tuple(variable.shape)
     nbytes = math.prod(shape) * item_bytes(variable.dtype)
-    return FloatLine(variable.path, shape, nbytes, reason)
+    return SkippedWeight(variable.path, shape, nbytes, reason)
 
 
 def _packed_table(report: PackReport):

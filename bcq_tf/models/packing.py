@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import keras
@@ -11,7 +10,7 @@ from bcq_tf._keras import forget_training, initialize, own_variables, walk_layer
 from bcq_tf.codes import MatrixView
 from bcq_tf.config import check_choice
 from bcq_tf.files import file
-from bcq_tf.files.model_table import Entry
+from bcq_tf.files.stored_weights import StoredWeight
 from bcq_tf.layers.packed_layer import check_backend
 from bcq_tf.layers.packed_model import PackedModel, pack_class, packed_layers, unpack_class
 from bcq_tf.layers.swap import (
@@ -72,8 +71,7 @@ def pack_contents(
 ) -> PackReport:
     """`pack_model` with the weights of a file, without its state; the model's may be deferred."""
     _check(model, precision)
-    entries = match_model(model, contents.entries)
-    pairs = list(zip(entries, model.weights, strict=True))
+    pairs = list(zip(match_model(model, contents.weights), model.weights, strict=True))
     return _pack(model, pairs, precision, trainable_scales)
 
 
@@ -83,15 +81,34 @@ def _check(model, precision: str) -> None:
 
 
 def _pack(model, pairs: list, precision: str, trainable_scales: bool) -> PackReport:
-    # pairs: (entry, variable) of weights of the model.
-    plan = _plan(model, pairs, trainable_scales)
-    _pack_layers(plan, precision)
-    for entry, variable in plan.floats:
-        initialize(variable, entry.value())
+    # pairs: (StoredWeight, variable) of weights of the model.
+    coded = {
+        id(variable): (stored.tensor, weight_of(stored.tensor, stored.view, trainable_scales))
+        for stored, variable in pairs
+        if stored.view is not None
+    }
+    reasons = why_float(model, {key: weight for key, (_, weight) in coded.items()})
+    for key in reasons:
+        del coded[key]
+    _pack_layers(model, coded, precision)
+    for stored, variable in pairs:
+        if id(variable) not in coded:
+            initialize(variable, stored.value())
     for inside in _models(model):
         forget_training(inside)
         pack_class(inside)
-    return PackReport.of(model, plan.dequantized)
+    return PackReport.of(model, reasons)
+
+
+def _pack_layers(model, coded: dict, precision: str) -> None:
+    # coded: {id of a variable: (codes, how they are kept)}.
+    shared = {}
+    for layer in list(walk_layers(model)):
+        own = {name: coded[id(v)] for v, name in _held(layer) if id(v) in coded}
+        if own:
+            weights = {name: weight for name, (_, weight) in own.items()}
+            values = {name: weight.values(codes) for name, (codes, weight) in own.items()}
+            pack_layer(layer, weights, precision, values, shared)
 
 
 def unpack_model(model) -> None:
@@ -130,14 +147,6 @@ def _models(model) -> list[keras.Model]:
     return [layer for layer in walk_layers(model) if isinstance(layer, keras.Model)]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    # What happens to each weight: packed in these layers, or given a float value.
-    layers: dict  # id(layer): (layer, {name: (entry, how it is kept)})
-    floats: list  # (entry, variable)
-    dequantized: dict  # id of the variable: reason
-
-
 def check_float_model(model) -> None:
     """Raises TypeError, ValueError unless it is a built Keras model, on TensorFlow, in which no
     layers but embeddings are packed."""
@@ -152,7 +161,7 @@ def check_float_model(model) -> None:
     check_products_float(model)
 
 
-def _pairs_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
+def _pairs_by_path(model, codes: Mapping) -> list[tuple[StoredWeight, object]]:
     labels = unique_labels([variable.path for variable in model.weights])
     unknown = [path for path in codes if path not in labels]
     if unknown or not codes:
@@ -175,7 +184,7 @@ def _pairs_by_path(model, codes: Mapping) -> list[tuple[Entry, object]]:
                 f"`codes` must have the shape of the weight, {wanted}. "
                 f"Received: {list(codes[label].shape)} (weight '{label}')"
             )
-        entry = Entry(position, label, None, codes[label], view, None, None)
+        entry = StoredWeight(position, label, None, codes[label], view)
         found.append((entry, model.weights[position]))
     return found
 
@@ -199,52 +208,30 @@ def why_float(model, weights: dict) -> dict[int, str]:
     }
 
 
-def _plan(model, entries, trainable_scales: bool) -> _Plan:
-    holders = _holders(model)
-    layers, floats, dequantized = {}, [], {}
-    for entry, variable in entries:
-        if entry.view is None:
-            floats.append((entry, variable))
-            continue
-        weight = weight_of(entry.tensor, entry.view, trainable_scales)
-        reason = _why_not(holders[id(variable)], weight, variable)
-        if reason:
-            dequantized[id(variable)] = reason
-            floats.append((entry, variable))
-            continue
-        for layer, name in holders[id(variable)]:
-            layers.setdefault(id(layer), (layer, {}))[1][name] = (entry, weight)
-    return _Plan(layers, floats, dequantized)
-
-
 def _holders(model) -> dict[int, list]:
-    # By id of a variable: the layers that hold it themselves, and the name that it has there or
-    # None where it is none of those that can be packed.
+    # By id of a variable: the layers that hold it themselves, and the name as in `_held`.
     holders = {}
     for layer in walk_layers(model):
-        names = {id(variable): name for name, variable in packable_variables(layer).items()}
-        for variable in own_variables(layer):
-            holders.setdefault(id(variable), []).append((layer, names.get(id(variable))))
+        for variable, name in _held(layer):
+            holders.setdefault(id(variable), []).append((layer, name))
     return holders
 
 
+def _held(layer) -> list[tuple]:
+    # A layer's own variables, and the name of each in the packed form; None where it has none.
+    names = {id(variable): name for name, variable in packable_variables(layer).items()}
+    return [(variable, names.get(id(variable))) for variable in own_variables(layer)]
+
+
 def _why_not(holders: list, weight, variable) -> str | None:
-    shared = len(holders) > 1
     for layer, name in holders:
         reason = why_not_packed(layer, weight)
-        if name is None and shared:
-            reason = f"layer '{layer.name}' holds it too, in a way of its own"
+        shared = len(holders) > 1
+        if name is None and (shared or reason is None):
+            reason = f"layer '{layer.name}' holds it{' too,' if shared else ''} in a way of its own"
         if reason:
             return reason
     float_bytes = weight.float_nbytes(variable.dtype)
     if weight.nbytes >= float_bytes:
         return f"packed it takes {weight.nbytes:,} bytes, float {float_bytes:,}"
     return None
-
-
-def _pack_layers(plan: _Plan, precision: str) -> None:
-    shared = {}
-    for layer, lines in plan.layers.values():
-        weights = {name: weight for name, (_, weight) in lines.items()}
-        values = {name: weight.values(entry.tensor) for name, (entry, weight) in lines.items()}
-        pack_layer(layer, weights, precision, values, shared)

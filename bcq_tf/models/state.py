@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 import warnings
-from collections.abc import Callable, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bcq_tf._keras import (
-    has_assets,
-    holders_by_path,
-    load_assets,
-    load_state,
-    restores_more,
-    save_assets,
-    save_state,
-    saves_more,
-)
+from bcq_tf._keras import holders_by_path, overrides
 from bcq_tf.files.container import FileFormatError
-from bcq_tf.files.model_table import STATE_FIELDS
+from bcq_tf.files.stored_weights import STATE_FIELDS, StoredWeight
 from bcq_tf.shown import short
 
 
@@ -35,23 +27,8 @@ class ModelState:
             vocabularies, above all.
     """
 
-    states: dict[str, dict[str, int | np.ndarray]] = dataclasses.field(default_factory=dict)
-    assets: dict[str, dict[str, np.ndarray]] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def of(cls, model) -> ModelState:
-        """The present state of a built model."""
-        positions = {id(variable): i for i, variable in enumerate(model.weights)}
-        states, assets = {}, {}
-        for path, layer in holders_by_path(model).items():
-            if saves_more(layer) and (kept := save_state(layer)):
-                states[path] = {
-                    key: positions[id(value)] if id(value) in positions else np.array(value)
-                    for key, value in kept.items()
-                }
-            if has_assets(layer) and (files := save_assets(layer)):
-                assets[path] = files
-        return cls(states, assets)
+    states: dict[str, dict[str, int | np.ndarray]]
+    assets: dict[str, dict[str, np.ndarray]]
 
     def to_file(self) -> tuple[dict[str, np.ndarray], dict]:
         """(arrays by the names that they have in a file, what its metadata say of them).
@@ -69,45 +46,46 @@ class ModelState:
             arrays[name] = value
             return name
 
-        tables = {
+        metadata = {
             field: {
                 path: {key: named(field, path, key, value) for key, value in kept.items()}
                 for path, kept in getattr(self, field).items()
             }
             for field in STATE_FIELDS
         }
-        return arrays, {field: table for field, table in tables.items() if table}
+        return arrays, {field: layers for field, layers in metadata.items() if layers}
 
     @classmethod
     def from_file(cls, tensors: Mapping, metadata: dict, weights: int) -> ModelState:
         """The inverse of `to_file`, of a model with so many weights.
 
         Raises:
-            FileFormatError: the metadata are not such tables, or contradict the tensors.
+            FileFormatError: the metadata have no such fields, or contradict the tensors.
         """
         return cls(*(_read_field(field, tensors, metadata, weights) for field in STATE_FIELDS))
 
-    def restore(self, model, value_of: Callable[[int], np.ndarray], assets: bool = True) -> None:
+    def restore(self, model, weights: list[StoredWeight], assets: bool = True) -> None:
         """Does what Keras does after variables are assigned: layers load their state and files.
 
         Args:
             model: whose weights have their values.
-            value_of: gives the float value of the weight at a position in the file.
+            weights: those of the file.
             assets: whether files are loaded too.
         """
         layers = holders_by_path(model)
         for path, layer in layers.items():
             if path in self.states:
-                load_state(layer, _with_values(self.states[path], value_of))
-            elif restores_more(layer):
-                load_state(layer, save_state(layer))
-            if assets and path in self.assets and has_assets(layer):
-                load_assets(layer, self.assets[path])
+                kept = self.states[path].items()
+                _load(layer, {k: weights[v].value() if isinstance(v, int) else v for k, v in kept})
+            elif overrides(layer, "load_own_variables"):
+                _load(layer, _saved(layer))
+            if assets and path in self.assets and _has_assets(layer):
+                _load_assets(layer, self.assets[path])
         self._warn_of_missing(layers)
 
     def _warn_of_missing(self, layers: dict) -> None:
         missing = [path for path in self.states if path not in layers]
-        missing += [path for path in self.assets if not has_assets(layers.get(path))]
+        missing += [path for path in self.assets if not _has_assets(layers.get(path))]
         if missing:
             warnings.warn(
                 "`model` lacks layers whose state the file holds, which is not loaded: "
@@ -117,17 +95,68 @@ class ModelState:
             )
 
 
-def _with_values(kept: dict, value_of: Callable) -> dict:
-    return {key: value_of(v) if isinstance(v, int) else v for key, v in kept.items()}
+def states_of(model) -> dict[str, dict[str, int | np.ndarray]]:
+    """The present `states` of a built model."""
+    positions = {id(variable): i for i, variable in enumerate(model.weights)}
+    layers = holders_by_path(model).items()
+    kept = {path: _saved(layer) for path, layer in layers if overrides(layer, "save_own_variables")}
+    return {
+        path: {
+            key: positions[id(value)] if id(value) in positions else np.array(value)
+            for key, value in state.items()
+        }
+        for path, state in kept.items()
+        if state
+    }
+
+
+def assets_of(model) -> dict[str, dict[str, np.ndarray]]:
+    """The `assets` of a built model."""
+    layers = holders_by_path(model).items()
+    kept = {path: _saved_assets(layer) for path, layer in layers if _has_assets(layer)}
+    return {path: files for path, files in kept.items() if files}
+
+
+def _saved(layer) -> dict:
+    store = {}
+    layer.save_own_variables(store)
+    return store
+
+
+def _load(layer, store: dict) -> None:
+    layer.load_own_variables({key: np.asarray(value) for key, value in store.items()})
+
+
+def _has_assets(layer) -> bool:
+    return hasattr(layer, "load_assets")
+
+
+def _saved_assets(layer) -> dict[str, np.ndarray]:
+    with tempfile.TemporaryDirectory() as folder:
+        layer.save_assets(folder)
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return {
+            path.relative_to(folder).as_posix(): np.frombuffer(path.read_bytes(), np.uint8)
+            for path in files
+        }
+
+
+def _load_assets(layer, files: dict[str, np.ndarray]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in files.items():
+            path = Path(folder, name)  # a safe one, see `_is_safe`
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.tobytes())
+        layer.load_assets(folder)
 
 
 def _read_field(field: str, tensors: Mapping, metadata: dict, weights: int) -> dict:
-    table = metadata.get(field, {})
-    if not isinstance(table, dict) or not all(isinstance(kept, dict) for kept in table.values()):
-        raise FileFormatError(f"its table of {field} is not one")
+    layers = metadata.get(field, {})
+    if not isinstance(layers, dict) or not all(isinstance(kept, dict) for kept in layers.values()):
+        raise FileFormatError(f"its metadata's {field} are no objects")
     return {
         path: {key: _read(field, key, value, tensors, weights) for key, value in kept.items()}
-        for path, kept in table.items()
+        for path, kept in layers.items()
     }
 
 
@@ -139,7 +168,7 @@ def _read(field: str, key: str, value, tensors: Mapping, weights: int):
     if field == "assets":
         legal = legal and array.dtype == np.uint8 and array.ndim == 1 and _is_safe(key)
     if not legal:
-        raise FileFormatError(f"its table of {field} is wrong at {short(key)}")
+        raise FileFormatError(f"its metadata's {field} are wrong at {short(key)}")
     return array
 
 

@@ -7,7 +7,7 @@ import math
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.files import file
-from bcq_tf.files.model_table import read_table
+from bcq_tf.files.stored_weights import stored_weights
 from bcq_tf.reports.tables import as_text, float_table, table, times
 
 
@@ -24,12 +24,12 @@ class ChosenWeight:
 @dataclasses.dataclass(frozen=True)
 class SkippedWeight:
     """A weight that is left as it is, float or codes of a packed embedding: its path, shape, bytes
-    and the reason."""
+    and the reason, if one is said."""
 
     path: str
     shape: tuple[int, ...]
     nbytes: int
-    reason: str
+    reason: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Report:
         Raises:
             FileFormatError: they are not those of a model.
         """
-        entries = read_table(tensors, metadata)
+        entries = stored_weights(tensors, metadata)
         chosen = [
             ChosenWeight(entry.path, entry.shape, entry.tensor, entry.error)
             for entry in entries

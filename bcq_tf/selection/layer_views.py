@@ -27,6 +27,14 @@ NORMALIZATION_TYPES = (
     layers.SpectralNormalization,  # its own state only; the layer that it wraps is seen apart
 )
 
+# The axes of a weight that become rows; the others become columns, in their order.
+OUT_LAST = (-1,)  # [..., out]: Dense, Conv, recurrent kernels (out = gates x units)
+OUT_BEFORE_LAST = (-2,)  # [*k, out, in]: transposed convolutions
+DEPTHWISE = (-2, -1)  # [*k, in, multiplier]
+EXPERTS = (0, 2)  # [experts, in, out]: the kernels of a mixture of experts
+ENTRIES_FIRST = (0,)  # [vocabulary, dim]: embedding tables
+FROM_EQUATION = None  # what EinsumDense's equation says
+
 
 @dataclasses.dataclass(frozen=True)
 class NoView:
@@ -58,7 +66,7 @@ def view_weights(model: keras.layers.Layer) -> list[MatrixView | NoView]:
         for variable, view in _known_weights(layer):
             known.setdefault(id(variable), view)
         for variable in _own_weights(layer):
-            others.setdefault(id(variable), NoView(*_why_unknown(layer, variable)))
+            others.setdefault(id(variable), _no_view(layer, variable))
     return [known.get(id(v)) or others[id(v)] for v in model.weights]
 
 
@@ -86,65 +94,26 @@ def check_products_float(model: keras.layers.Layer) -> None:
     )
 
 
-def outputs_last(layer, shape) -> MatrixView:
-    """[..., out] to R = out, C = the rest: Dense, Conv, recurrent kernels (out = gates x units)."""
-    last = len(shape) - 1
-    return MatrixView(shape, rows=(last,), columns=tuple(range(last)))
-
-
-def outputs_before_last(layer, shape) -> MatrixView:
-    """[*k, out, in] to R = out, C = k x in: transposed convolutions."""
-    last = len(shape) - 1
-    return MatrixView(shape, rows=(last - 1,), columns=(*range(last - 1), last))
-
-
-def depthwise(layer, shape) -> MatrixView:
-    """[*k, in, multiplier] to R = in x multiplier, C = k."""
-    last = len(shape) - 1
-    return MatrixView(shape, rows=(last - 1, last), columns=tuple(range(last - 1)))
-
-
-def experts(layer, shape) -> MatrixView:
-    """[experts, in, out] to R = experts x out, C = in: the kernels of a mixture of experts."""
-    return MatrixView(shape, rows=(0, 2), columns=(1,))
-
-
-def entries_first(layer, shape) -> MatrixView:
-    """[vocabulary, dim] to R = vocabulary, C = dim: embedding tables."""
-    return MatrixView(shape, rows=(0,), columns=tuple(range(1, len(shape))))
-
-
-def from_equation(layer, shape) -> MatrixView | NoView:
-    """The weight of `input,weight->output`: letters that the output lacks are summed over, so C."""
-    operands, output = layer.equation.split("->")
-    letters = operands.split(",")[1]
-    columns = tuple(axis for axis, letter in enumerate(letters) if letter not in output)
-    if not columns:
-        return NoView(f"equation {layer.equation!r} sums over no axis of the weight", True)
-    rows = tuple(axis for axis in range(len(shape)) if axis not in columns)
-    return MatrixView(shape, rows, columns)
-
-
 def _known_types():
-    """Yields (layer types, {attribute: how it is seen}); a subclass counts as its known type."""
-    yield (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D), {"kernel": outputs_last}
-    yield layers.EinsumDense, {"kernel": from_equation}
-    yield layers.Embedding, {"embeddings": entries_first}
-    yield layers.ReversibleEmbedding, {"reverse_embeddings": outputs_last}
+    """Yields (layer types, {attribute: its row axes}); a subclass counts as its known type."""
+    yield (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D), {"kernel": OUT_LAST}
+    yield layers.EinsumDense, {"kernel": FROM_EQUATION}
+    yield layers.Embedding, {"embeddings": ENTRIES_FIRST}
+    yield layers.ReversibleEmbedding, {"reverse_embeddings": OUT_LAST}
     transposed = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
-    yield transposed, {"kernel": outputs_before_last}
-    yield (layers.DepthwiseConv1D, layers.DepthwiseConv2D), {"kernel": depthwise}
-    separable = {"depthwise_kernel": depthwise, "pointwise_kernel": outputs_last}
+    yield transposed, {"kernel": OUT_BEFORE_LAST}
+    yield (layers.DepthwiseConv1D, layers.DepthwiseConv2D), {"kernel": DEPTHWISE}
+    separable = {"depthwise_kernel": DEPTHWISE, "pointwise_kernel": OUT_LAST}
     yield (layers.SeparableConv1D, layers.SeparableConv2D), separable
-    recurrent = {"kernel": outputs_last, "recurrent_kernel": outputs_last}
+    recurrent = {"kernel": OUT_LAST, "recurrent_kernel": OUT_LAST}
     yield (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell), recurrent
     # Found through the layer, since the class of its cell has no public name.
-    in_cell = {f"cell.{attribute}": how for attribute, how in recurrent.items()}
+    in_cell = {f"cell.{attribute}": rows for attribute, rows in recurrent.items()}
     yield (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), in_cell
     # A model can hold a KerasHub layer only where KerasHub has been imported.
     if hub := sys.modules.get("keras_hub"):
-        yield hub.layers.PositionEmbedding, {"position_embeddings": entries_first}
-        yield hub.layers.MaskedLMHead, {"_kernel": outputs_last}
+        yield hub.layers.PositionEmbedding, {"position_embeddings": ENTRIES_FIRST}
+        yield hub.layers.MaskedLMHead, {"_kernel": OUT_LAST}
 
 
 def _known_weights(layer):
@@ -153,18 +122,33 @@ def _known_weights(layer):
     for layer_types, attributes in _known_types():
         if isinstance(layer, layer_types):
             matrices |= attributes
-    matrices |= dict.fromkeys(expert_kernels(layer), experts)
+    matrices |= dict.fromkeys(expert_kernels(layer), EXPERTS)
     if not matrices or not layer.built or is_packed(layer):
         return
     for attribute in ("bias", "cell.bias", *EXPERT_BIASES):
         yield _attribute(layer, attribute), NoView("bias")
     if _changed_by_keras(layer):
         return
-    for attribute, how in matrices.items():
+    for attribute, rows in matrices.items():
         variable = _attribute(layer, attribute)
         if variable is not None:
-            reason = _why_not_a_matrix(variable)
-            yield variable, NoView(reason) if reason else how(layer, tuple(variable.shape))
+            yield variable, _view(layer, variable, rows)
+
+
+def _view(layer, variable, rows: tuple[int, ...] | None) -> MatrixView | NoView:
+    reason = _why_not_a_matrix(variable)
+    if reason:
+        return NoView(reason)
+    if rows is FROM_EQUATION:  # of "input,weight->output": letters that the output lacks are summed
+        operands, output = layer.equation.split("->")
+        letters = operands.split(",")[1]
+        rows = tuple(axis for axis, letter in enumerate(letters) if letter in output)
+    shape = tuple(variable.shape)
+    rows = tuple(axis % len(shape) for axis in rows)
+    columns = tuple(axis for axis in range(len(shape)) if axis not in rows)
+    if not columns:
+        return NoView(f"equation {layer.equation!r} sums over no axis of the weight", True)
+    return MatrixView(shape, rows, columns)
 
 
 def _attribute(layer, path: str):
@@ -173,16 +157,16 @@ def _attribute(layer, path: str):
     return layer
 
 
-def _why_unknown(layer, variable) -> tuple[str, bool]:
-    """(reason, axes_help) for a weight that no known layer type tells of."""
+def _no_view(layer, variable) -> NoView:
+    """Why a weight that no known layer type tells of is not seen as a matrix."""
     if isinstance(layer, NORMALIZATION_TYPES):
-        return "normalization", False
+        return NoView("normalization")
     if is_packed(layer):
-        return PACKED, False
+        return NoView(PACKED)
     reason = _changed_by_keras(layer) or _why_not_a_matrix(variable)
     if reason:
-        return reason, False
-    return f"layer type {type(layer).__name__} is not known", True
+        return NoView(reason)
+    return NoView(f"layer type {type(layer).__name__} is not known", axes_help=True)
 
 
 def _changed_by_keras(layer) -> str | None:

@@ -9,45 +9,39 @@ from collections.abc import Iterable
 import keras
 
 from bcq_tf.codes import MatrixView
-from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_rules
+from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_config, make_rules
 from bcq_tf.selection.layer_views import NoView, check_products_float, view_weights
 
 SHORTEST_ROW = GROUP_MULTIPLE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Chosen:
-    """A weight to quantize.
+class Weight:
+    """A weight of a model.
 
     Args:
         position: its index in `model.weights`.
         path: its label, see `select`.
         variable: the Keras variable.
-        view: how it is seen as a matrix [R, C].
-        config: how it is quantized.
     """
 
     position: int
     path: str
     variable: keras.Variable
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Chosen(Weight):
+    """One to quantize: seen as the matrix [R, C] of `view`, as `config` says."""
+
     view: MatrixView
     config: BCQConfig
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Skipped:
-    """A weight that is left as it is, and why.
+class Skipped(Weight):
+    """One that is left as it is; why, as a phrase for the report, for example "bias"."""
 
-    Args:
-        position: its index in `model.weights`.
-        path: its label, see `select`.
-        variable: the Keras variable.
-        reason: a phrase for the report, for example "bias".
-    """
-
-    position: int
-    path: str
-    variable: keras.Variable
     reason: str
 
 
@@ -64,7 +58,7 @@ class Plan:
     skipped: tuple[Skipped, ...]
 
     @classmethod
-    def of(cls, weights: Iterable[Chosen | Skipped]) -> Plan:
+    def of(cls, weights: Iterable[Weight]) -> Plan:
         """The plan of a model's weights, given in the order of `model.weights`."""
         weights = tuple(weights)
         return cls(
@@ -73,7 +67,7 @@ class Plan:
         )
 
     @property
-    def weights(self) -> list[Chosen | Skipped]:
+    def weights(self) -> list[Weight]:
         """All of them, in the order of `model.weights`."""
         return sorted((*self.chosen, *self.skipped), key=lambda weight: weight.position)
 
@@ -105,9 +99,7 @@ def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
         ValueError: the model is not built; a layer other than an embedding is packed; a rule
             matches no weight; a rule's `axes` do not fit.
     """
-    config = BCQConfig() if config is None else config
-    if not isinstance(config, BCQConfig):
-        raise TypeError(f"`config` must be a BCQConfig or None. Received: config={config!r}")
+    config = make_config(config)
     _check_built(model)
     rules = make_rules(rules, config)
     labels = unique_labels([variable.path for variable in model.weights])
@@ -128,7 +120,7 @@ def unique_labels(paths: list[str]) -> list[str]:
     return list(labels)
 
 
-def _decide(position, variable, label, view, rules, default: BCQConfig) -> Chosen | Skipped:
+def _decide(position, variable, label, view, rules, default: BCQConfig) -> Weight:
     rule = _first_match(rules, variable.path, label)
     view = _apply_rule(variable, label, view, rule)
     if isinstance(view, NoView):

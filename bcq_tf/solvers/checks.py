@@ -6,6 +6,7 @@ import numpy as np
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.coded_matrix import LARGEST_SUM, largest_magnitude
+from bcq_tf.config import BCQConfig
 
 # A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a
 # scale would be off by 3% or more.
@@ -54,17 +55,16 @@ def check_effort(effort, start) -> None:
         raise ValueError("`effort`='warm' needs `start`, the codes to go on from. Received: None")
 
 
-def check_start(start, matrix: np.ndarray, bits: int, group_size, offset: bool) -> None:
-    """Raises unless `start` is codes of the same layout as those to be solved."""
+def check_start(start, matrix: np.ndarray, config: BCQConfig) -> None:
+    """Raises unless `start` is codes of the layout that `config` says."""
     if start is None:
         return
     check_same_shape("start", start, matrix)
-    received = (start.bits, start.group_size, start.offset is not None)
-    if received != (bits, group_size, offset):
-        raise ValueError(
-            f"`start` must have bits={bits}, group_size={group_size}, offset={offset}. "
-            f"Received: bits={received[0]}, group_size={received[1]}, offset={received[2]}"
-        )
+    layout = "bits={}, group_size={}, offset={}".format
+    wanted = layout(config.bits, config.group_size, config.offset)
+    received = layout(start.bits, start.group_size, start.offset is not None)
+    if received != wanted:
+        raise ValueError(f"`start` must have {wanted}. Received: {received}")
     if start.row_order is not None or len(start.planes[-1]) != len(matrix):
         raise ValueError("`start` must have the same bits in all rows. Received: ragged codes")
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, packing
-from bcq_tf.config import AUTO, BCQConfig
+from bcq_tf.config import UNSET, BCQConfig, make_config
 from bcq_tf.solvers import checks
 from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
 from bcq_tf.solvers.binary.assign import nearest_codes
@@ -24,14 +24,15 @@ _SOLVERS = {
 
 def quantize(
     matrix,
-    bits: int = 3,
-    group_size: int | None = None,
-    offset: bool = False,
-    solver: str = "alternating",
+    bits: int = UNSET,
+    group_size: int | None = UNSET,
+    offset: bool = UNSET,
+    solver: str = UNSET,
     importance=None,
     start: BinaryCodes | None = None,
     effort: str = "full",
-    scale_dtype: str = AUTO,
+    scale_dtype: str = UNSET,
+    config: BCQConfig | None = None,
 ) -> BinaryCodes:
     """Finds binary codes of small squared error sum h (w - w^)^2 for a matrix.
 
@@ -41,21 +42,19 @@ def quantize(
 
     Args:
         matrix: float [R, C], finite (float16, float32, float64 or bfloat16).
-        bits: number of bit planes, 1 to 8.
-        group_size: columns that share one set of scales, a multiple of 32; None for whole rows.
-        offset: whether each group also has an additive offset.
-        solver: "alternating" (the best; exact, up to the rounding of scales, for one bit and for
-            two bits without an offset), "greedy" or "uniform"; see the module of that name.
+        bits, group_size, offset, solver, scale_dtype: the fields of a `BCQConfig`. The alternating
+            solver is the best, and exact, up to the rounding of scales, for one bit and for two
+            bits without an offset. With `scale_dtype` "auto" scales are float32 where the largest
+            of them is above 65,504 or below 2^-14, and float16 otherwise; single rows too small for
+            that become zeros. A matrix that is too large is an error, and with "float16" or
+            "float32" one that is too small, too.
+        config: a `BCQConfig` in place of these.
         importance: h, non-negative [R, C], for example Adam's second moments; None for 1. Used as
             h / mean(h) + 0.1 in each group; groups of which all h are 0 are solved unweighted.
         start: codes of an earlier solve with the same shape, bits, groups and offset. The
             alternating solver is never worse than the start's scales; the others ignore it.
         effort: of the alternating solver: "full"; "low" (a fraction of the time, for use while
             training); "warm" (three rounds from `start`, no search).
-        scale_dtype: the dtype of scales and offsets: "float16", "float32", or "auto", which is
-            float16 where it holds the scales and float32 where the largest of them is beyond it,
-            above 65,504 or below 2^-14. Single rows too small for it become zeros. A matrix that is
-            too large is an error, and with "float16" or "float32" one that is too small, too.
 
     Returns:
         `BinaryCodes` of shape [R, C].
@@ -63,16 +62,17 @@ def quantize(
     Raises:
         ValueError, TypeError: an argument breaks its rule, or `scale_dtype` cannot hold the scales.
     """
-    config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
+    config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     matrix = checks.check_matrix(matrix)
     importance = checks.check_importance(importance, matrix)
     checks.check_effort(effort, start)
-    checks.check_start(start, matrix, bits, group_size, offset)
+    checks.check_start(start, matrix, config)
     if effort == "warm" and is_far(matrix, start):
         effort = "low"
     params, planes = solve_in_range(_solve, matrix, importance, start, config, effort)
+    offset = params[0] if config.offset else None
     return BinaryCodes(
-        planes, params[int(offset) :], matrix.shape[1], group_size, params[0] if offset else None
+        planes, params[int(config.offset) :], matrix.shape[1], config.group_size, offset
     )
 
 

@@ -26,9 +26,11 @@ from bcq_tf._keras import (
 from bcq_tf.files import file
 from bcq_tf.files.atomic import replacing_all
 from bcq_tf.files.file import QuantizedFile
+from bcq_tf.training.optimizers import steps_of
 
 _STATE = "bcq-{}" + file.SUFFIX
 _BEGUN = "begun"
+_BEST = "best" + file.SUFFIX
 
 
 class Backups:
@@ -37,20 +39,20 @@ class Backups:
     Args:
         model: the model that trains.
         callbacks: they.
-        step: a function that returns the step that training is at.
-        state: one that returns what is saved: {name: BinaryCodes}, and metadata with an "epoch",
-            that in which training goes on.
+        state: a function that returns what is saved: {name: BinaryCodes}, and metadata with an
+            "epoch", that in which training goes on.
     """
 
-    def __init__(self, model, callbacks: list[keras.callbacks.BackupAndRestore], step, state):
-        self._model, self._step, self._state = model, step, state
+    def __init__(self, model, callbacks: list[keras.callbacks.BackupAndRestore], state):
+        self._model, self._state = model, state
         self._backups = [_Backup(callback, self._save) for callback in callbacks]
         self._held = False
 
     @property
-    def folder(self) -> str | None:
-        """A folder that goes when training ends and stays where it is cut short; None if none."""
-        return next((backup.folder for backup in self._backups if backup.folder), None)
+    def best_path(self) -> str | None:
+        """Of a file that goes when training ends and stays where it is cut short; None if none."""
+        folders = (backup.folder for backup in self._backups if backup.folder)
+        return next((os.path.join(folder, _BEST) for folder in folders), None)
 
     def restored(self) -> QuantizedFile | None:
         """The state that belongs to the weights that the model was restored to; None if none.
@@ -89,7 +91,7 @@ class Backups:
             backup.due = None
 
     @contextlib.contextmanager
-    def removed_last(self):
+    def removed_last(self, logs=None):
         """What a BackupAndRestore does when training ends, it does after this context."""
         for backup in self._backups:
             backup.callback.on_train_end = lambda logs=None: None
@@ -117,7 +119,7 @@ class Backups:
             backup.save(save, self._checksum(), *self._state())
 
     def _checksum(self) -> str:
-        crc = zlib.crc32(str(self._step()).encode())
+        crc = zlib.crc32(str(steps_of(self._model.optimizer)).encode())
         for variable in self._model.weights:
             crc = zlib.crc32(as_array(variable).tobytes(), crc)
         return f"{crc:08x}"
@@ -142,7 +144,6 @@ class _Backup:
     def begin(self, metadata: dict) -> None:
         """Writes the state of a run without a backup."""
         if self.folder is not None:
-            os.makedirs(self.folder, exist_ok=True)
             file.save(self._path(_BEGUN), {}, metadata)
 
     def read(self, checksum: str) -> QuantizedFile | None:
@@ -156,7 +157,6 @@ class _Backup:
 
     def save(self, save, checksum: str, tensors, metadata: dict) -> None:
         """Writes a state and, with `save`, what Keras backs up; a kill leaves the one before."""
-        os.makedirs(self.folder, exist_ok=True)
         path = self._path(checksum)
         file.save(path, tensors, metadata)
         if self.callback.double_checkpoint:  # Keras then has its own way to survive

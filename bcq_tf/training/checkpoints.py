@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import glob
 import os
 import re
@@ -36,7 +35,8 @@ class BestFiles:
     def __init__(self, template, keep: int = 1):
         self.template = None if template is None else os.fspath(template)
         self.keep = keep
-        self._own: dict[str, _Written] = {}
+        self._ranks: dict[str, tuple] = {}  # of the run's files, by path
+        self._stamps: dict[str, tuple | None] = {}  # by what they are known to be the run's still
         if self.template is not None and not self.template.endswith(file.SUFFIX):
             raise ValueError(f"`filepath` must end in {file.SUFFIX!r}. Received: {self.template!r}")
         check_integer("keep", keep, 1)
@@ -65,7 +65,8 @@ class BestFiles:
 
     def start(self, own: list[QuantizedFile] = ()) -> None:
         """Begins a run. own: the files of it that are there, the worst of which are removed."""
-        self._own = {opened.path: _Written.of(opened.path, opened.metadata) for opened in own}
+        self._ranks = {opened.path: rank(opened.metadata) for opened in own}
+        self._stamps = {path: _stamp(path) for path in self._ranks}
         self._remove_worst()
 
     def save(self, tensors, metadata: dict, epoch: int, logs: dict) -> tuple[str, str | None]:
@@ -78,7 +79,7 @@ class BestFiles:
 
     def save_if_lost(self, tensors, metadata: dict) -> str | None:
         """Writes the run's best file again where it is gone; its path then, else None."""
-        best = max(self._own, key=lambda path: self._own[path].rank, default=None)
+        best = max(self._ranks, key=self._ranks.get, default=None)
         if best is None or os.path.exists(best):
             return None
         return self._write(best, tensors, metadata)[0]
@@ -86,21 +87,20 @@ class BestFiles:
     def _write(self, path: str, tensors, metadata: dict) -> tuple[str, str | None]:
         previous = None if self._is_own(path) else _keep_previous(path)
         file.save(path, tensors, metadata)
-        self._own[path] = _Written.of(path, metadata)
+        self._ranks[path], self._stamps[path] = rank(metadata), _stamp(path)
         self._remove_worst()
         return path, previous
 
     def _remove_worst(self) -> None:
-        ranked = sorted(self._own, key=lambda path: self._own[path].rank)
-        for path in ranked[: -self.keep]:
+        for path in sorted(self._ranks, key=self._ranks.get)[: -self.keep]:
             if self._is_own(path):
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(path)
-            del self._own[path]
+            del self._ranks[path]
 
     def _is_own(self, path: str) -> bool:
         # Another run may have put its own file there since.
-        return path in self._own and self._own[path].stamp == _stamp(path)
+        return path in self._ranks and self._stamps[path] == _stamp(path)
 
     def _path(self, epoch: int, logs: dict) -> str:
         try:
@@ -126,18 +126,6 @@ class BestFiles:
         if self._has_fields():  # which would also stand for "003.previous"
             found = [path for path in found if not path.endswith(PREVIOUS)]
         return sorted(found)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Written:
-    """A file of the run: how good it is, and by what it is known to be the run's still."""
-
-    rank: tuple
-    stamp: tuple | None
-
-    @classmethod
-    def of(cls, path: str, metadata: dict) -> _Written:
-        return cls(rank(metadata), _stamp(path))
 
 
 def rank(metadata: dict) -> tuple:

@@ -27,6 +27,11 @@ def steps_of(optimizer) -> int:
     return 0 if optimizer is None else optimizer_progress(optimizer)[0]
 
 
+def averages(optimizer) -> bool:
+    """Whether an optimizer averages the weights; Keras puts that in place when training ends."""
+    return bool(getattr(getattr(optimizer, "inner_optimizer", optimizer), "use_ema", False))
+
+
 def _optimizers_in(value) -> list[keras.optimizers.Optimizer]:
     if isinstance(value, dict):
         value = list(value.values())
@@ -43,15 +48,16 @@ class StepCounter:
     Args:
         model: a compiled Keras model. On JAX its variables must be in step, see
             `bcq_tf._keras.sync_variables`.
+        least: steps that are known to have been taken.
 
     Attributes:
         count: the steps so far.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, least: int = 0):
         self._optimizers = optimizers_of(model)
         self._progress = self._read()
-        self.count = max((steps for steps, _ in self._progress), default=0)
+        self.count = max(least, *(steps for steps, _ in self._progress), 0)
         self._first_batch = 0
 
     def begin(self, batch: int) -> None:

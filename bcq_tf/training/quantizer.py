@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable
 
@@ -10,14 +11,12 @@ import numpy as np
 
 from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import AUTO, BCQConfig
+from bcq_tf.config import UNSET, BCQConfig, make_config
 from bcq_tf.files import file
-from bcq_tf.files.model_table import Entry, make_name
-from bcq_tf.models.match import match_model
-from bcq_tf.models.state import ModelState
+from bcq_tf.files.stored_weights import make_name
+from bcq_tf.models.state import ModelState, assets_of, states_of
 from bcq_tf.reports.progress import progress
 from bcq_tf.reports.report import Report
-from bcq_tf.selection.layer_views import PACKED
 from bcq_tf.selection.selection import Chosen, Plan, select
 from bcq_tf.solvers import quantize
 from bcq_tf.solvers.error import error_and_energy, ratio
@@ -39,7 +38,7 @@ class ModelQuantizer:
 
     def __init__(self, model, config: BCQConfig | None = None, rules=None):
         self.model = model
-        self.config = config or BCQConfig()
+        self.config = make_config(config)
         self.plan = select(model, self.config, rules)
         if not self.plan.chosen:
             raise ValueError(
@@ -71,7 +70,7 @@ class ModelQuantizer:
 
     def values(self) -> dict[int, np.ndarray]:
         """The chosen weights' present values, by position."""
-        return {w.position: _value(w.variable) for w in self.plan.chosen}
+        return {w.position: keras.ops.convert_to_numpy(w.variable) for w in self.plan.chosen}
 
     def solve(self, effort: str = "full", show=None) -> None:
         """Solves every chosen weight, each from its last codes where it has some.
@@ -108,17 +107,21 @@ class ModelQuantizer:
             weight.variable.assign(values[weight.position])
 
     @property
+    def size(self) -> int:
+        """How many numbers the chosen weights have."""
+        return sum(math.prod(weight.view.shape) for weight in self.plan.chosen)
+
+    @property
     def error(self) -> float:
         """Relative squared error of all chosen weights together, at the last solve."""
-        total = sum(self._energies.values())
         lost = sum(self.errors[position] * energy for position, energy in self._energies.items())
-        return lost / total if total else 0.0
+        return ratio(lost, sum(self._energies.values()))
 
     @property
     def bits_per_weight(self) -> float:
         """Bits that a chosen weight takes, scales included."""
-        sizes = sum(int(np.prod(w.view.shape)) for w in self.plan.chosen)
-        return 8 * sum(codes.nbytes for codes in self.codes.values()) / sizes if sizes else 0.0
+        nbytes = sum(codes.nbytes for codes in self.codes.values())
+        return 8 * nbytes / self.size if self.size else 0.0
 
     def contents(self) -> tuple[dict[str, BinaryCodes | np.ndarray], dict]:
         """What a file holds of the model as it now is.
@@ -126,7 +129,7 @@ class ModelQuantizer:
         Returns:
             tensors: every weight by the name that it has in a file, codes or the float array, and
                 the arrays of the model's state.
-            metadata: see `bcq_tf.files.model_table`: the settings, the error of each weight, where
+            metadata: see docs/file-format.md: the settings, the error of each weight, where
                 the weights stand, the state, and the model's Keras config, None where it has none.
         """
         tensors = {
@@ -135,8 +138,19 @@ class ModelQuantizer:
             else as_array(w.variable)
             for w in self.plan.weights
         }
-        arrays, tables = ModelState.of(self.model).to_file()
-        return tensors | arrays, self._table() | tables
+        arrays, state = ModelState(states_of(self.model), self._assets).to_file()
+        metadata = self.settings() | {
+            "places": weight_places(self.model),
+            "model": serialized_model(self.model),
+        }
+        for position, error in self.errors.items():
+            metadata["weights"][str(position)]["error"] = float(f"{error:.4g}")
+        return tensors | arrays, metadata | state
+
+    @functools.cached_property
+    def _assets(self) -> dict:
+        # Once: they do not change while a model trains, and vocabularies may be large.
+        return assets_of(self.model)
 
     def code_tensors(self) -> dict[str, BinaryCodes]:
         """The codes of the last solve by the names that they have in a file."""
@@ -162,43 +176,17 @@ class ModelQuantizer:
             skipped.setdefault(weight.reason, []).append(weight.position)
         return {"config": common, "weights": weights, "skipped": skipped}
 
-    def has_packed(self, entries: list[Entry]) -> bool:
-        """Whether a file's weights have the shapes of the model's, and its packed codes."""
-        try:
-            entries = match_model(self.model, entries)
-        except ValueError:
-            return False
-        codes = [w for w in self.plan.skipped if w.reason == PACKED and not w.variable.trainable]
-        return all(np.array_equal(as_array(w.variable), entries[w.position].value()) for w in codes)
-
-    def _table(self) -> dict:
-        table = self.settings() | {
-            "places": weight_places(self.model),
-            "model": serialized_model(self.model),
-        }
-        for position, error in self.errors.items():
-            table["weights"][str(position)]["error"] = float(f"{error:.4g}")
-        return table
-
-    def save(self, path, **metadata) -> int:
-        """Writes the model to a `.bcq.npy` file; returns its size in bytes."""
-        tensors, own = self.contents()
-        return file.save(path, tensors, own | metadata)
-
-    def report(self) -> Report:
-        """What was chosen, what was skipped and why, with errors and sizes."""
-        return Report.of(*self.contents())
-
 
 def quantize_model(
     model,
-    bits: int = 3,
+    bits: int = UNSET,
     rules=None,
     *,
-    group_size: int | None = None,
-    offset: bool = False,
-    solver: str = "alternating",
-    scale_dtype: str = AUTO,
+    config: BCQConfig | None = None,
+    group_size: int | None = UNSET,
+    offset: bool = UNSET,
+    solver: str = UNSET,
+    scale_dtype: str = UNSET,
     effort: str = "full",
     filepath=None,
     verbose: bool = False,
@@ -209,8 +197,9 @@ def quantize_model(
 
     Args:
         model: a built Keras model.
-        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`.
-        rules: which weights are treated otherwise, see `bcq_tf.selection.selection.select`.
+        bits, group_size, offset, solver, scale_dtype: see `BCQConfig`; by default 3 bits.
+        config: a `BCQConfig` in place of these.
+        rules: which weights are treated otherwise, see `bcq_tf.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         filepath: where to write the `.bcq.npy` file, or None.
         verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
@@ -223,33 +212,23 @@ def quantize_model(
             is unchanged then.
         OSError: the file cannot be written; the model is unchanged then.
     """
+    config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     if filepath is not None:
         file.check_output(filepath, "filepath")
-    config = BCQConfig(bits, group_size, offset, solver, scale_dtype)
     quantizer = ModelQuantizer(model, config, rules)
-    size = sum(math.prod(weight.view.shape) for weight in quantizer.plan.chosen)
-    with progress(f"quantizing {size:,} weights", size, verbose) as show:
+    with progress(f"quantizing {quantizer.size:,} weights", quantizer.size, verbose) as show:
         quantizer.solve(effort, show=show)
+    contents = quantizer.contents()
     if filepath is not None:
-        quantizer.save(filepath)
+        file.save(filepath, *contents)
     quantizer.put_codes()
-    return quantizer.report()
+    return Report.of(*contents)
 
 
 def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str):
-    config = weight.config
     matrix = weight.view.to_matrix(value)
     try:
-        codes = quantize(
-            matrix,
-            bits=config.bits,
-            group_size=config.group_size,
-            offset=config.offset,
-            solver=config.solver,
-            scale_dtype=config.scale_dtype,
-            start=start,
-            effort=effort,
-        )
+        codes = quantize(matrix, config=weight.config, start=start, effort=effort)
     except ValueError as error:
         raise type(error)(f"{error} (weight {weight.path!r})") from error
     return codes, *error_and_energy(matrix, codes)
@@ -262,7 +241,3 @@ def _put(weight: Chosen, codes: BinaryCodes) -> None:
         assign_rows(weight.variable, blocks)
     else:
         weight.variable.assign(weight.view.from_matrix(codes.reconstruct()))
-
-
-def _value(variable) -> np.ndarray:
-    return keras.ops.convert_to_numpy(variable)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from bcq_tf.config import check_bits, check_integer, matches
-from bcq_tf.selection.selection import Chosen, Plan, Skipped
+from bcq_tf.selection.selection import Plan, Skipped, Weight
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Phase:
         """What becomes of `plan` in this phase. No weight has fewer bits than there."""
         return Plan.of(self._decide(weight) for weight in plan.weights)
 
-    def _decide(self, weight: Chosen | Skipped) -> Chosen | Skipped:
+    def _decide(self, weight: Weight) -> Weight:
         found = [bits for pattern, bits in self.changes if _matches(pattern, weight)]
         if not found or isinstance(weight, Skipped):
             return weight
@@ -85,5 +85,5 @@ def _make_changes(step: int, change) -> tuple[tuple[str, int | None], ...]:
         raise ValueError(f"{error} (`schedule`, until step {step})") from None
 
 
-def _matches(pattern: str, weight: Chosen | Skipped) -> bool:
+def _matches(pattern: str, weight: Weight) -> bool:
     return matches(pattern, weight.variable.path, weight.path)

@@ -27,6 +27,9 @@ def quantized(folder, path, *arguments, **options) -> bytes:
          {"bits": 2, "group_size": 64, "offset": True}),
         (["--solver", "greedy"], {"solver": "greedy"}),
         (["--solver", "uniform", "--effort", "low"], {"solver": "uniform", "effort": "low"}),
+        (["--scale-dtype", "float32"], {"scale_dtype": "float32"}),
+        (["--config", '{"bits": 2, "group_size": 64}', "--rules", '{"classes*": {"bits": 1}}'],
+         {"config": bcq_tf.BCQConfig(2, 64), "rules": {"classes*": {"bits": 1}}}),
         (["--rules", '{"*embeddings": 4, "classes*": null}'],
          {"rules": {"*embeddings": 4, "classes*": None}}),
     ],
@@ -46,12 +49,12 @@ def test_the_file_is_that_of_the_library(folder, run_json, tmp_path, words, opti
     assert shown == expected | {"path": str(out)}
 
 
-def test_rules_may_be_a_file(folder, run_json, tmp_path):
+def test_rules_and_the_config_may_be_files(folder, run_json, tmp_path):
     (tmp_path / "rules.json").write_text('{"table*": 4}')
-    shown = run_json(
-        "quantize", folder.model, tmp_path / "a.bcq.npy", "--rules", tmp_path / "rules.json"
-    )
-    assert [line["bits"] for line in shown["chosen"]] == [4, 3, 3]
+    (tmp_path / "config.json").write_text('{"bits": 2}')
+    words = ["--rules", tmp_path / "rules.json", "--config", tmp_path / "config.json"]
+    shown = run_json("quantize", folder.model, tmp_path / "a.bcq.npy", *words)
+    assert [line["bits"] for line in shown["chosen"]] == [4, 2, 2]
 
 
 def test_the_table_names_the_file(folder, run, tmp_path):
@@ -71,6 +74,10 @@ def test_the_table_names_the_file(folder, run, tmp_path):
         (["--rules", '{"a": 9}'], "`bits` must be an integer from 1 to 8. Received: bits=9"),
         (["--rules", '{"nothing*": 2}'], "`rules` must have patterns that match"),
         (["--rules", '{"*": null}'], "`model` must have a weight to quantize"),
+        (["--config", '{"bit": 2}'], "`--config` may set ['bits', "),
+        (["--config", '{"bits": 9}'], "`bits` must be an integer from 1 to 8. Received: bits=9"),
+        (["--config", "{}", "--bits", "3"], "`config` must be given alone or not at all"),
+        (["--config", "2"], "`--config` must be a JSON object. Received: 2"),
         (["--import", "no_such_module"], "`--import` must be a module that can be imported"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

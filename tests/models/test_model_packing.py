@@ -253,6 +253,22 @@ def test_a_weight_that_two_layers_hold(own_way, path):
         assert model.second._kernel is model.first._kernel
 
 
+class OneMore(L.Dense):
+    """A known layer with a weight that its type does not tell of."""
+
+    def __init__(self, units):
+        super().__init__(units)
+        self.more = self.add_weight(shape=(64, 64), name="more")
+
+
+def test_a_weight_of_its_own_in_a_known_layer_stays_float(path):
+    model = keras.Sequential([keras.Input((64,)), OneMore(64)])
+    bcq_tf.quantize_model(model, 3, {"*/more": {"axes": [1]}}, filepath=path)
+    report = bcq_tf.pack_model(model, path)
+    assert len(report.packed) == 1
+    assert "holds it in a way of its own" in report.dequantized[0].reason
+
+
 def test_codes_by_path():
     model = mlp()
     codes = bcq_tf.quantize_model(model, effort="low").codes

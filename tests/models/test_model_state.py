@@ -213,6 +213,22 @@ def test_state_of_the_best_epoch_comes_back_when_training_ends():
     assert counting.count == 10
 
 
+def test_vocabularies_are_collected_once_in_a_fit(monkeypatch):
+    model, x = text()
+    saved, lookup = [], model.layers[0]
+    save = lookup.save_assets
+    monkeypatch.setattr(lookup, "save_assets", lambda folder: (saved.append(1), save(folder)))
+    model.compile(keras.optimizers.SGD(1e-3), "mse")
+    data = x, np.zeros((2, 160), "float32")
+    kept = bcq_tf.BCQCallback(bits=3, rules={"*": 3}, monitor="step", mode="max")
+    counts = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(step=epoch)
+    )
+    model.fit(*data, epochs=3, verbose=0, callbacks=[counts, kept])
+    assert kept.best == 2
+    assert len(saved) == 1
+
+
 # Metrics, seeds, states
 
 
@@ -296,7 +312,7 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
     tensor = "assets:/layers/#0/vocabulary.txt"
     assets = {"/layers/#0": {name: tensor}}
     bcq_tf.save(path, dict(opened), opened.metadata | {"assets": assets})
-    with pytest.raises(bcq_tf.FileFormatError, match="its table of assets is wrong at"):
+    with pytest.raises(bcq_tf.FileFormatError, match="its metadata's assets are wrong at"):
         bcq_tf.load_model(path)
     assert [p.name for p in tmp_path.iterdir()] == ["m.bcq.npy"]
 
@@ -319,5 +335,5 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
 )
 def test_tables_that_contradict_the_file(field, table):
     tensors = {"0:kernel": np.zeros(3, np.float32), "floats": np.zeros(3, np.float32)}
-    with pytest.raises(bcq_tf.FileFormatError, match=f"its table of {field} is"):
+    with pytest.raises(bcq_tf.FileFormatError, match=f"its metadata's {field} are"):
         ModelState.from_file(tensors, {field: table}, weights=1)

@@ -19,7 +19,16 @@ from __future__ import annotations
 
 import keras
 
-BACKENDS = ("tensorflow", "jax")
+
+def check_latent(latent) -> None:
+    """Raises TypeError or ValueError where `latent` is no boolean, or the backend cannot do it."""
+    if not isinstance(latent, bool):
+        raise TypeError(f"`latent` must be True or False. Received: latent={latent!r}")
+    if latent and keras.backend.backend() not in ("tensorflow", "jax"):
+        raise ValueError(
+            "`latent=True` needs the TensorFlow or the JAX backend of Keras. "
+            f"Received: latent=True on {keras.backend.backend()!r}"
+        )
 
 
 def train_latent(model, weights, codes):
@@ -27,11 +36,11 @@ def train_latent(model, weights, codes):
 
     Args:
         model: a compiled Keras model, in `fit`, since its train function is made anew.
-        weights: the chosen weights, a tuple of `bcq_tf.selection.selection.Chosen`.
+        weights: a tuple of `Chosen`.
         codes: {position: BinaryCodes}, the scales that the weights are projected onto.
 
     Returns:
-        A `bcq_tf.training.latent.training.LatentTraining`, until whose `remove()` it is so.
+        The `LatentTraining`, until whose `remove()` it is so.
     """
     if keras.backend.backend() == "jax":
         from bcq_tf.training.latent.on_jax import JaxTraining as Training

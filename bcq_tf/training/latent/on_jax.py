@@ -19,9 +19,6 @@ from bcq_tf.training.latent.training import LatentTraining
 class JaxTraining(LatentTraining):
     """`LatentTraining` on JAX.
 
-    Args:
-        model, weights, codes: see `bcq_tf.training.latent.train_latent`.
-
     Raises:
         ValueError: the model trains under a `keras.distribution`; or, at the first step, its own
             `train_step` calls no `compute_loss_and_updates`.
@@ -44,9 +41,8 @@ class JaxTraining(LatentTraining):
         offsets = [jax.numpy.asarray(offset(codes[w.position])) for w in self._weights]
         self._codes = all_levels, offsets
 
-    def written_weights(self) -> list[Chosen]:
-        flags = np.asarray(self._written)
-        return [weight for weight, written in zip(self._weights, flags, strict=True) if written]
+    def _written_flags(self) -> np.ndarray:
+        return np.asarray(self._written)
 
     def _make_methods(self) -> list[tuple]:
         model = self._model

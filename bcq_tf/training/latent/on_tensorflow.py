@@ -20,15 +20,11 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.selection.selection import Chosen
 from bcq_tf.training.latent.projection import levels, nearest, offset, unless_written, within_range
 from bcq_tf.training.latent.training import LatentTraining
-from bcq_tf.training.optimizers import optimizers_of
+from bcq_tf.training.optimizers import averages, optimizers_of
 
 
 class TensorFlowTraining(LatentTraining):
-    """`LatentTraining` on TensorFlow, under `MirroredStrategy` too.
-
-    Args:
-        model, weights, codes: see `bcq_tf.training.latent.train_latent`.
-    """
+    """`LatentTraining` on TensorFlow, under `MirroredStrategy` too."""
 
     def __init__(self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes]):
         # Of the step that a thread is in: MirroredStrategy traces replicas in threads.
@@ -42,9 +38,8 @@ class TensorFlowTraining(LatentTraining):
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:
         self._exchange.set_codes(codes)
 
-    def written_weights(self) -> list[Chosen]:
-        flags = _array(self._exchange.written)
-        return [weight for weight, written in zip(self._weights, flags, strict=True) if written]
+    def _written_flags(self) -> np.ndarray:
+        return _array(self._exchange.written)
 
     def remove(self) -> None:
         super().remove()
@@ -84,8 +79,10 @@ class TensorFlowTraining(LatentTraining):
                 return apply(grads, trainable_variables)
             variables = trainable_variables
             variables = managed_variables(optimizer) if variables is None else list(variables)
+            # Those that it changes in every step, whatever it is given.
+            averaged = managed_variables(optimizer) if averages(optimizer) else []
             trained = [v for g, v in zip(grads, variables, strict=False) if g is not None]
-            its_own = self._exchange.find([*variables, *_averaged(optimizer)])
+            its_own = self._exchange.find([*variables, *averaged])
             self._exchange.put_back(its_own, self._exchange.find(trained))
             self._step.quantized = None
             try:
@@ -208,12 +205,6 @@ def _put_back(weights: dict[int, Chosen], trained, written, *tensors) -> tuple:
         value, flags[i] = unless_written(present, latent, quantized, flags[i])
         values.append(value)
     return values, tf.stack(flags)
-
-
-def _averaged(optimizer) -> list:
-    # The variables that an optimizer changes in every step, whatever it is given.
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    return managed_variables(optimizer) if getattr(inner, "use_ema", False) else []
 
 
 def _read(variables) -> list:

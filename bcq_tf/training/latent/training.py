@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import numpy as np
 
+from bcq_tf._keras import replaced_methods
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.selection.selection import Chosen
 
@@ -15,8 +16,7 @@ class LatentTraining:
     are as before however `fit` ends. A backend's class makes what its methods need before it calls
     this constructor, and says which methods those are.
 
-    Args:
-        model, weights: see `bcq_tf.training.latent.train_latent`.
+    model, weights: see `train_latent`.
     """
 
     def __init__(self, model, weights: tuple[Chosen, ...]):
@@ -25,7 +25,7 @@ class LatentTraining:
         self._expected = False
         self._methods = self._make_methods()
         # `fit` made its train function before the callbacks' `on_train_begin`.
-        with self._in_place():
+        with replaced_methods(*self._methods):
             model.make_train_function(force=True)
         model.train_function = self._guard(self._wrap_train_function(model.train_function))
 
@@ -38,7 +38,8 @@ class LatentTraining:
 
         Steps see those as they are, as without latent training.
         """
-        raise NotImplementedError
+        return [weight for weight, written in zip(self._weights, self._written_flags(), strict=True)
+                if written]  # fmt: skip
 
     def expect_step(self) -> None:
         """To be called before every call of the model's train function; see `_guard`."""
@@ -47,6 +48,9 @@ class LatentTraining:
     def remove(self) -> None:
         """Lets the model train without this from its next step on."""
         self._model.train_function = None
+
+    def _written_flags(self) -> np.ndarray:
+        raise NotImplementedError
 
     def _make_methods(self) -> list[tuple]:
         """(object, name of a method, the method in its place) for all that a step needs."""
@@ -58,21 +62,6 @@ class LatentTraining:
     def _recover(self) -> None:
         """Called where a step ended in an exception."""
 
-    @contextlib.contextmanager
-    def _in_place(self):
-        # Past Keras' attribute tracking: this is no part of the model.
-        before = [(owner, name, vars(owner).get(name)) for owner, name, _ in self._methods]
-        try:
-            for owner, name, method in self._methods:
-                object.__setattr__(owner, name, method)
-            yield
-        finally:
-            for owner, name, previous in before:
-                if previous is not None:
-                    object.__setattr__(owner, name, previous)
-                elif name in vars(owner):
-                    object.__delattr__(owner, name)
-
     def _guard(self, train_function):
         # A `fit` that ended in an exception calls no `on_train_end`. The next `fit` finds this
         # train function; where our callback is not part of it, nobody announces the step.
@@ -82,7 +71,7 @@ class LatentTraining:
                 self._model.make_train_function(force=True)
                 return self._model.train_function(*arguments)
             self._expected = False
-            with self._in_place():
+            with replaced_methods(*self._methods):
                 try:
                     return train_function(*arguments)
                 except StopIteration:  # of an epoch's data
