@@ -1,8 +1,8 @@
 /* The visitors of an op's attributes.
  *
  * Op::attributes(visit) calls visit(definition, member) for each attribute that is a value, and
- * visit(definition) for each that is a type, in the order of the op's definition. A definition is as
- * TensorFlow has them: "rows: int >= 1". */
+ * visit(definition) for each that is a type, in the order of the op's definition. A definition is
+ * as TensorFlow has them: "rows: int >= 1". */
 #ifndef BCQ_TF_ATTRIBUTES_H_
 #define BCQ_TF_ATTRIBUTES_H_
 

@@ -76,7 +76,7 @@ class Kernel : public OpKernel {
       in.push_back(buffer_of<const void>(input));
       shapes.push_back({in.back().dims});
     }
-    TF_RETURN_IF_ERROR(call_shapes(&op, shapes, &results));
+    TF_RETURN_IF_ERROR(check_shapes(&op, shapes, &results));
     Outputs out;
     Tensor first; /* output 0, where it may become shorter */
     for (size_t i = 0; i < results.size(); ++i) {

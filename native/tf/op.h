@@ -3,13 +3,18 @@
  * An op is a struct whose members are its attributes. From it, kernel.h makes TensorFlow's kernels,
  * signatures.cc the op's definition and shape function, xla/ and gpu/ what XLA compiles and calls:
  *
- *   kName, kSignature            "inputs -> outputs", as TensorFlow writes each of them
- *   attributes(visit)            visit(definition[, member]) for each attribute, see attributes.h
- *   check_attributes()           an error where an attribute breaks a rule
- *   outputs(in, &out)            the outputs' shapes of inputs' shapes that may not all be known;
- *                                it may also complete members
- *   check(in)                    further rules of shapes, which are all known; after outputs()
- *   run(in, out, cpu or cuda)    the work. Where there is none for CUDA, the op is for the CPU alone */
+ *   kName
+ *   kSignature                 "inputs -> outputs", each as TensorFlow writes it
+ *   attributes(visit)          visit(definition[, member]) for each attribute, see attributes.h
+ *   check_attributes()         an error where an attribute breaks a rule
+ *   outputs(in, &out)          the outputs' shapes of inputs' shapes, which need not all be known;
+ *                              it may complete members from them
+ *   check(in)                  the other rules of shapes, which are all known
+ *   run(in, out, cpu or cuda)  the work, on the core's C interface or on native/cuda; without the
+ *                              latter, the op is for the CPU alone
+ *
+ * A shape function calls outputs(), a kernel outputs(), check() and run(). The list of ops is
+ * ops/all.h. */
 #ifndef BCQ_TF_OP_H_
 #define BCQ_TF_OP_H_
 
@@ -126,14 +131,19 @@ struct RunsOn<Op, Device,
                   std::declval<const Inputs&>(), std::declval<Outputs&>(),
                   std::declval<const Device&>()))>> : std::true_type {};
 
-/* The outputs' shapes, for inputs whose shapes are all known: every rule of them is checked. */
+/* The outputs' shapes, as far as those of the inputs are known. */
 template <class Op>
-absl::Status call_shapes(Op* op, const Shapes& in, Shapes* out) {
-  for (const Shape& shape : in) TF_RETURN_IF_ERROR(check_size(shape));
+absl::Status infer_shapes(Op* op, const Shapes& in, Shapes* out) {
+  TF_RETURN_IF_ERROR(check_sizes(in));
   TF_RETURN_IF_ERROR(op->outputs(in, out));
-  TF_RETURN_IF_ERROR(op->check(in));
-  for (const Shape& shape : *out) TF_RETURN_IF_ERROR(check_size(shape));
-  return absl::OkStatus();
+  return check_sizes(*out);
+}
+
+/* Of inputs whose shapes are all known. Every rule of them is checked. */
+template <class Op>
+absl::Status check_shapes(Op* op, const Shapes& in, Shapes* out) {
+  TF_RETURN_IF_ERROR(infer_shapes(op, in, out));
+  return op->check(in);
 }
 
 }  // namespace bcq

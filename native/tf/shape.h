@@ -1,7 +1,7 @@
 /* Shapes of tensors, as far as they are known, and their rules.
  *
- * Sizes come from a graph, which may be anyone's. So no product of them may overflow and no tensor be
- * larger than memory can be: TensorFlow and XLA end the process where that is not so. */
+ * Sizes come from a graph, which may be anyone's. So no product of them may overflow and no tensor
+ * be larger than memory can be: TensorFlow and XLA end the process where that is not so. */
 #ifndef BCQ_TF_SHAPE_H_
 #define BCQ_TF_SHAPE_H_
 
@@ -64,6 +64,11 @@ inline absl::Status check_size(const Shape& shape) {
   if (fits) return absl::OkStatus();
   return invalid("A tensor must have at most ", kMostDimensions,
                  " dimensions and 2^44 elements. Received: ", shape.text());
+}
+
+inline absl::Status check_sizes(const Shapes& shapes) {
+  for (const Shape& shape : shapes) TF_RETURN_IF_ERROR(check_size(shape));
+  return absl::OkStatus();
 }
 
 /* Whether they are the same as far as both are known. */

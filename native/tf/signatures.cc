@@ -23,36 +23,35 @@ class Handles {
   Shape shape(ShapeHandle handle) {
     if (!c_->RankKnown(handle)) return {{}, false};
     Shape shape;
-    for (int i = 0; i < c_->Rank(handle); ++i) {
-      const DimensionHandle dim = c_->Dim(handle, i);
-      if (!c_->ValueKnown(dim)) unknown_.push_back(dim);
-      shape.dims.push_back(c_->ValueKnown(dim) ? c_->Value(dim) : number(unknown_.size()));
-    }
+    for (int i = 0; i < c_->Rank(handle); ++i) shape.dims.push_back(number(c_->Dim(handle, i)));
     return shape;
   }
 
   ShapeHandle handle(const Shape& shape) const {
     if (!shape.ranked) return c_->UnknownShape();
     std::vector<DimensionHandle> dims;
-    for (const int64_t dim : shape.dims) {
-      dims.push_back(dim >= 0           ? c_->MakeDim(dim)
-                     : dim == kUnknown ? c_->UnknownDim()
-                                        : unknown_[number(dim)]);
-    }
+    for (const int64_t dim : shape.dims) dims.push_back(dimension(dim));
     return c_->MakeShape(dims);
   }
 
  private:
-  /* Of the last among `count` dimensions, and from it the place of the dimension. */
-  static int64_t number(size_t count) { return kUnknown - static_cast<int64_t>(count); }
-  static size_t number(int64_t dim) { return static_cast<size_t>(kUnknown - dim - 1); }
+  int64_t number(DimensionHandle dim) {
+    if (c_->ValueKnown(dim)) return c_->Value(dim);
+    unknown_.push_back(dim);
+    return kUnknown - static_cast<int64_t>(unknown_.size());
+  }
+
+  DimensionHandle dimension(int64_t number) const {
+    if (number >= 0) return c_->MakeDim(number);
+    return number == kUnknown ? c_->UnknownDim() : unknown_[kUnknown - number - 1];
+  }
 
   InferenceContext* c_;
   std::vector<DimensionHandle> unknown_;
 };
 
 template <class Op>
-absl::Status infer_shapes(InferenceContext* c) {
+absl::Status shape_function(InferenceContext* c) {
   Op op;
   TF_RETURN_IF_ERROR(read_attributes(c, &op));
   Handles handles(c);
@@ -61,10 +60,9 @@ absl::Status infer_shapes(InferenceContext* c) {
     const bool is_variable = Op::kReadsVariable && i == 0;
     in.push_back(handles.shape(is_variable ? c->UnknownShape() : c->input(i)));
   }
-  TF_RETURN_IF_ERROR(op.outputs(in, &out));
+  TF_RETURN_IF_ERROR(infer_shapes(&op, in, &out));
   if (Op::kShortens) out[0].dims[0] = kUnknown;
   for (size_t i = 0; i < out.size(); ++i) {
-    TF_RETURN_IF_ERROR(check_size(out[i]));
     c->set_output(static_cast<int>(i), handles.handle(out[i]));
   }
   return absl::OkStatus();
@@ -78,7 +76,7 @@ void define() {
   for (const auto output : absl::StrSplit(sides[1], ", ")) builder.Output(std::string(output));
   for (const std::string& definition : definitions<Op>()) builder.Attr(definition);
   if (Op::kReadsVariable) builder.SetIsStateful();
-  builder.SetShapeFn(infer_shapes<Op>)();
+  builder.SetShapeFn(shape_function<Op>)();
 }
 
 const bool kDefined = AllOps::for_each([](auto op) { define<typename decltype(op)::type>(); });

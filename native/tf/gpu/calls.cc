@@ -1,5 +1,5 @@
-/* What a program compiled by XLA calls on CUDA devices: the functions of native/cuda on the program's
- * stream. */
+/* What a program compiled by XLA calls on CUDA devices: the functions of native/cuda on the
+ * program's stream. */
 #include "tf/ops/all.h"
 #include "tf/xla/call.h"
 

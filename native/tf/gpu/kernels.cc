@@ -16,8 +16,8 @@ Cuda cuda_of(OpKernelContext* c) {
   return {c->op_device_context()->stream()->platform_specific_handle().stream, allocate};
 }
 
-/* Not those on a variable: its lock does not last until the stream has passed. Ids may be int64 alone,
- * since TensorFlow keeps int32 tensors of CUDA ops in host memory. */
+/* Not those on a variable: its lock does not last until the stream has passed. Ids may be int64
+ * alone, since TensorFlow keeps int32 tensors of CUDA ops in host memory. */
 template <class Op>
 void register_for_cuda() {
   if constexpr (RunsOn<Op, Cuda>::value && !Op::kReadsVariable) {

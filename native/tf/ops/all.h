@@ -17,7 +17,7 @@ struct OpType {
 
 template <class... Ops>
 struct OpList {
-  /* visit(OpType<Op>()) for each. Returns true, so that a static variable may stand for the call. */
+  /* visit(OpType<Op>()) for each. Returns true, for a variable that is made at the start. */
   template <class Visit>
   static bool for_each(Visit visit) {
     (visit(OpType<Ops>()), ...);

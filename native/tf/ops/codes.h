@@ -1,8 +1,8 @@
-/* What the ops on a matrix of binary codes share: its attributes, and its tensors, which end the list
- * of an op's inputs.
+/* What the ops on a matrix of binary codes share: its attributes, and its tensors, which end the
+ * list of an op's inputs.
  *
- * Row numbers are uint32, since TensorFlow keeps int32 tensors of CUDA ops in host memory. `offset`,
- * `row_order` and `row_place` may be empty, of shape [0]. */
+ * Row numbers are uint32, since TensorFlow keeps int32 tensors of CUDA ops in host memory.
+ * `offset`, `row_order` and `row_place` may be empty, of shape [0]. */
 #ifndef BCQ_TF_OPS_CODES_H_
 #define BCQ_TF_OPS_CODES_H_
 

@@ -1,7 +1,7 @@
 /* Rows of embedding tables, and their gradients. bcq_tf/ops/embedding.py says what they compute.
  *
  * Of one table, ids are [...] and the table is [size, dim]; its size may be -1, that of the vector
- * `counted`, whose values mean nothing. Of more, ids are [..., tables] and the tables one vector. */
+ * `counted`, whose values mean nothing. Of more, ids are [..., tables], the tables one vector. */
 #ifndef BCQ_TF_OPS_TABLES_H_
 #define BCQ_TF_OPS_TABLES_H_
 
@@ -169,7 +169,8 @@ struct TablesGradient : CountedTablesOp {
   }
 };
 
-/* As ResourceGather, which however makes every later read or dense update of the variable copy it. */
+/* As ResourceGather, which however makes all later reads and dense updates of the variable copy
+ * it. */
 struct VariableRows : TablesOp {
   static constexpr char kName[] = "BcqVariableRows";
   static constexpr char kSignature[] = "variable: resource, ids: I -> rows: T";

@@ -89,7 +89,7 @@ class XlaCall : public XlaOpKernel {
                              ? operands.add_variable(c, i, variable_type_)
                              : operands.add_input(c, i));
     }
-    TF_RETURN_IF_ERROR(call_shapes(&op, operands.shapes, &results));
+    TF_RETURN_IF_ERROR(check_shapes(&op, operands.shapes, &results));
     operands.values.resize(operands.values.size() - Op::kShapesOnly);
     std::vector<xla::Shape> shapes;
     for (size_t i = 0; i < results.size(); ++i) {
@@ -111,10 +111,11 @@ class XlaCall : public XlaOpKernel {
   tensorflow::DataType variable_type_ = tensorflow::DT_INVALID;
 };
 
-/* XLA makes its kernels of what is registered when it is first used; what comes later is not seen. */
+/* XLA makes its kernels of what is registered when it is first used; what comes later it does not
+ * see. */
 bool too_late_for_xla() {
-  const auto registered = tensorflow::GetRegisteredKernelsForOp("AddV2");
-  return std::any_of(registered.kernel().begin(), registered.kernel().end(), [](const auto& kernel) {
+  const auto registered = tensorflow::GetRegisteredKernelsForOp("AddV2").kernel();
+  return std::any_of(registered.begin(), registered.end(), [](const auto& kernel) {
     return kernel.device_type() == tensorflow::DEVICE_CPU_XLA_JIT;
   });
 }
