@@ -1,4 +1,4 @@
-"""The compiled ops on packed integers, native/tf/lookup_ops.cc."""
+"""The compiled ops on packed integers, native/tf/ops/lookup.h."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The compiled embedding ops, native/tf/tables_ops.cc: the functions that `embedding` speaks of."""
+"""The compiled embedding ops, native/tf/ops/tables.h: the functions that `embedding` speaks of."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@
 
 namespace bcq {
 
-inline void RunOnPool(void* pool, int64_t items, int64_t nanoseconds, bcq_task task,
-                      void* argument) {
+inline void run_on_pool(void* pool, int64_t items, int64_t nanoseconds, bcq_task task,
+                        void* argument) {
   using tensorflow::thread::ThreadPool;
   constexpr int64_t kCyclesPerNanosecond = 3;
   static_cast<ThreadPool*>(pool)->ParallelFor(
@@ -17,9 +17,9 @@ inline void RunOnPool(void* pool, int64_t items, int64_t nanoseconds, bcq_task t
       [=](int64_t begin, int64_t end) { task(argument, begin, end); });
 }
 
-inline bcq_parallel Threads(tensorflow::OpKernelContext* c) {
+inline bcq_parallel threads_of(tensorflow::OpKernelContext* c) {
   const auto* threads = c->device()->tensorflow_cpu_worker_threads();
-  return {RunOnPool, threads->workers, threads->num_threads};
+  return {run_on_pool, threads->workers, threads->num_threads};
 }
 
 }  // namespace bcq

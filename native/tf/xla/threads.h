@@ -21,7 +21,7 @@ class Parts {
   Parts(int64_t items, int64_t size, bcq_task task, void* argument)
       : items_(items), size_(size), task_(task), argument_(argument) {}
 
-  void Work() {
+  void work() {
     for (int64_t begin; (begin = next_.fetch_add(size_)) < items_;) {
       const int64_t end = std::min(items_, begin + size_);
       task_(argument_, begin, end);
@@ -31,7 +31,7 @@ class Parts {
     }
   }
 
-  void Wait() {
+  void wait() {
     std::unique_lock<std::mutex> lock(mutex_);
     all_done_.wait(lock, [this] { return done_ == items_; });
   }
@@ -46,8 +46,8 @@ class Parts {
   std::condition_variable all_done_;
 };
 
-inline void RunOnXla(void* context, int64_t items, int64_t nanoseconds, bcq_task task,
-                     void* argument) {
+inline void run_on_xla(void* context, int64_t items, int64_t nanoseconds, bcq_task task,
+                       void* argument) {
   constexpr double kWorthAThread = 50000; /* nanoseconds */
   auto* pool = static_cast<xla::ffi::ThreadPool*>(context);
   const double all = static_cast<double>(items) * static_cast<double>(nanoseconds);
@@ -57,14 +57,14 @@ inline void RunOnXla(void* context, int64_t items, int64_t nanoseconds, bcq_task
   if (threads <= 1) return task(argument, 0, items);
   const int64_t size = (items - 1) / (4 * threads) + 1;
   const auto parts = std::make_shared<Parts>(items, size, task, argument);
-  for (int64_t i = 1; i < threads; ++i) pool->Schedule([parts] { parts->Work(); });
-  parts->Work();
-  parts->Wait();
+  for (int64_t i = 1; i < threads; ++i) pool->Schedule([parts] { parts->work(); });
+  parts->work();
+  parts->wait();
 }
 
 /* Where XLA lends no threads, num_threads() is 0 and the caller does all. */
-inline bcq_parallel XlaThreads(xla::ffi::ThreadPool* pool) {
-  return {RunOnXla, pool, static_cast<int32_t>(std::max<int64_t>(pool->num_threads(), 1))};
+inline bcq_parallel threads_of(xla::ffi::ThreadPool* pool) {
+  return {run_on_xla, pool, static_cast<int32_t>(std::max<int64_t>(pool->num_threads(), 1))};
 }
 
 }  // namespace bcq
