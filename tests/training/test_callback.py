@@ -281,7 +281,7 @@ def test_bad_arguments_are_refused_before_training(arguments, message):
         (lambda bcq: [bcq, keras.callbacks.SwapEMAWeights()], "must not hold SwapEMAWeights"),
     ],
 )
-def test_neighbours_that_would_undo_the_work_are_refused(callbacks, message):
+def test_other_callbacks_that_would_undo_the_work_are_refused(callbacks, message):
     model = compiled_mlp(keras.optimizers.SGD(0.05, use_ema=True))
     with pytest.raises(ValueError, match=message):
         fit(model, callbacks(BCQCallback(rules=RULES)))
