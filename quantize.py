@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bcq_tf
 from bcq_tf.cli.start import starting
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import check_writable
 
 with starting():
     import keras

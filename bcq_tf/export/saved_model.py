@@ -16,7 +16,7 @@ import tensorflow as tf
 from bcq_tf import native
 from bcq_tf.export.interface import check_packed, float32, input_specs, new_archive
 from bcq_tf.export.tracing import PackedFunction
-from bcq_tf.files.output_path import check_writable, make_way
+from bcq_tf.files.paths import check_writable, make_way
 from bcq_tf.ops import compiled
 
 
