@@ -16,7 +16,7 @@ from bcq_tf.config import check_integer
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 from bcq_tf.embeddings.compositional.best_weights import BestWeights
 from bcq_tf.embeddings.compositional.code_files import write_codes
-from bcq_tf.embeddings.evaluation.row_distance import distance
+from bcq_tf.embeddings.evaluation.fidelity import distance
 from bcq_tf.files import file
 from bcq_tf.files.paths import check_writable
 from bcq_tf.solvers.checks import check_matrix

@@ -9,7 +9,7 @@ import textwrap
 import numpy as np
 
 from bcq_tf.codes.coded_matrix import row_blocks
-from bcq_tf.embeddings.table_blocks import rows_of
+from bcq_tf.embeddings.tables import rows_of
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
 from bcq_tf.embeddings.vector_files.source import VectorFileError, create, open_source
 from bcq_tf.embeddings.word_table import WordTable

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes.coded_matrix import row_blocks
-from bcq_tf.embeddings.table_blocks import rows_of
+from bcq_tf.embeddings.tables import rows_of
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
 from bcq_tf.embeddings.vector_files.source import BLOCK_BYTES, VectorSource
 from bcq_tf.embeddings.vector_files.text import parse_header, parse_numbers
