@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-PRECISIONS = ("exact", "fast")  # as in `bcq_tf.ops.matmul`, which imports TensorFlow
+PRECISIONS = ("exact", "fast")  # as in `bcq_tf.ops.binary`, which imports TensorFlow
 
 
 class Parser(argparse.ArgumentParser):

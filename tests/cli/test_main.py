@@ -14,7 +14,7 @@ from bcq_tf.cli import parser
 from bcq_tf.cli.command import Group
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
 from bcq_tf.cli.output import as_json
-from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.ops.binary import PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [command.name for command in cli.COMMANDS]
