@@ -7,7 +7,7 @@ import os
 import warnings
 
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
-from bcq_tf.cli.frameworks import import_frameworks
+from bcq_tf.cli.start import import_frameworks
 from bcq_tf.files.atomic import replacing
 from bcq_tf.files.paths import check_writable
 
