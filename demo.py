@@ -6,7 +6,7 @@ Everything goes to runs/; the same command again goes on where it stopped.
 from pathlib import Path
 
 from bcq_tf.cli.start import starting
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import check_writable
 
 with starting():
     from rich import box

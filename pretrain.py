@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 
 from bcq_tf.cli.start import starting
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import check_writable
 
 with starting():
     import keras

@@ -9,7 +9,7 @@ from pathlib import Path
 import bcq_tf
 from bcq_tf.cli.settings import add_settings, read_object, read_settings
 from bcq_tf.cli.start import starting
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import check_writable
 from bcq_tf.reports.summary import Summary
 
 with starting():

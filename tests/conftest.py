@@ -26,9 +26,9 @@ def _seeded():
 @pytest.fixture(params=["compiled", "portable"])
 def ops(request):
     """Which ops run in this test: the compiled ones, and then the plain TensorFlow ones."""
-    from bcq_tf.ops import compiled
+    from bcq_tf.ops import engine
 
-    if request.param == "compiled" and not compiled.available():
+    if request.param == "compiled" and not engine.library():
         pytest.skip("the compiled ops are not loaded")
     with runs_on(request.param):
         yield request.param

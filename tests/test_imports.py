@@ -38,7 +38,7 @@ TOP = {
     "bcq_tf.native": set(),
     "bcq_tf._tensorflow": {"tensorflow"},
 }
-TRAINED_CODES = "autoencoder", "best_weights", "compressor", "gumbel"
+TRAINED_CODES = "autoencoder", "best_weights", "compressor"
 MORE = {f"bcq_tf.embeddings.compositional.{name}": KERAS for name in TRAINED_CODES}
 ENTRY = "bcq_tf.__main__"  # imports the highest folder
 GENERATED = "_native", "__pycache__"

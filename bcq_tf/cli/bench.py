@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from bcq_tf.cli.command import Command
-from bcq_tf.cli.devices import DEVICES, choose_device, waiting
+from bcq_tf.cli.command import Command, Result, add_import, add_precision, positive, positives
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.inputs import Inputs, arranged, random_inputs, read_inputs, running
 from bcq_tf.cli.models import check_exists, read_model, read_quantized
-from bcq_tf.cli.parser import add_import, add_precision, positive, positives
 from bcq_tf.cli.products import ProductTimes, time_products
-from bcq_tf.cli.timing import take_turns
+from bcq_tf.cli.timing import DEVICES, Rivals, choose_device, take_turns, waiting
 from bcq_tf.reports.tables import as_text, table, times
 
 EXAMPLES = """\
@@ -25,8 +23,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", help="a .bcq.npy file of a model")
     add("--model", metavar="MODEL.keras", help="model of the file's architecture")
@@ -38,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def run(options: argparse.Namespace) -> Benchmark:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Benchmark:
     check_exists(options.file)
     with choose_device(options.device, options.threads):
         packed = _read(options, packed=True, precision=options.precision)
@@ -51,21 +47,16 @@ def run(options: argparse.Namespace) -> Benchmark:
 
 
 @dataclasses.dataclass(frozen=True)
-class ForwardTimes:
+class ForwardTimes(Rivals):
     """Seconds of one forward pass of `batch` rows, of both models."""
 
     batch: int
     float_seconds: float
     packed_seconds: float
 
-    def to_dict(self) -> dict:
-        """JSON-able data."""
-        speedup = self.float_seconds / self.packed_seconds
-        return dataclasses.asdict(self) | {"speedup": speedup}
-
 
 @dataclasses.dataclass(frozen=True)
-class Benchmark:
+class Benchmark(Result):
     """What `bench` measured.
 
     Args:
@@ -84,14 +75,10 @@ class Benchmark:
     packed_nbytes: int
 
     def to_dict(self) -> dict:
-        """See `Result`."""
-        return self.setting | {
-            "inputs": self.inputs,
-            "forward": [line.to_dict() for line in self.forward],
-            "products": [line.to_dict() for line in self.products],
-            "float_nbytes": self.float_nbytes,
-            "packed_nbytes": self.packed_nbytes,
-        }
+        said = super().to_dict()
+        for name in ("forward", "products"):
+            said[name] = [line.to_dict() for line in getattr(self, name)]
+        return said.pop("setting") | said
 
     def __str__(self) -> str:
         from rich.console import Group
@@ -106,9 +93,38 @@ class Benchmark:
             f"Weights in memory: {self.packed_nbytes:,} bytes packed, {self.float_nbytes:,} float, "
             f"{self.float_nbytes / self.packed_nbytes:.2f} times"
         )
-        return as_text(
-            Group(heading, _forward_table(self.forward), _products_table(self.products), memory)
+        return as_text(Group(heading, self._forward(), self._products(), memory))
+
+    def _forward(self):
+        rows = (
+            (
+                str(line.batch),
+                f"{1e3 * line.float_seconds:.3f}",
+                f"{1e3 * line.packed_seconds:.3f}",
+                f"{line.speedup:.2f}",
+            )
+            for line in self.forward
         )
+        columns = "batch", "float ms", "packed ms", "times as fast"
+        return table("Forward pass", *columns, rows=rows)
+
+    def _products(self):
+        rows = (
+            (
+                line.layers[0],
+                str(len(line.layers)),
+                line.kind,
+                times((line.rows, line.columns)),
+                str(line.bits),
+                str(line.batch),
+                f"{1e6 * line.float_seconds:.2f}",
+                f"{1e6 * line.packed_seconds:.2f}",
+                f"{line.speedup:.2f}",
+            )
+            for line in self.products
+        )
+        return table("Layers' products", "layer", "layers", "kind", "rows x columns", "bits",
+                     "batch", "float µs", "packed µs", "times as fast", rows=rows)  # fmt: skip
 
 
 COMMAND = Command(
@@ -116,8 +132,8 @@ COMMAND = Command(
     "a packed model's speed and memory on this machine",
     "Times the packed model and the float model with the same weights in turns, and shows medians.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )
 
 
@@ -172,33 +188,3 @@ def _result(options, packed, inputs: Inputs, forward, products) -> Benchmark:
     }
     report = PackReport.of(packed, {})
     return Benchmark(setting, inputs.origin, forward, products, report.float_nbytes, report.nbytes)
-
-
-def _forward_table(lines: list[ForwardTimes]):
-    made = table("Forward pass", "batch", "float ms", "packed ms", "times as fast")
-    for line in lines:
-        made.add_row(
-            str(line.batch),
-            f"{1e3 * line.float_seconds:.3f}",
-            f"{1e3 * line.packed_seconds:.3f}",
-            f"{line.float_seconds / line.packed_seconds:.2f}",
-        )
-    return made
-
-
-def _products_table(lines: list[ProductTimes]):
-    made = table("Layers' products", "layer", "layers", "kind", "rows x columns", "bits", "batch",
-                 "float µs", "packed µs", "times as fast")  # fmt: skip
-    for line in lines:
-        made.add_row(
-            line.layers[0],
-            str(len(line.layers)),
-            line.kind,
-            times((line.rows, line.columns)),
-            str(line.bits),
-            str(line.batch),
-            f"{1e6 * line.float_seconds:.2f}",
-            f"{1e6 * line.packed_seconds:.2f}",
-            f"{line.float_seconds / line.packed_seconds:.2f}",
-        )
-    return made

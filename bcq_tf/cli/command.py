@@ -1,20 +1,20 @@
-"""`Command`: what the command line knows of each of its commands."""
+"""`Command`: what the command line knows of a command; arguments that several have."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+
+PRECISIONS = ("exact", "fast")  # as in `bcq_tf.ops.binary`, which imports TensorFlow
 
 
-class Result(Protocol):
-    """What a command returns: `str(result)` is for people, `to_dict()` for machines."""
-
-    def __str__(self) -> str: ...
+class Result:
+    """What a command returns, a dataclass: `str` of it is for people, `to_dict` for machines."""
 
     def to_dict(self) -> dict:
-        """JSON-able data; NaN and Inf become null."""
+        """JSON-able data, the fields unless a command says more; NaN and Inf become null."""
+        return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,3 +53,37 @@ class Group:
     description: str
     examples: str
     commands: tuple[Command, ...]
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """`--import`, of every command that makes Keras models."""
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="module to import first, which registers classes of the model; may be repeated",
+    )
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    """`--precision`, of every command that runs a packed model."""
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="exact",
+        help="of products: exact, or fast with inputs rounded to 8 bits (%(default)s)",
+    )
+
+
+def positive(text: str) -> int:
+    """The type of an argument that must be a positive integer."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"must be a positive integer. Received: {text}")
+    return int(text)
+
+
+def positives(text: str) -> list[int]:
+    """The type of an argument that must be positive integers with commas between them."""
+    return [positive(part) for part in text.split(",")]

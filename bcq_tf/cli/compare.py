@@ -9,11 +9,10 @@ import os
 import numpy as np
 
 from bcq_tf.cli.agreement import Agreement
-from bcq_tf.cli.command import Command
+from bcq_tf.cli.command import Command, Result, add_import, add_precision, positive
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.inputs import Inputs, arranged, predict, random_inputs, read_inputs, running
 from bcq_tf.cli.models import check_exists, read_model
-from bcq_tf.cli.parser import add_import, add_precision, positive
 from bcq_tf.reports.tables import as_text, table
 
 RANDOM_ROWS = 32
@@ -26,8 +25,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="FLOAT.keras", help="float model")
     add("file", metavar="PACKED.bcq.npy", help="its quantized weights")
@@ -37,8 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def run(options: argparse.Namespace) -> Comparison:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Comparison:
     check_exists(options.file)
     model = _read(options)
     if options.data:
@@ -49,7 +46,7 @@ def run(options: argparse.Namespace) -> Comparison:
     outputs = _agreements(model, packed, inputs, options.batch_size)
     metrics = _metrics(model, packed, inputs, options.batch_size)
     return Comparison(
-        origin=inputs.origin,
+        inputs=inputs.origin,
         rows=inputs.rows,
         precision=options.precision,
         outputs=outputs,
@@ -68,11 +65,11 @@ class _Pair:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """What `compare` found.
 
     Args:
-        origin: of the inputs.
+        inputs: where they come from.
         rows: number of them.
         precision: of the packed model's products.
         outputs: an `Agreement` for each output.
@@ -81,7 +78,7 @@ class Comparison:
         dequantized: {path: reason} of weights that have codes and are float in memory.
     """
 
-    origin: str
+    inputs: str
     rows: int
     precision: str
     outputs: tuple[Agreement, ...]
@@ -91,26 +88,38 @@ class Comparison:
     dequantized: dict[str, str]
 
     def to_dict(self) -> dict:
-        """See `Result`."""
-        return {
-            "inputs": self.origin,
-            "rows": self.rows,
-            "precision": self.precision,
-            "outputs": [output.to_dict() for output in self.outputs],
-            "metrics": {name: dataclasses.asdict(pair) for name, pair in self.metrics.items()},
-            "file_nbytes": dataclasses.asdict(self.file_nbytes),
-            "memory_nbytes": dataclasses.asdict(self.memory_nbytes),
-            "dequantized": self.dequantized,
-        }
+        return super().to_dict() | {"outputs": [output.to_dict() for output in self.outputs]}
 
     def __str__(self) -> str:
         from rich.console import Group
 
-        parts = [f"Inputs: {self.origin} ({self.rows} rows). Precision: {self.precision}"]
-        parts += [_outputs_table(self.outputs), _sizes_table(self)]
+        parts = [f"Inputs: {self.inputs} ({self.rows} rows). Precision: {self.precision}"]
+        parts += [self._outputs(), self._sizes()]
         if self.dequantized:
-            parts.append(_dequantized_table(self.dequantized))
+            title, rows = "Codes, but float in memory", self.dequantized.items()
+            parts.append(table(title, "weight", "reason", rows=rows))
         return as_text(Group(*parts))
+
+    def _outputs(self):
+        rows = (
+            (
+                output.name,
+                f"{output.relative_error:.3g}",
+                f"{output.cosine:.6f}",
+                "" if output.top1 is None else f"{100 * output.top1:.2f}%",
+            )
+            for output in self.outputs
+        )
+        return table("Outputs", "output", "relative error", "cosine", "same largest", rows=rows)
+
+    def _sizes(self):
+        sizes = {"file, bytes": self.file_nbytes, "weights, bytes in memory": self.memory_nbytes}
+        rows = [(name, f"{p.float:.5g}", f"{p.packed:.5g}") for name, p in self.metrics.items()]
+        rows += [
+            (name, f"{p.float:,}", f"{p.packed:,}", f"{p.float / p.packed:.2f}")
+            for name, p in sizes.items()
+        ]
+        return table("Models", "", "float", "packed", "ratio", rows=rows)
 
 
 COMMAND = Command(
@@ -118,8 +127,8 @@ COMMAND = Command(
     "a float model's outputs against its quantized form",
     "Runs a float model and its quantized form, computing from the codes, on the same inputs.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )
 
 
@@ -192,29 +201,3 @@ def _right(answers: list, wanted: np.ndarray) -> int:
             f"loss. Received: {wanted.dtype} of shape {list(wanted.shape)} in a batch"
         )
     return int(np.sum(answers[0].argmax(-1) == wanted.reshape(shape)))
-
-
-def _outputs_table(outputs: tuple[Agreement, ...]):
-    made = table("Outputs", "output", "relative error", "cosine", "same largest")
-    for output in outputs:
-        top1 = "" if output.top1 is None else f"{100 * output.top1:.2f}%"
-        made.add_row(output.name, f"{output.relative_error:.3g}", f"{output.cosine:.6f}", top1)
-    return made
-
-
-def _sizes_table(result: Comparison):
-    made = table("Models", "", "float", "packed", "ratio")
-    for name, pair in result.metrics.items():
-        made.add_row(name, f"{pair.float:.5g}", f"{pair.packed:.5g}")
-    for name, pair in (("file, bytes", result.file_nbytes), ("weights, bytes in memory",
-                       result.memory_nbytes)):  # fmt: skip
-        ratio = f"{pair.float / pair.packed:.2f}"
-        made.add_row(name, f"{pair.float:,}", f"{pair.packed:,}", ratio)
-    return made
-
-
-def _dequantized_table(dequantized: dict[str, str]):
-    made = table("Codes, but float in memory", "weight", "reason")
-    for path, reason in dequantized.items():
-        made.add_row(path, reason)
-    return made

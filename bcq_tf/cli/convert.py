@@ -5,18 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from collections.abc import Iterable
 
 import numpy as np
 
 import bcq_tf
-from bcq_tf.cli.command import Command
+from bcq_tf.cli.command import Command, Result, add_import
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists, check_output, read_model, read_quantized, write_model
-from bcq_tf.cli.parser import add_import
 from bcq_tf.files import container
 from bcq_tf.files.atomic import write_atomically
-from bcq_tf.files.file import FileFormatError, short
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.files.stored_weights import describes_model, stored_weights
 from bcq_tf.reports.tables import as_text
@@ -35,8 +32,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "file", metavar="FILE", help="a .bcq.npy file, for safetensors those of transformer_bcq too"
@@ -47,8 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def run(options: argparse.Namespace) -> Converted:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Converted:
     check_exists(options.file)
     check_output(options.out, (KERAS, SAFETENSORS), [options.file, options.model])
     if options.out.endswith(KERAS):
@@ -60,7 +55,7 @@ def run(options: argparse.Namespace) -> Converted:
 
 
 @dataclasses.dataclass(frozen=True)
-class Converted:
+class Converted(Result):
     """What was written.
 
     Args:
@@ -77,10 +72,6 @@ class Converted:
     nbytes: int
     original_nbytes: int
 
-    def to_dict(self) -> dict:
-        """See `Result`."""
-        return dataclasses.asdict(self)
-
     def __str__(self) -> str:
         return as_text(
             f"{self.path}: {self.kind} of {self.weights} weights, {self.nbytes:,} bytes "
@@ -94,8 +85,8 @@ COMMAND = Command(
     "a .bcq.npy file to a Keras model or safetensors",
     "Converts a .bcq.npy file to a Keras model, float or packed, or to float tensors.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )
 
 
@@ -129,17 +120,8 @@ def _float_tensors(path: str) -> dict[str, np.ndarray]:
     opened = bcq_tf.read(path)
     if describes_model(opened.metadata):
         entries = stored_weights(opened, opened.metadata)
-        return _named((entry.path, entry.value()) for entry in entries)
+        return container.unique((entry.path, entry.value()) for entry in entries)
     return {
         name: tensor if isinstance(tensor, np.ndarray) else tensor.reconstruct()
         for name, tensor in opened.items()
     }
-
-
-def _named(pairs: Iterable[tuple[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    tensors = {}
-    for name, tensor in pairs:
-        if name in tensors:
-            raise FileFormatError(f"it has two weights {short(name)}")
-        tensors[name] = tensor
-    return tensors

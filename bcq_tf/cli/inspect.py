@@ -8,10 +8,9 @@ import dataclasses
 import numpy as np
 
 import bcq_tf
-from bcq_tf.cli.command import Command
+from bcq_tf.cli.command import Command, Result, add_import
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists, read_model
-from bcq_tf.cli.parser import add_import
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.files.stored_weights import describes_model, stored_weights
 from bcq_tf.reports.report import Report
@@ -26,8 +25,7 @@ EXAMPLES = """\
 FACTS = ("monitor", "value", "epoch", "step")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help="a .bcq.npy file, those of transformer_bcq too"
     )
@@ -37,15 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def run(options: argparse.Namespace) -> ModelContents | TensorContents:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> ModelContents | TensorContents:
     check_exists(options.file)
     with blaming_input():
         if is_legacy(options.file):
-            return TensorContents.of_legacy(options.file)
+            tensors = _lines(bcq_tf.read_legacy(options.file))
+            return TensorContents(options.file, "transformer_bcq", tensors)
         opened = bcq_tf.read(options.file)
         if not describes_model(opened.metadata):
-            return TensorContents.of(opened)
+            return TensorContents(opened.path, "tensors", _lines(opened))
         report = Report.of(opened, opened.metadata, opened.nbytes)
     if options.model is not None:
         model = read_model(options.model, options.modules)
@@ -54,7 +52,7 @@ def run(options: argparse.Namespace) -> ModelContents | TensorContents:
 
 
 @dataclasses.dataclass(frozen=True)
-class ModelContents:
+class ModelContents(Result):
     """A file that holds a model.
 
     Args:
@@ -70,7 +68,6 @@ class ModelContents:
     measured: str | None
 
     def to_dict(self) -> dict:
-        """See `Result`."""
         return {
             "path": self.path,
             "kind": "model",
@@ -115,46 +112,31 @@ class TensorLine:
             return cls(name, codes.shape, codes.nbytes, None, None, str(codes.dtype))
         return cls(name, tensor.shape, codes.nbytes, codes.bits, codes.bits_per_weight, None)
 
+    def cells(self) -> tuple:
+        """Of a table's row."""
+        bits = ("", "") if self.bits is None else (str(self.bits), f"{self.bits_per_weight:.2f}")
+        return self.name, times(self.shape), *bits, self.dtype, f"{self.nbytes:,}"
+
 
 @dataclasses.dataclass(frozen=True)
-class TensorContents:
+class TensorContents(Result):
     """A file of tensors that does not say which model they are of.
 
     Args:
         path: of the file.
         kind: "tensors" or "transformer_bcq".
-        lines: one a tensor.
+        tensors: one line each.
     """
 
     path: str
     kind: str
-    lines: tuple[TensorLine, ...]
-
-    @classmethod
-    def of(cls, opened) -> TensorContents:
-        """Of what `bcq_tf.read` returned."""
-        return cls(opened.path, "tensors", _lines(opened))
-
-    @classmethod
-    def of_legacy(cls, path: str) -> TensorContents:
-        """Of a file of transformer_bcq; raises as `read_legacy`."""
-        return cls(path, "transformer_bcq", _lines(bcq_tf.read_legacy(path)))
-
-    def to_dict(self) -> dict:
-        """See `Result`."""
-        lines = [dataclasses.asdict(line) | {"shape": list(line.shape)} for line in self.lines]
-        return {"path": self.path, "kind": self.kind, "tensors": lines}
+    tensors: tuple[TensorLine, ...]
 
     def __str__(self) -> str:
         kind = "pickled by transformer_bcq" if self.kind == "transformer_bcq" else "of no model"
-        made = table(f"{self.path}: tensors {kind}", "tensor", "shape", "bits", "bits/weight",
-                     "dtype", "bytes")  # fmt: skip
-        for line in self.lines:
-            bits = ("", "") if line.bits is None else (line.bits, f"{line.bits_per_weight:.2f}")
-            made.add_row(
-                line.name, times(line.shape), *map(str, bits), line.dtype, f"{line.nbytes:,}"
-            )
-        return as_text(made)
+        columns = "tensor", "shape", "bits", "bits/weight", "dtype", "bytes"
+        rows = (line.cells() for line in self.tensors)
+        return as_text(table(f"{self.path}: tensors {kind}", *columns, rows=rows))
 
 
 COMMAND = Command(
@@ -163,8 +145,8 @@ COMMAND = Command(
     "Shows what is in a .bcq.npy file: each weight with its bits, error and bytes, what stays "
     "float and why.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )
 
 

@@ -5,14 +5,16 @@ A command imports TensorFlow when it runs, and only where it needs it.
 
 from __future__ import annotations
 
+import argparse
+import json
+import math
+import os
 import sys
 
 from bcq_tf import __version__
 from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
 from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
-from bcq_tf.cli.output import as_json, show
-from bcq_tf.cli.parser import Parser
 from bcq_tf.cli.start import INTERRUPTED
 
 COMMANDS: tuple[Command | Group, ...] = (
@@ -24,6 +26,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     embed.COMMAND,
 )
 BAD_INPUT = 2
+RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +54,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are one line, and whose texts keep their lines."""
+
+    def __init__(self, **kwargs):
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **kwargs
+        )
+
+    def error(self, message: str):
+        """Exits with code 2."""
+        self.exit(BAD_INPUT, f"error: {message}; `{self.prog} --help` shows the arguments\n")
+
+
 def make_parser() -> Parser:
     """The parser of all commands; the one chosen is `options.command`."""
     parser = Parser(
@@ -76,3 +92,33 @@ def _add(parser: Parser, commands: tuple[Command | Group, ...]) -> None:
         command.add_arguments(made)
         made.add_argument("--json", action="store_true", help="print JSON, for machines")
         made.set_defaults(command=command)
+
+
+def show(text: str) -> None:
+    """Prints `text`; whoever reads it may stop before its end, as `head` does.
+
+    Characters that the encoding of standard output lacks are written as `\\xe9` or `\\u65e5`, the
+    rules of listings as `-`.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    if not RULE.encode(encoding, "ignore"):
+        text = text.replace(RULE, "-")
+    text = text.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        print(text.rstrip("\n"), flush=True)
+    except BrokenPipeError:
+        # Python flushes standard output once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def as_json(value) -> str:
+    """JSON text of a result; numbers that JSON does not have are null."""
+    return json.dumps(_finite(value), indent=2, allow_nan=False)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

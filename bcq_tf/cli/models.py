@@ -7,9 +7,9 @@ import os
 import warnings
 
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
-from bcq_tf.cli.frameworks import import_frameworks
+from bcq_tf.cli.start import import_frameworks
 from bcq_tf.files.atomic import replacing
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import check_writable
 
 
 def import_modules(names: list[str]) -> None:

@@ -6,15 +6,14 @@ import dataclasses
 
 import numpy as np
 
-from bcq_tf.cli.devices import waiting
-from bcq_tf.cli.timing import take_turns
+from bcq_tf.cli.timing import Rivals, take_turns, waiting
 
 MOST_PRODUCTS = 64  # in one call, whose own time is then little beside theirs
 CALL_WORK = 1 << 26  # multiply-adds of one call, unless one product is more
 
 
 @dataclasses.dataclass(frozen=True)
-class ProductTimes:
+class ProductTimes(Rivals):
     """Times of one product, the same for all layers of equal size.
 
     Args:
@@ -35,13 +34,6 @@ class ProductTimes:
     float_seconds: float
     packed_seconds: float
 
-    def to_dict(self) -> dict:
-        """JSON-able data."""
-        return dataclasses.asdict(self) | {
-            "layers": list(self.layers),
-            "speedup": self.float_seconds / self.packed_seconds,
-        }
-
 
 def time_products(model, batches: list[int]) -> list[ProductTimes]:
     """Times of the products of a packed model's layers.
@@ -55,22 +47,12 @@ def time_products(model, batches: list[int]) -> list[ProductTimes]:
         layer, name = members[0]
         layout = layer.packed_weights[name].layout
         paths = tuple(f"{member.path}/{own}" for member, own in members)
-        kind = _kind(layer, name)
+        facts = paths, _kind(layer, name), layout.rows, layout.columns, layout.bits
         for batch in batches:
             count = _products_in_a_call(layout, batch)
             times = take_turns(_rivals(layer, name, batch, count))
-            results.append(
-                ProductTimes(
-                    paths,
-                    kind,
-                    layout.rows,
-                    layout.columns,
-                    layout.bits,
-                    batch,
-                    times["float"] / count,
-                    times["packed"] / count,
-                )
-            )
+            seconds = (times[which] / count for which in ("float", "packed"))
+            results.append(ProductTimes(*facts, batch, *seconds))
     return results
 
 

@@ -6,10 +6,9 @@ import argparse
 import dataclasses
 
 import bcq_tf
-from bcq_tf.cli.command import Command
+from bcq_tf.cli.command import Command, Result, add_import
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_output, read_model
-from bcq_tf.cli.parser import add_import
 from bcq_tf.cli.settings import add_settings, read_settings
 from bcq_tf.files.file import SUFFIX
 from bcq_tf.reports.report import Report
@@ -26,8 +25,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL.keras", help="float model")
     add("out", metavar="OUT", help=f"file to write, ending with {SUFFIX}")
@@ -36,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def run(options: argparse.Namespace) -> Quantized:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Quantized:
     check_output(options.out, (SUFFIX,), [options.model])
     with blaming_input():  # before the model is read, which takes a while
         config, rules = read_settings(options)
@@ -55,14 +52,13 @@ def run(options: argparse.Namespace) -> Quantized:
 
 
 @dataclasses.dataclass(frozen=True)
-class Quantized:
+class Quantized(Result):
     """The file that was written, and the report of its weights."""
 
     path: str
     report: Report
 
     def to_dict(self) -> dict:
-        """See `Result`."""
         return {"path": self.path, **self.report.to_dict()}
 
     def __str__(self) -> str:
@@ -75,6 +71,6 @@ COMMAND = Command(
     "Quantizes a float Keras model in one shot, without training. Below 3 bits most models have to "
     "train on: see bcq_tf.BCQCallback.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )

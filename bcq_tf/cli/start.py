@@ -36,6 +36,18 @@ def starting() -> Iterator[None]:
         yield
 
 
+def import_frameworks() -> None:
+    """Imports TensorFlow, Keras and the packed layers, so that later imports take no time.
+
+    For commands, when their arguments have been checked and before anything else imports them.
+    """
+    with starting():
+        import keras  # noqa: F401
+        import tensorflow  # noqa: F401
+
+        import bcq_tf.layers  # noqa: F401  (models of packed layers are read too)
+
+
 @contextlib.contextmanager
 def stopping() -> Iterator[None]:
     """A context for imports, in which Ctrl-C ends the process at once, with code 130.

@@ -9,7 +9,7 @@ from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.config import check_bits, check_choice, check_integer
 from bcq_tf.solvers import quantize
 from bcq_tf.solvers.compositional.additive import additive_codes
-from bcq_tf.solvers.compositional.code_sizes import MOST_VECTORS, check_sizes
+from bcq_tf.solvers.compositional.codebooks import MOST_VECTORS, check_sizes
 from bcq_tf.solvers.uniform.quantization import quantize_uniform
 
 METHODS = ("uniform", "binary", "compositional")
@@ -61,7 +61,7 @@ def compress(
     if trainer == "additive":
         progress = _show_round if verbose else None
         return additive_codes(matrix, M, K, seed=seed, dtype=dtype, progress=progress)
-    from bcq_tf.embeddings.compositional.gumbel import gumbel_codes
+    from bcq_tf.embeddings.compositional.compressor import gumbel_codes
 
     return gumbel_codes(matrix, M, K, seed, epochs, dtype, verbose)
 

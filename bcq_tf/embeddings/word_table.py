@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from bcq_tf.codes.coded_matrix import row_blocks
+
 CLOSE = 3  # similar words that an error names
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -45,7 +47,8 @@ class WordTable:
     def blocks(self) -> Iterator[tuple[slice | np.ndarray, np.ndarray]]:
         """Yields all vectors in parts that take little memory: their numbers, a slice or integers,
         and their values, float32 [n, D]."""
-        raise NotImplementedError
+        for rows in row_blocks(self.shape):
+            yield rows, self.rows(np.arange(rows.start, rows.stop))
 
     def vector(self, word: str) -> np.ndarray:
         """The vector of a word, float32 [D].

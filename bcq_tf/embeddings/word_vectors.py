@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
-from bcq_tf.codes.coded_matrix import check_ids, frozen
-from bcq_tf.embeddings.table_blocks import blocks_of
+from bcq_tf.codes.coded_matrix import check_ids, frozen, row_blocks
 from bcq_tf.embeddings.word_table import WordTable
 
 
@@ -31,7 +30,7 @@ class WordVectors(WordTable):
         super().__init__(words, matrix.shape)
         with np.errstate(over="ignore"):  # to Inf, which is refused
             self.matrix = frozen(matrix.astype(np.float32, copy=False))
-        if not all(np.isfinite(block).all() for _, block in self.blocks()):
+        if not all(np.isfinite(self.matrix[rows]).all() for rows in row_blocks(self.shape)):
             raise ValueError("`matrix` must be finite in float32. Received: NaN or Inf")
 
     @property
@@ -42,10 +41,6 @@ class WordVectors(WordTable):
     def rows(self, ids) -> np.ndarray:
         """See `WordTable.rows`."""
         return self.matrix[check_ids(ids, len(self))]
-
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """See `WordTable.blocks`."""
-        return blocks_of(self.matrix)
 
     def __repr__(self) -> str:
         return f"WordVectors({list(self.shape)})"

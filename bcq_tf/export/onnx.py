@@ -11,8 +11,8 @@ import tensorflow as tf
 from bcq_tf.export.interface import check_compute_dtype, check_packed
 from bcq_tf.export.tracing import PackedFunction
 from bcq_tf.files.atomic import write_atomically
-from bcq_tf.files.output_path import check_writable
-from bcq_tf.ops.lacking import BITWISE, lacking
+from bcq_tf.files.paths import check_writable
+from bcq_tf.ops.engine import BITWISE, lacking
 
 OPSETS = range(13, 19)  # what tf2onnx knows, from where reductions and einsum are whole
 

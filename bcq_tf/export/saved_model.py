@@ -16,8 +16,8 @@ import tensorflow as tf
 from bcq_tf import native
 from bcq_tf.export.interface import check_packed, float32, input_specs, new_archive
 from bcq_tf.export.tracing import PackedFunction
-from bcq_tf.files.output_path import check_writable, make_way
-from bcq_tf.ops import compiled
+from bcq_tf.files.paths import check_writable, make_way
+from bcq_tf.ops import engine
 
 
 def export_saved_model(model, path, portable: bool = True, input_signature=None) -> None:
@@ -90,7 +90,7 @@ def load_saved_model(path):
 
 
 def _load_ops(need: str) -> None:
-    if not compiled.available():
+    if engine.library() is None:
         raise native.NativeLibraryError(
             f"{need}; bcq_tf.native.status() tells why they are not used. {native.REMEDY}"
         )

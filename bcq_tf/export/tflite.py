@@ -15,8 +15,8 @@ from tensorflow.lite.tools import flatbuffer_utils
 from bcq_tf.export.interface import check_compute_dtype, check_packed, new_archive
 from bcq_tf.export.tracing import PackedFunction
 from bcq_tf.files.atomic import write_atomically
-from bcq_tf.files.output_path import check_writable
-from bcq_tf.ops.lacking import BITWISE, GATHER_HALF, lacking
+from bcq_tf.files.paths import check_writable
+from bcq_tf.ops.engine import BITWISE, GATHER_HALF, lacking
 
 
 def export_tflite(model, path, input_signature=None) -> None:

@@ -16,7 +16,6 @@ import tensorflow as tf
 from bcq_tf.export.interface import float32, identifier, input_specs, named_codes, named_outputs
 from bcq_tf.export.unpacking import SIGNS, Unpacking, unpackable
 from bcq_tf.ops import TiledCodes
-from bcq_tf.ops.engine import using
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +64,7 @@ class PackedFunction:
             tiles, *others = [(part, tf.zeros(part.shape, part.dtype)) for part in _parts(codes)]
             stand_ins += [tiles, *others]
             known[tiles[1].ref()] = {part: constants[name] for part, (name, _) in parts.items()}
-        with keras.StatelessScope(stand_ins), using(Unpacking(known, tf.constant(SIGNS))):
+        with keras.StatelessScope(stand_ins), Unpacking(known, tf.constant(SIGNS)).used():
             return keras.tree.map_structure(float32, self.model(*arguments, training=False))
 
     def flat(self) -> tuple:

@@ -12,7 +12,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.ops import TiledCodes
+from bcq_tf.ops import TiledCodes, binary
+from bcq_tf.ops.engine import using
 from bcq_tf.ops.layout import Layout
 from bcq_tf.ops.tiled_codes import plane_words
 
@@ -46,7 +47,7 @@ def unpackable(codes: TiledCodes) -> dict[str, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class Unpacking:
-    """A set of ops for `bcq_tf.ops.engine.using`: inference only, in float32.
+    """The ops on binary codes in these operations: inference only, in float32.
 
     Args:
         parts: {tiles.ref(): the tensors that `unpackable` names, scales and offset as float32} for
@@ -56,6 +57,10 @@ class Unpacking:
 
     parts: dict
     signs: tf.Tensor
+
+    def used(self):
+        """Within this context these ops run."""
+        return using({binary.product: self.product, binary.gather: self.gather})
 
     def product(self, x, codes: TiledCodes, precision: str = "exact"):
         """x [..., C] -> x W^T [..., R]; a float32 product, whichever precision is asked for."""

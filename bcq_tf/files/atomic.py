@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 
 from bcq_tf.files.leftovers import remove_leftovers, temporary_prefix
-from bcq_tf.files.output_path import make_way
+from bcq_tf.files.paths import make_way
 
 
 def write_atomically(path: str, chunks: Iterable) -> None:

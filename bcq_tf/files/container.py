@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import ml_dtypes
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from bcq_tf.files import strict_json
 from bcq_tf.shown import short
 
+Value = TypeVar("Value")
 VERSION = 1
 ALIGNMENT = 64  # bytes; a cache line, and what .npy headers are padded to
 NPY_HEADER_BYTES = 128
@@ -61,6 +63,20 @@ _CRC = slice(8 + len(_HEADER_START), 8 + len(_HEADER_START) + 8)
 
 class FileFormatError(ValueError):
     """A file that is damaged, forged, of another kind or of a newer version."""
+
+
+def unique(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:
+    """The weights of a file, (name, value), as a dict.
+
+    Raises:
+        FileFormatError: two have one name.
+    """
+    result = {}
+    for name, value in pairs:
+        if name in result:
+            raise FileFormatError(f"it has two weights {short(name)}")
+        result[name] = value
+    return result
 
 
 def dtype_code(dtype: np.dtype) -> str | None:

@@ -15,7 +15,7 @@ import numpy as np
 from bcq_tf.files import container, strict_json
 from bcq_tf.files.atomic import write_atomically
 from bcq_tf.files.container import FileFormatError
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import as_path, check_writable
 from bcq_tf.files.stored_values import Value, put_together, take_apart
 from bcq_tf.shown import short
 
@@ -99,7 +99,7 @@ def check_output(path, name: str = "path") -> None:
 
 def _checked_name(path, name: str = "path") -> str:
     """`path` as a string; raises TypeError, ValueError unless it is one that `save` takes."""
-    path = _path(path, name)
+    path = as_path(name, path)
     if not path.endswith(SUFFIX):
         raise ValueError(f"`{name}` must end with {SUFFIX!r}. Received: {name}={path!r}")
     return path
@@ -143,7 +143,7 @@ def read(path, *, mapped: bool = True) -> QuantizedFile:
             where.
         FileNotFoundError, OSError: it cannot be opened.
     """
-    path = _path(path)
+    path = as_path("path", path)
     try:
         buffer = _map(path) if mapped else _load(path)
         document, parts = container.decode(buffer)
@@ -151,13 +151,6 @@ def read(path, *, mapped: bool = True) -> QuantizedFile:
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' is not a whole bcq_tf file: {error}") from None
     return QuantizedFile(path, types.MappingProxyType(weights), document["metadata"], len(buffer))
-
-
-def _path(path, name: str = "path") -> str:
-    try:
-        return os.fsdecode(path)
-    except TypeError:
-        raise TypeError(f"`{name}` must be a path. Received: {type(path).__name__}") from None
 
 
 def _map(path: str) -> np.ndarray:

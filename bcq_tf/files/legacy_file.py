@@ -22,13 +22,12 @@ import math
 import os
 import re
 import stat
-from collections.abc import Iterable
 
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, packing
 from bcq_tf.config import check_bits
-from bcq_tf.files.container import FileFormatError
+from bcq_tf.files.container import FileFormatError, unique
 from bcq_tf.files.legacy_pickle import PickledArray, are_counts, unpickle
 from bcq_tf.shown import short
 
@@ -91,7 +90,7 @@ def read_legacy(path) -> dict[str, LegacyWeight | np.ndarray]:
             raise FileFormatError("it is not a regular file")
         with open(path, "rb") as file:
             data = file.read()
-        return _named(_weights(_unpickle(data), "", set(), 0))
+        return unique(_weights(_unpickle(data), "", set(), 0))
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' is not a transformer_bcq file: {error}") from None
 
@@ -118,15 +117,6 @@ def _unpickle(data: bytes):
     if stream.read(1):
         raise FileFormatError("it has bytes after its end")
     return value
-
-
-def _named(pairs: Iterable) -> dict:
-    result = {}
-    for name, weight in pairs:
-        if name in result:
-            raise FileFormatError(f"it has two weights {short(name)}")
-        result[name] = weight
-    return result
 
 
 def _weights(value, name: str, seen: set[int], depth: int):

@@ -6,8 +6,9 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
-from bcq_tf.ops.embedding import gather_rows, gather_rows_sparse, has_gpu
-from bcq_tf.ops.matmul import DTYPES
+from bcq_tf.ops.binary import DTYPES
+from bcq_tf.ops.embedding import gather_rows, gather_rows_sparse
+from bcq_tf.ops.engine import has_gpu
 from bcq_tf.ops.tables import Tables
 
 LEAST_SPARSE_ELEMENTS = 1 << 16

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
+from bcq_tf.ops.binary import DTYPES
 from bcq_tf.ops.embedding import gather_rows
-from bcq_tf.ops.matmul import DTYPES
 from bcq_tf.ops.tables import Tables
 
 

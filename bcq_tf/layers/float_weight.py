@@ -10,8 +10,8 @@ import tensorflow as tf
 from bcq_tf.codes.coded_matrix import CodedMatrix, check_ids
 from bcq_tf.config import check_choice
 from bcq_tf.layers.table_weight import TableWeight
+from bcq_tf.ops.engine import GATHER_HALF, lacks
 from bcq_tf.ops.fields import integer_ids, nan_where_no_row
-from bcq_tf.ops.lacking import GATHER_HALF, lacks
 
 DTYPES = {16: "float16", 32: "float32"}
 

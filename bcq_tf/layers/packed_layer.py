@@ -23,7 +23,7 @@ from bcq_tf.layers.float_weight import FloatWeight
 from bcq_tf.layers.packed_weight import PackedWeight, item_bytes
 from bcq_tf.layers.weights import weight_from_dict, weight_of
 from bcq_tf.ops import TiledCodes, bcq_matmul
-from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.ops.binary import PRECISIONS
 from bcq_tf.shown import short
 
 COMPUTE_DTYPES = ("float32", "float16", "bfloat16")

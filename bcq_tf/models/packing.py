@@ -24,7 +24,7 @@ from bcq_tf.layers.weights import CODES, weight_of
 from bcq_tf.models.contents import ModelContents
 from bcq_tf.models.match import match_model
 from bcq_tf.models.pack_report import PackReport
-from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.ops.binary import PRECISIONS
 from bcq_tf.selection.layer_views import check_products_float, view_weights
 from bcq_tf.selection.selection import unique_labels
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import sys
 
 import tensorflow as tf
 
-from bcq_tf import native
 from bcq_tf.ops import gradients
+from bcq_tf.ops.engine import library
 from bcq_tf.ops.layout import Layout
 from bcq_tf.ops.tiled_codes import TiledCodes
 
 _THIS = sys.modules[__name__]
-
-
-def available() -> bool:
-    """Whether the library can be used."""
-    return library() is not None
 
 
 def product(x, codes: TiledCodes, precision: str = "exact"):
@@ -45,30 +39,6 @@ def gather_scale_gradient(ids, dout, codes: TiledCodes) -> tuple:
     """ids int64 [...], dout [..., C] -> (dscales,) or (dscales, doffset), float32."""
     both = library().bcq_gather_scale_gradient(ids=ids, dout=dout, **_arguments(codes))
     return _present(codes, both)
-
-
-@functools.cache
-def library():
-    """The module of the compiled ops, None where they cannot be used."""
-    path = native.library(native.TF_OPS)
-    if path is None:
-        return None
-    try:
-        loaded = tf.load_op_library(str(path))
-        for other in _others():
-            tf.load_library(str(other))
-    except (tf.errors.OpError, RuntimeError) as error:
-        native.refuse(native.NativeLibraryError(f"The compiled library {path}: {error}"))
-        return None
-    return loaded
-
-
-def _others() -> list:
-    # The libraries that register the same ops for XLA and for CUDA devices.
-    names = [native.XLA]
-    if tf.config.list_physical_devices("GPU") and native.library(native.CUDA):
-        names.append(native.TF_GPU)
-    return [path for name in names if (path := native.library(name))]
 
 
 def _present(codes: TiledCodes, both) -> tuple:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from bcq_tf.ops import compiled_lookup
-from bcq_tf.ops.fields import gather_fields, integer_ids, nan_where_no_row
+from bcq_tf.ops.engine import Op, library
+from bcq_tf.ops.fields import gather_fields, integer_ids, nan_where_no_row, narrow_or_wide
 
 
 def compositional_gather(packed, codebooks, ids, bits: int):
@@ -24,12 +24,39 @@ def compositional_gather(packed, codebooks, ids, bits: int):
         float32 [..., D], the bits of `CompositionalCodes.reconstruct()[ids]`.
 
     Raises:
-        TypeError: ids are no integers.
-        tf.errors.InvalidArgumentError: an id is no row; the message names it. Plain TensorFlow ops
-            cannot raise on a GPU or under XLA: such a row is NaN there.
+        TypeError, tf.errors.InvalidArgumentError: as of `uniform_gather`.
     """
-    if compiled_lookup.chosen():
-        return compiled_lookup.compositional_rows(packed, codebooks, ids, bits)
+    return gather(packed, codebooks, ids, bits)
+
+
+def _compiled(packed, codebooks, ids, bits: int):
+    return library().bcq_compositional_rows(
+        packed=packed, codebooks=codebooks, ids=narrow_or_wide(ids), bits=bits
+    )
+
+
+@tf.RegisterGradient("BcqCompositionalRows")
+def _gradient(op, drows):
+    packed, codebooks, ids = op.inputs
+    count, entries, _ = codebooks.shape
+    dcodebooks = library().bcq_compositional_gradient(
+        packed=packed,
+        ids=ids,
+        dout=drows,
+        bits=op.get_attr("bits"),
+        count=count,
+        entries=entries,
+    )
+    return None, tf.cast(dcodebooks, codebooks.dtype), None
+
+
+@tf.RegisterGradient("BcqCompositionalGradient")
+def _gradient_gradient(op, ddcodebooks):
+    packed, ids, _ = op.inputs
+    return None, None, _compiled(packed, ddcodebooks, ids, op.get_attr("bits"))
+
+
+def _portable(packed, codebooks, ids, bits: int):
     ids = integer_ids(ids)
     count, entries, dimensions = codebooks.shape
     indexes = gather_fields(packed, ids, bits, count)
@@ -41,3 +68,6 @@ def compositional_gather(packed, codebooks, ids, bits: int):
             vector = tf.gather(vectors, indexes[..., m] + m * entries)
         total += vector
     return nan_where_no_row(total, ids, packed.shape[0])
+
+
+gather = Op(_compiled, _portable, on_gpu=False)

@@ -1,6 +1,6 @@
 """Rows of embedding tables whose gradient is made by scatter-add: no sort, no sparse tensors.
 
-`engine` is the module that computes, `compiled_tables` or `portable_tables`, with
+`compiled_embedding` and `portable_embedding` have the functions that compute:
 
     gather(table, ids, ...)      rows of the tables, see `bcq_tf.ops.tables.Tables`
     gradient(ids, drows, ...)    the sum over all places of drows at the rows that ids name
@@ -15,9 +15,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from bcq_tf.ops import compiled, compiled_tables, engine, portable_tables
-from bcq_tf.ops.matmul import check_dtype
+from bcq_tf.ops import compiled_embedding, portable_embedding
+from bcq_tf.ops.binary import check_dtype
+from bcq_tf.ops.engine import Op, has_gpu
 from bcq_tf.ops.tables import Tables
+
+gather = Op(compiled_embedding.gather, portable_embedding.gather)
+unique = Op(compiled_embedding.unique, portable_embedding.unique)
+rows_of_variable = Op(compiled_embedding.rows_of_variable, portable_embedding.rows_of_variable)
 
 
 def gather_rows(table, ids, tables: Tables, deterministic: bool = True):
@@ -40,10 +45,13 @@ def gather_rows(table, ids, tables: Tables, deterministic: bool = True):
             devices, and under XLA where the library is not compiled, such a row is NaN instead and
             has no gradient.
     """
-    table, ids = _as_tensors(table, ids)
+    table, ids = tf.convert_to_tensor(table), tf.convert_to_tensor(ids)
+    check_dtype("table", table.dtype)
+    if ids.dtype not in (tf.int32, tf.int64):
+        raise TypeError(f"`ids` must be int32 or int64. Received: {ids.dtype.name}")
     # Of CUDA devices TensorFlow keeps int32 in the host's memory.
     ids = tf.cast(ids, tf.int64) if has_gpu() else ids
-    return _engine().gather(table, ids, None, tables.sizes, tables.dims, deterministic)
+    return gather(table, ids, None, tables.sizes, tables.dims, deterministic)
 
 
 def gather_rows_sparse(variable: tf.Variable, ids, repeats: bool = True):
@@ -56,26 +64,8 @@ def gather_rows_sparse(variable: tf.Variable, ids, repeats: bool = True):
         tf.errors.InvalidArgumentError: an id is no row, see `gather_rows`.
     """
     size, dim = variable.shape
-    chosen = _engine()
     if not repeats:
-        return chosen.rows_of_variable(variable, ids)
-    found, slots = chosen.unique(ids, size)
-    rows = chosen.rows_of_variable(variable, found)
-    return chosen.gather(rows, slots, tf.cast(found, slots.dtype), (-1,), (dim,), True)
-
-
-def has_gpu() -> bool:
-    """Whether TensorFlow sees a GPU."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def _engine():
-    return compiled_tables if engine.engine() is compiled else portable_tables
-
-
-def _as_tensors(table, ids):
-    table, ids = tf.convert_to_tensor(table), tf.convert_to_tensor(ids)
-    check_dtype("table", table.dtype)
-    if ids.dtype not in (tf.int32, tf.int64):
-        raise TypeError(f"`ids` must be int32 or int64. Received: {ids.dtype.name}")
-    return table, ids
+        return rows_of_variable(variable, ids)
+    found, slots = unique(ids, size)
+    rows = rows_of_variable(variable, found)
+    return gather(rows, slots, tf.cast(found, slots.dtype), (-1,), (dim,), True)

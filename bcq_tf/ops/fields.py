@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.ops.lacking import BITWISE, lacks
+from bcq_tf.ops.engine import BITWISE, lacks
 
 MAX_FIELD_BITS = 16
 
@@ -70,6 +70,12 @@ def integer_ids(ids):
     if not ids.dtype.is_integer:
         raise TypeError(f"`ids` must be integers. Received: {ids.dtype.name}")
     return tf.cast(ids, tf.int64)
+
+
+def narrow_or_wide(ids):
+    """ids as an int32 or int64 tensor; raises TypeError where they are no integers."""
+    ids = tf.convert_to_tensor(ids)
+    return ids if ids.dtype == tf.int32 else integer_ids(ids)
 
 
 def _whole_parts(rows, bits: int, columns: int):

@@ -1,11 +1,11 @@
-"""`uniform_gather`: rows of a table on equally spaced levels."""
+"""`uniform_gather`: rows of a matrix on equally spaced levels."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from bcq_tf.ops import compiled_lookup
-from bcq_tf.ops.fields import cut, gather_fields, integer_ids, nan_where_no_row
+from bcq_tf.ops.engine import Op, library
+from bcq_tf.ops.fields import cut, gather_fields, integer_ids, nan_where_no_row, narrow_or_wide
 
 
 def uniform_gather(packed, half_step, ids, bits: int, columns: int, zero_rows=None):
@@ -27,8 +27,30 @@ def uniform_gather(packed, half_step, ids, bits: int, columns: int, zero_rows=No
         tf.errors.InvalidArgumentError: an id is no row; the message names it. Plain TensorFlow ops
             cannot raise on a GPU or under XLA: such a row is NaN there.
     """
-    if compiled_lookup.chosen():
-        return compiled_lookup.uniform_rows(packed, half_step, ids, bits, columns, zero_rows)
+    return gather(packed, half_step, ids, bits, columns, zero_rows)
+
+
+def _compiled(packed, half_step, ids, bits: int, columns: int, zero_rows):
+    return library().bcq_uniform_rows(
+        packed=packed,
+        half_step=half_step,
+        zero_rows=tf.zeros([0], tf.uint8) if zero_rows is None else zero_rows,
+        ids=narrow_or_wide(ids),
+        bits=bits,
+        columns=columns,
+    )
+
+
+@tf.RegisterGradient("BcqUniformRows")
+def _gradient(op, drows):
+    # Rows are half_step times integers.
+    packed, half_step, zero_rows, ids = op.inputs
+    sizes = op.get_attr("bits"), op.get_attr("columns")
+    integers = _compiled(packed, tf.ones_like(half_step), ids, *sizes, zero_rows)
+    return None, tf.reduce_sum(drows * integers), None, None
+
+
+def _portable(packed, half_step, ids, bits: int, columns: int, zero_rows):
     ids = integer_ids(ids)
     fields = gather_fields(packed, ids, bits, columns, tf.float32)
     steps = nan_where_no_row(_steps(half_step, ids, zero_rows), ids, packed.shape[0])
@@ -45,3 +67,6 @@ def _steps(half_step, ids, zero_rows):
     marks = tf.cast(tf.gather(zero_rows, ids // 8), tf.int32)
     marked = tf.cast(cut(marks, ids % 8, 1), tf.bool)[..., tf.newaxis]
     return tf.where(marked, 0.0, steps)
+
+
+gather = Op(_compiled, _portable, on_gpu=False)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 _TEXT_COLUMNS = ("weight", "reason", "tensor", "output", "layer", "method", "size", "word")
 _UNLIMITED = 10_000  # columns; a path is never cut
 
 
-def table(title: str, *columns: str):
-    """An empty `rich` table; columns of numbers stand right."""
+def table(title: str, *columns: str, rows: Iterable[tuple[str, ...]] = ()):
+    """A `rich` table; columns of numbers stand right."""
     from rich import box
     from rich.table import Table
 
@@ -18,15 +19,15 @@ def table(title: str, *columns: str):
         made.add_column(
             column, justify="left" if column in _TEXT_COLUMNS else "right", no_wrap=True
         )
+    for row in rows:
+        made.add_row(*row)
     return made
 
 
 def float_table(title: str, lines):
     """A table of weights that stay float: each has `path`, `shape`, `nbytes` and `reason`."""
-    made = table(title, "weight", "shape", "bytes", "reason")
-    for line in lines:
-        made.add_row(line.path, times(line.shape), f"{line.nbytes:,}", line.reason)
-    return made
+    rows = ((line.path, times(line.shape), f"{line.nbytes:,}", line.reason) for line in lines)
+    return table(title, "weight", "shape", "bytes", "reason", rows=rows)
 
 
 def times(shape: tuple[int, ...]) -> str:

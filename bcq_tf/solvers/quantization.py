@@ -10,8 +10,8 @@ from bcq_tf.codes import BinaryCodes, packing
 from bcq_tf.config import UNSET, BCQConfig, make_config
 from bcq_tf.solvers import checks
 from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
-from bcq_tf.solvers.binary.assign import nearest_codes
 from bcq_tf.solvers.binary.block import Block, params_of
+from bcq_tf.solvers.binary.levels import nearest_codes
 from bcq_tf.solvers.binary.scale_range import is_far, solve_in_range
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bcq_tf import __version__
+from bcq_tf.cli import command
 from bcq_tf.cli import main as cli
-from bcq_tf.cli import parser
 from bcq_tf.cli.command import Group
 from bcq_tf.cli.errors import UserError, blaming_input, one_line
-from bcq_tf.cli.output import as_json
-from bcq_tf.ops.matmul import PRECISIONS
+from bcq_tf.cli.main import as_json
+from bcq_tf.ops.binary import PRECISIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [command.name for command in cli.COMMANDS]
@@ -56,7 +56,7 @@ def test_help_of_a_group_lists_its_commands(group, capsys):
 
 
 def test_the_precisions_are_those_of_the_ops():
-    assert parser.PRECISIONS == PRECISIONS
+    assert command.PRECISIONS == PRECISIONS
 
 
 def test_the_list_of_commands_and_the_version(capsys):
@@ -170,6 +170,7 @@ def test_inspect_and_safetensors_need_no_tensorflow(folder, tmp_path):
     commands = [["inspect", folder.file], ["convert", folder.file, f"{tmp_path}/a.safetensors"]]
     code = f"""
 import sys
+from bcq_tf.cli import command
 from bcq_tf.cli import main as cli
 for words in {commands}:
     assert cli.main(words) == 0

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bcq_tf.cli.output import show
+from bcq_tf.cli.main import show
 from bcq_tf.reports.tables import as_text, table
 
 

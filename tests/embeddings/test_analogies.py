@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bcq_tf.embeddings import AnalogyScore, CompressedVectors, WordVectors, analogy_score
-from bcq_tf.embeddings.evaluation import analogies
+from bcq_tf.embeddings.evaluation import word_tests
 from tests.embeddings.tables import some_codes, some_matrix
 
 # king - man + woman: the queen is nearest once the three words of the question do not count.
@@ -40,7 +40,7 @@ def test_sections_and_coverage(tmp_path):
 @pytest.mark.parametrize("kind", ["array", "binary", "uniform", "compositional"])
 def test_each_question_is_answered_over_all_words(tmp_path, kind, monkeypatch):
     monkeypatch.setattr("bcq_tf.codes.coded_matrix.BLOCK_WEIGHTS", 200)
-    monkeypatch.setattr(analogies, "AT_ONCE", 7)
+    monkeypatch.setattr(word_tests, "AT_ONCE", 7)
     words = [f"w{i}" for i in range(60)]
     matrix = some_matrix() if kind == "array" else some_codes(kind).reconstruct()
     rng = np.random.default_rng(3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bcq_tf.embeddings import SimilarityScore, WordVectors, similarity_scores
-from bcq_tf.embeddings.evaluation.similarity import mean_score, spearman
+from bcq_tf.embeddings.evaluation.word_tests import mean_score, spearman
 
 
 def ranks_slowly(values) -> list[float]:

@@ -6,11 +6,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from bcq_tf.export.saved_model import load_saved_model
-from bcq_tf.ops import compiled
+from bcq_tf.ops import engine
 from tests.ops import calls as good
 from tests.ops.calls import is_refused
 
-pytestmark = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
+pytestmark = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
 OPS = {"product": "BcqProduct", "tables_gather of two": "BcqTablesGather",
        "tables_gradient": "BcqTablesGradient", "uniform_rows": "BcqUniformRows",

@@ -14,11 +14,11 @@ import tensorflow as tf
 import bcq_tf
 from bcq_tf import native
 from bcq_tf.export.saved_model import load_saved_model
-from bcq_tf.ops import compiled
+from bcq_tf.ops import engine
 from tests.export.models import MODELS, attention, float_mlp, half_mlp, packed, packed_mlp, same
 
 ROOT = Path(__file__).parents[2]
-needs_ops = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
+needs_ops = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
 # Answers with the SavedModel argv[1] to the arrays of argv[2], into argv[3].
 SERVE = """
@@ -97,7 +97,7 @@ def test_load_saved_model_registers_the_compiled_ops(tmp_path):
 
 
 def test_without_compiled_ops_only_portable_models_are_written_and_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(compiled, "available", lambda: False)
+    monkeypatch.setattr(engine, "library", lambda: None)
     with pytest.raises(native.NativeLibraryError, match="`portable` must be True without"):
         bcq_tf.export_saved_model(packed_mlp().model, tmp_path / "m", portable=False)
     with pytest.raises(native.NativeLibraryError, match="needs the compiled ops .* `make native`"):

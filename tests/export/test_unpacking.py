@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from bcq_tf.export.unpacking import SIGNS, Unpacking, unpackable
 from bcq_tf.ops import TiledCodes, bcq_gather, bcq_matmul
-from bcq_tf.ops.engine import using
 from tests.ops.codes import FORMS, random_codes
 
 
@@ -24,7 +23,7 @@ def test_rows_are_those_of_the_float_matrix(form):
     codes = random_codes(1, **FORMS[form])
     ids = np.random.default_rng(2).integers(0, codes.shape[0], (2, 3))
     tiled = TiledCodes.from_codes(codes)
-    with using(unpacking(tiled)):
+    with unpacking(tiled).used():
         rows = bcq_gather(tiled, ids)
     np.testing.assert_allclose(rows, codes.reconstruct()[ids], rtol=1e-6, atol=1e-6)
 
@@ -35,7 +34,7 @@ def test_products_are_those_of_the_float_matrix(form, batch):
     codes = random_codes(1, **FORMS[form])
     x = np.random.default_rng(2).normal(size=(*batch, codes.shape[1])).astype("float32")
     tiled = TiledCodes.from_codes(codes)
-    with using(unpacking(tiled)):
+    with unpacking(tiled).used():
         y = bcq_matmul(x, tiled)
     expected = x.astype(float) @ codes.reconstruct().T
     assert y.shape == expected.shape
@@ -48,7 +47,7 @@ def test_half_precision_comes_out_as_it_goes_in(dtype):
     codes = random_codes(1)
     tiled = TiledCodes.from_codes(codes)
     x = tf.cast(np.random.default_rng(2).normal(size=(3, 100)), dtype)
-    with using(unpacking(tiled)):
+    with unpacking(tiled).used():
         y, rows = bcq_matmul(x, tiled), bcq_gather(tiled, [1, 2], dtype)
     assert y.dtype.name == rows.dtype.name == dtype
     expected = tf.cast(tf.cast(x, tf.float32) @ codes.reconstruct().T, dtype)
@@ -64,7 +63,7 @@ def test_parts_are_as_small_as_the_codes():
 def test_codes_that_are_not_known_are_an_error():
     known, other = (TiledCodes.from_codes(random_codes(seed)) for seed in (1, 2))
     with (
-        using(unpacking(known)),
+        unpacking(known).used(),
         pytest.raises(ValueError, match=r"`model` must keep all .* Received: codes of \[70, 100\]"),
     ):
         bcq_gather(other, [0])

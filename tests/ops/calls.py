@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from bcq_tf.ops import TiledCodes, compiled
+from bcq_tf.ops import TiledCodes, compiled, engine
 from tests.ops.codes import random_codes
 
 ROWS, COLUMNS = 70, 100
@@ -28,7 +28,7 @@ class Call:
         return {n: v for n, v in self.arguments.items() if isinstance(v, tf.Tensor)}
 
     def __call__(self, **tensors):
-        return getattr(compiled.library(), self.op)(**self.arguments | tensors)
+        return getattr(engine.library(), self.op)(**self.arguments | tensors)
 
 
 def is_refused(function, *arguments) -> bool:

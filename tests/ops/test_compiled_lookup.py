@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bcq_tf.ops import compiled
+from bcq_tf.ops import engine
 
-pytestmark = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
+pytestmark = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
 IDS = tf.zeros([4], tf.int64)
 ARGUMENTS = {
@@ -61,7 +61,7 @@ WRONG = [  # op, argument, its value, the error
 @pytest.mark.parametrize("jit", [False, True])
 @pytest.mark.parametrize(("op", "argument", "value", "message"), WRONG)
 def test_an_argument_that_does_not_fit(op, argument, value, message, jit):
-    call = getattr(compiled.library(), f"bcq_{op}")
+    call = getattr(engine.library(), f"bcq_{op}")
     if jit:
         call = tf.function(call, jit_compile=True)
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):

@@ -6,15 +6,15 @@ import tensorflow as tf
 from tensorflow.python.framework import kernels
 
 from bcq_tf import native
-from bcq_tf.ops import TiledCodes, compiled
+from bcq_tf.ops import TiledCodes, compiled, engine
 from tests.ops.codes import random_codes
 
 
 @pytest.fixture
 def library():
-    if not compiled.available():
+    if not engine.library():
         pytest.skip("the compiled ops are not loaded")
-    return compiled.library()
+    return engine.library()
 
 
 @pytest.fixture

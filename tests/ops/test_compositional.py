@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from bcq_tf.codes import CompositionalCodes
-from bcq_tf.ops import compiled, portable_ops
+from bcq_tf.ops import engine, portable_ops
 from tests.ops.tables import (
     COMPOSITIONAL_FORMS,
     ROWS,
@@ -95,7 +95,7 @@ def test_the_gradient_of_the_gradient(ops, form):
 
 
 def test_both_engines_give_the_same_bits():
-    if not compiled.available():
+    if not engine.library():
         pytest.skip("the compiled ops are not loaded")
     codes = compositional_codes((16, 16, 50))
     ids = np.random.default_rng(3).integers(0, ROWS, 5000)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.python.framework import kernels
 
 from bcq_tf import native
-from bcq_tf.ops import compiled, portable_ops
+from bcq_tf.ops import engine, portable_ops
 from bcq_tf.ops.embedding import gather_rows, gather_rows_sparse
 from bcq_tf.ops.tables import Tables
 
@@ -275,9 +275,9 @@ def test_sizes_of_tables_that_cannot_be(sizes, dims, message):
 
 @pytest.fixture
 def library():
-    if not compiled.available():
+    if not engine.library():
         pytest.skip("the compiled ops are not loaded")
-    return compiled.library()
+    return engine.library()
 
 
 GATHER = {
@@ -337,7 +337,7 @@ def test_every_op_is_registered_for_the_cpu_and_for_cuda(library, op):
 
 
 def test_both_engines_give_the_same_bits():
-    if not compiled.available():
+    if not engine.library():
         pytest.skip("the compiled ops are not loaded")
     tables = Tables([1000], [40])
     table, ids = random_table(tables), random_ids(tables, 5000) // 10

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from bcq_tf.ops.engine import BITWISE, lacking
 from bcq_tf.ops.fields import gather_fields, nan_where_no_row
-from bcq_tf.ops.lacking import BITWISE, lacking
 
 WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16]
 

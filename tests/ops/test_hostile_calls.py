@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bcq_tf.ops import compiled
+from bcq_tf.ops import engine
 from tests.ops import calls as good
 from tests.ops.calls import COLUMNS, REFUSED, ROADS, ROWS, eager, is_refused
 
-pytestmark = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
+pytestmark = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
 LEAST, MOST = -(2**63), 2**63 - 1
 NO_ROWS = [-1, LEAST, MOST]
@@ -123,7 +123,7 @@ def calls():
 
 
 def test_every_op_stands_here(calls):
-    ops = {name for name in dir(compiled.library()) if name.startswith("bcq_")}
+    ops = {name for name in dir(engine.library()) if name.startswith("bcq_")}
     ops -= {name for name in ops if name.endswith("_eager_fallback")}
     assert {call.op for call in calls.values()} == ops
     for name, call in calls.items():

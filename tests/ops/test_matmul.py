@@ -119,9 +119,9 @@ def test_scales_that_have_become_nan_show(ops):
 
 
 def test_the_compiled_op_gives_a_row_the_same_bits_in_any_batch():
-    from bcq_tf.ops import compiled
+    from bcq_tf.ops import engine
 
-    if not compiled.available():
+    if not engine.library():
         pytest.skip("the compiled ops are not loaded")
     codes = TiledCodes.from_codes(random_codes(rows=500, columns=700, offset=True))
     x = inputs((40, 700))

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bcq_tf.ops import compiled
+from bcq_tf.ops import engine
 from tests.ops import calls as good
 from tests.ops.calls import eager, is_refused, traced, unknown_shapes, xla
 
-pytestmark = pytest.mark.skipif(not compiled.available(), reason="the compiled ops are not loaded")
+pytestmark = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
 SMALL = [0, 1, 2, 3, 4, 5, 7, 8, 20, 32, 64, 70, 100]
 LARGE = [2**15, 2**31 - 1, 2**31, 2**32, 2**40, 2**44, 2**57, 2**60, 2**61, 2**62]

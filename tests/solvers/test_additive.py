@@ -10,7 +10,7 @@ from bcq_tf.embeddings import additive_codes
 from bcq_tf.solvers import spans
 from bcq_tf.solvers.compositional import additive
 from bcq_tf.solvers.compositional.additive import errors
-from bcq_tf.solvers.compositional.codebook_fit import (
+from bcq_tf.solvers.compositional.codebooks import (
     fitted_codebooks,
     pair_counts,
     sums_by_index,

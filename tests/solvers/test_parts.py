@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from bcq_tf.solvers.binary import least_squares
-from bcq_tf.solvers.binary.assign import nearest_codes
 from bcq_tf.solvers.binary.binary_search import count_below
-from bcq_tf.solvers.binary.importance import regularized
-from bcq_tf.solvers.binary.levels import pattern_codes, thresholds_and_patterns
-from bcq_tf.solvers.binary.segments import SortedRows
-from bcq_tf.solvers.binary.splits import two_level_params
+from bcq_tf.solvers.binary.block import regularized
+from bcq_tf.solvers.binary.levels import nearest_codes, pattern_codes, thresholds_and_patterns
+from bcq_tf.solvers.binary.segments import SortedRows, two_level_params
 from bcq_tf.solvers.spans import for_chunks, spans
 from tests.solvers.reference import brute_force, draw
 

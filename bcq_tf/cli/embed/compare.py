@@ -5,18 +5,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 import time
-from contextlib import redirect_stdout
 
-from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import add_vectors, check_two_words, read_vectors
+from bcq_tf import embeddings
+from bcq_tf.cli.command import Command, Result, positive, positives
+from bcq_tf.cli.embed.vectors import add_vectors, check_two_words, codes_of, read_vectors
 from bcq_tf.cli.errors import UserError, blaming_input
-from bcq_tf.cli.frameworks import import_frameworks
 from bcq_tf.cli.models import check_exists, check_output
-from bcq_tf.cli.parser import positive, positives
-from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
-from bcq_tf.embeddings.evaluation.quality import Quality
+from bcq_tf.codes.packing import bytes_per_row
+from bcq_tf.embeddings import Quality
+from bcq_tf.embeddings.compression import METHODS, check_settings, most_codebooks
 from bcq_tf.reports.tables import as_text, table
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -33,8 +31,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_vectors(parser)
     add("--methods", type=methods, default=METHODS, help=f"({','.join(METHODS)})")
@@ -42,33 +39,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--M", type=positives, help="codebooks of compositional codes (as many as take the bytes "
         "of uniform codes)")  # fmt: skip
     add("--K", type=positive, default=16, help="vectors of a codebook (%(default)s)")
-    add("--trainer", choices=TRAINERS, default="additive", help="of codebooks (%(default)s)")
-    add("--epochs", type=positive, default=200, help="of the gumbel trainer (%(default)s)")
-    add("--seed", type=int, default=0, help="of compositional codes (%(default)s)")
-    add("--dtype", choices=DTYPES, default="float16", help="of scales, codebooks (%(default)s)")
     add("--wordsim", metavar="PATH", help="folder of word similarity sets (.txt), or one set")
     add("--analogies", metavar="FILE", help="analogy questions, as questions-words.txt has them")
     add("--picture", metavar="FILE.png", help="draw size against score")
 
 
-def run(options: argparse.Namespace) -> Comparison:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Comparison:
     _check(options)
     vectors = read_vectors(options)
     check_two_words(options.vectors, vectors)
-    if options.trainer == "gumbel":
-        import_frameworks()
-    from bcq_tf.embeddings.evaluation.quality import measure_quality
-
-    tests = {"wordsim": options.wordsim, "analogies": options.analogies}
-    with blaming_input(), redirect_stdout(sys.stderr):  # where Keras shows progress
-        lines = [Line("float", "32 bits", measure_quality(vectors, vectors, **tests), 0.0)]
-        skipped = []
-        for method, label, settings in _plan(options, vectors.shape):
-            if settings.get("M") == 0:
-                skipped.append(f"{method}, {label}: not one codebook of {options.K} is as small")
-                continue
-            lines.append(_measure(options, vectors, method, label, settings, tests))
+    lines, skipped = [Line("float", "32 bits", _quality(options, vectors, vectors), 0.0)], []
+    for method, label, settings in _plan(options, vectors.shape):
+        if settings.get("M") == 0:
+            skipped.append(f"{method}, {label}: not one codebook of {options.K} is as small")
+            continue
+        begin = time.perf_counter()
+        codes = codes_of(vectors, method, settings, options)
+        seconds = time.perf_counter() - begin
+        lines.append(Line(method, label, _quality(options, vectors, codes), seconds))
     result = Comparison(options.vectors, vectors.shape, lines, skipped, options.picture)
     if options.picture:
         from bcq_tf.cli.embed.picture import draw
@@ -99,9 +87,26 @@ class Line:
         said = {"method": self.method, "setting": self.setting, "seconds": self.seconds}
         return said | self.quality.to_dict()
 
+    def cells(self) -> tuple[str, ...]:
+        """Of a row in the printed table."""
+        q = self.quality
+        return (
+            self.method,
+            self.setting,
+            f"{q.nbytes:,}",
+            f"{q.bits_per_weight:.3f}",
+            f"{q.mean_distance:.4f}",
+            f"{q.relative_error:.5f}",
+            f"{q.eigenspace_overlap:.4f}",
+            f"{q.neighbour_overlap:.3f}",
+            *([] if q.similarity is None else [f"{q.mean_similarity:.3f}"]),
+            *([] if q.analogies is None else [f"{q.analogies.score:.3f}"]),
+            f"{self.seconds:.1f}",
+        )
+
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Comparison(Result):
     """What `embed compare` measured.
 
     Args:
@@ -119,17 +124,19 @@ class Comparison:
     picture: str | None
 
     def to_dict(self) -> dict:
-        """See `Result`."""
-        return {
-            "path": self.path,
-            "shape": list(self.shape),
-            "lines": [line.to_dict() for line in self.lines],
-            "skipped": self.skipped,
-            "picture": self.picture,
-        }
+        return super().to_dict() | {"lines": [line.to_dict() for line in self.lines]}
 
     def __str__(self) -> str:
-        return as_text(_table(self)) + as_text("\n".join(self._notes()))
+        words, dimension = self.shape
+        first = self.lines[0].quality
+        columns = ["method", "size", "bytes", "bits/weight", "distance", "relative error", "EOS",
+                   "neighbours"]  # fmt: skip
+        columns += ["similarity"] * (first.similarity is not None)
+        columns += ["analogies"] * (first.analogies is not None)
+        title = f"{self.path}: {words:,} words of {dimension} numbers"
+        rows = (line.cells() for line in self.lines)
+        made = table(title, *columns, "seconds", rows=rows)
+        return as_text(made) + as_text("\n".join(self._notes()))
 
     def _notes(self) -> list[str]:
         notes = [f"Left out: {text}" for text in self.skipped]
@@ -152,8 +159,8 @@ COMMAND = Command(
     "the mean Euclidean distance, the relative squared error, the eigenspace overlap score, how "
     "many of the ten nearest neighbours stay, and scores of tests.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )
 
 
@@ -192,9 +199,6 @@ def _check_matplotlib() -> None:
 
 def _plan(options: argparse.Namespace, shape: tuple[int, int]):
     # (method, what it is called, arguments of `compress`) of each line.
-    from bcq_tf.codes.packing import bytes_per_row
-    from bcq_tf.embeddings.compression import most_codebooks
-
     for method in options.methods:
         if method != "compositional":
             for bits in options.bits:
@@ -213,50 +217,9 @@ def _in_words(bits: int) -> str:
     return f"{bits} bits" if bits > 1 else "1 bit"
 
 
-def _measure(options, vectors, method: str, label: str, settings: dict, tests: dict) -> Line:
-    from bcq_tf.embeddings import CompressedVectors, compress
-    from bcq_tf.embeddings.evaluation.quality import measure_quality
-
-    begin = time.perf_counter()
-    codes = compress(
-        vectors.matrix,
-        method,
-        **settings,
-        trainer=options.trainer,
-        seed=options.seed,
-        dtype=options.dtype,
-        epochs=options.epochs,
-        verbose=options.verbose,
-    )
-    seconds = time.perf_counter() - begin
-    quality = measure_quality(vectors, CompressedVectors(vectors.words, codes), **tests)
-    return Line(method, label, quality, seconds)
-
-
-def _table(result: Comparison):
-    first = result.lines[0].quality
-    columns = ["method", "size", "bytes", "bits/weight", "distance", "relative error", "EOS",
-               "neighbours"]  # fmt: skip
-    columns += ["similarity"] * (first.similarity is not None)
-    columns += ["analogies"] * (first.analogies is not None)
-    words, dimension = result.shape
-    made = table(f"{result.path}: {words:,} words of {dimension} numbers", *columns, "seconds")
-    for line in result.lines:
-        made.add_row(line.method, line.setting, *_cells(line.quality), f"{line.seconds:.1f}")
-    return made
-
-
-def _cells(quality: Quality) -> list[str]:
-    cells = [
-        f"{quality.nbytes:,}",
-        f"{quality.bits_per_weight:.3f}",
-        f"{quality.mean_distance:.4f}",
-        f"{quality.relative_error:.5f}",
-        f"{quality.eigenspace_overlap:.4f}",
-        f"{quality.neighbour_overlap:.3f}",
-    ]
-    if quality.similarity is not None:
-        cells.append(f"{quality.mean_similarity:.3f}")
-    if quality.analogies is not None:
-        cells.append(f"{quality.analogies.score:.3f}")
-    return cells
+def _quality(options: argparse.Namespace, vectors, table) -> Quality:
+    # What a table, codes or the vectors themselves, keeps of the vectors.
+    if table is not vectors:
+        table = embeddings.CompressedVectors(vectors.words, table)
+    with blaming_input():
+        return embeddings.measure_quality(vectors, table, options.wordsim, options.analogies)

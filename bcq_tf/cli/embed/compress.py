@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
-import sys
-from contextlib import redirect_stdout
 
-from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import add_vectors, read_vectors
+from bcq_tf import embeddings
+from bcq_tf.cli.command import Command, Result
+from bcq_tf.cli.embed.vectors import add_vectors, codes_of, read_vectors
 from bcq_tf.cli.errors import blaming_input
-from bcq_tf.cli.frameworks import import_frameworks
 from bcq_tf.cli.models import check_output
-from bcq_tf.cli.parser import positive
-from bcq_tf.embeddings.compression import DTYPES, METHODS, TRAINERS, check_settings
+from bcq_tf.embeddings.compression import METHODS, check_settings
 from bcq_tf.files.file import SUFFIX
 from bcq_tf.reports.tables import as_text
 
@@ -29,8 +25,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add_vectors(parser)
     add("out", metavar="OUT", help=f"file to write, ending with {SUFFIX}")
@@ -38,49 +33,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bits", type=int, help="of uniform and binary codes, 1 to 8")
     add("--M", type=int, help="codebooks of compositional codes")
     add("--K", type=int, help="vectors of a codebook")
-    add("--trainer", choices=TRAINERS, default="additive", help="of codebooks (%(default)s)")
-    add("--epochs", type=positive, default=200, help="of the gumbel trainer (%(default)s)")
-    add("--seed", type=int, default=0, help="of compositional codes (%(default)s)")
-    add("--dtype", choices=DTYPES, default="float16", help="of scales, codebooks (%(default)s)")
 
 
-def run(options: argparse.Namespace) -> Compressed:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Compressed:
     check_output(options.out, (SUFFIX,), [options.vectors, options.words])
-    settings = {name: getattr(options, name) for name in ("bits", "M", "K", "trainer")}
+    settings = {name: getattr(options, name) for name in ("bits", "M", "K")}
+    shared = {name: getattr(options, name) for name in ("trainer", "seed", "epochs")}
     with blaming_input():  # before the vectors are read, which takes a while
-        check_settings(options.method, **settings, seed=options.seed, epochs=options.epochs)
+        check_settings(options.method, **settings, **shared)
     vectors = read_vectors(options)
-    if options.trainer == "gumbel":
-        import_frameworks()
-    from bcq_tf.embeddings import CompressedVectors, compress, distance
-
-    with blaming_input(), redirect_stdout(sys.stderr):  # where Keras shows progress
-        codes = compress(
-            vectors.matrix,
-            options.method,
-            **settings,
-            seed=options.seed,
-            dtype=options.dtype,
-            epochs=options.epochs,
-            verbose=options.verbose,
-        )
-        CompressedVectors(vectors.words, codes).save(options.out)
-    moved = distance(vectors, codes)
+    codes = codes_of(vectors, options.method, settings, options)
+    with blaming_input():
+        file_nbytes = embeddings.CompressedVectors(vectors.words, codes).save(options.out)
+    moved = embeddings.distance(vectors, codes)
     return Compressed(
-        options.out,
-        codes.shape,
-        options.method,
-        codes.nbytes,
-        os.path.getsize(options.out),
-        codes.bits_per_weight,
-        moved.mean,
-        moved.relative_error,
+        path=options.out,
+        shape=codes.shape,
+        method=options.method,
+        nbytes=codes.nbytes,
+        file_nbytes=file_nbytes,
+        bits_per_weight=codes.bits_per_weight,
+        mean_distance=moved.mean,
+        relative_error=moved.relative_error,
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class Compressed:
+class Compressed(Result):
     """What was written.
 
     Args:
@@ -102,23 +81,26 @@ class Compressed:
     mean_distance: float
     relative_error: float
 
+    @property
+    def float_nbytes(self) -> int:
+        """Bytes of the vectors as float32."""
+        return 4 * self.shape[0] * self.shape[1]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as large float32 is."""
+        return self.float_nbytes / self.nbytes
+
     def to_dict(self) -> dict:
-        """See `Result`."""
-        float_nbytes = 4 * self.shape[0] * self.shape[1]
-        return dataclasses.asdict(self) | {
-            "shape": list(self.shape),
-            "float_nbytes": float_nbytes,
-            "ratio": float_nbytes / self.nbytes,
-        }
+        return super().to_dict() | {"float_nbytes": self.float_nbytes, "ratio": self.ratio}
 
     def __str__(self) -> str:
         words, dimension = self.shape
-        float_nbytes = 4 * words * dimension
         lines = (
             f"vectors         {words:,} of {dimension} numbers",
             f"codes           {self.method}, {self.nbytes:,} bytes, "
             f"{self.bits_per_weight:.3f} bits a weight",
-            f"float32         {float_nbytes:,} bytes, {float_nbytes / self.nbytes:.2f} times",
+            f"float32         {self.float_nbytes:,} bytes, {self.ratio:.2f} times",
             f"mean distance   {self.mean_distance:.4f}",
             f"relative error  {self.relative_error:.5f}, squared",
             f"Written: {self.path}, {self.file_nbytes:,} bytes with the words",
@@ -131,6 +113,6 @@ COMMAND = Command(
     "word vectors to a .bcq.npy file of codes",
     "Writes word vectors as uniform, binary or compositional codes, with their words, to one file.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )

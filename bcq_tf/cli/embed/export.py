@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 import os
 
-from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import read_compressed
+from bcq_tf.cli.command import Command, Result
+from bcq_tf.cli.embed.vectors import read_compressed
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_output
 from bcq_tf.codes import CompositionalCodes
@@ -27,8 +27,7 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", help="a .bcq.npy file of word vectors")
     add("out", metavar="OUT", help="file to write; with codes, what both files begin with")
@@ -39,8 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace) -> Exported:
-    """See `Command`."""
+def _run(options: argparse.Namespace) -> Exported:
     _check_outputs(options)
     vectors = read_compressed(options.file)
     with blaming_input():
@@ -50,13 +48,12 @@ def run(options: argparse.Namespace) -> Exported:
 
 
 @dataclasses.dataclass(frozen=True)
-class Exported:
+class Exported(Result):
     """The files that were written."""
 
     paths: tuple[str, ...]
 
     def to_dict(self) -> dict:
-        """See `Result`."""
         return {"paths": list(self.paths), "nbytes": [os.path.getsize(p) for p in self.paths]}
 
     def __str__(self) -> str:
@@ -68,8 +65,8 @@ COMMAND = Command(
     "compressed word vectors to formats of other programs",
     "Writes the vectors dequantized, part by part, or compositional codes as text with codebooks.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )
 
 

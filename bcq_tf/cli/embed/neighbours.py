@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-from bcq_tf.cli.command import Command
-from bcq_tf.cli.embed.word_tables import check_two_words, read_table
+from bcq_tf.cli.command import Command, Result, positive
+from bcq_tf.cli.embed.vectors import check_two_words, read_either
 from bcq_tf.cli.errors import blaming_input
-from bcq_tf.cli.parser import positive
 from bcq_tf.reports.tables import as_text, table
 
 USUAL = 10  # words
@@ -21,17 +20,15 @@ EXAMPLES = """\
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """See `Command`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("file", metavar="FILE", help="word vectors: a .bcq.npy file, or any that compress reads")
     add("word", metavar="WORD", help="whose neighbours")
     add("-k", "--k", type=positive, help=f"how many ({USUAL}, or all others where they are fewer)")
 
 
-def run(options: argparse.Namespace) -> Neighbours:
-    """See `Command`."""
-    vectors = read_table(options.file)
+def _run(options: argparse.Namespace) -> Neighbours:
+    vectors = read_either(options.file)
     check_two_words(options.file, vectors)
     k = min(USUAL, len(vectors) - 1) if options.k is None else options.k
     with blaming_input(errors=(ValueError, KeyError)):
@@ -39,22 +36,19 @@ def run(options: argparse.Namespace) -> Neighbours:
 
 
 @dataclasses.dataclass(frozen=True)
-class Neighbours:
+class Neighbours(Result):
     """The nearest words with their cosines, the nearest first."""
 
     word: str
     nearest: list[tuple[str, float]]
 
     def to_dict(self) -> dict:
-        """See `Result`."""
         nearest = [{"word": word, "cosine": cosine} for word, cosine in self.nearest]
         return {"word": self.word, "nearest": nearest}
 
     def __str__(self) -> str:
-        made = table(f"Nearest to '{self.word}'", "word", "cosine")
-        for word, cosine in self.nearest:
-            made.add_row(word, f"{cosine:.4f}")
-        return as_text(made)
+        rows = ((word, f"{cosine:.4f}") for word, cosine in self.nearest)
+        return as_text(table(f"Nearest to '{self.word}'", "word", "cosine", rows=rows))
 
 
 COMMAND = Command(
@@ -63,6 +57,6 @@ COMMAND = Command(
     "Shows the words whose vectors have the largest cosine with a word's; of codes without a float "
     "table.",
     EXAMPLES,
-    add_arguments,
-    run,
+    _add_arguments,
+    _run,
 )

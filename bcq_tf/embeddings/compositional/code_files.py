@@ -8,11 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 
 from bcq_tf.codes import CompositionalCodes
-from bcq_tf.embeddings.vector_files.npy_array import open_array
-from bcq_tf.embeddings.vector_files.paths import as_path
+from bcq_tf.embeddings.vector_files.array import open_array
 from bcq_tf.embeddings.word_table import check_words
 from bcq_tf.files.atomic import replacing_all
 from bcq_tf.files.file import FileFormatError
+from bcq_tf.files.paths import as_path
 from bcq_tf.shown import short
 
 CODES, CODEBOOK = ".codes", ".codebook.npy"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import tempfile
 import zlib
 
 import keras
@@ -12,17 +13,20 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.codes import CompositionalCodes
+from bcq_tf.codes.coded_matrix import largest_magnitude
 from bcq_tf.config import check_integer
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 from bcq_tf.embeddings.compositional.best_weights import BestWeights
 from bcq_tf.embeddings.compositional.code_files import write_codes
-from bcq_tf.embeddings.evaluation.row_distance import distance
+from bcq_tf.embeddings.evaluation.fidelity import distance
 from bcq_tf.files import file
-from bcq_tf.files.output_path import check_writable
+from bcq_tf.files.paths import check_writable
 from bcq_tf.solvers.checks import check_matrix
-from bcq_tf.solvers.compositional.code_sizes import check_sizes
+from bcq_tf.solvers.compositional.codebooks import check_sizes, stored_codebooks
 
 ROWS_AT_ONCE = 1 << 12  # outside of training
+BATCH = 64
+TEMPERATURE, RATE = 0.5, 0.01  # these, with a cosine, reach a smaller distance than the paper's
 
 
 class EmbeddingCompressor:
@@ -60,7 +64,7 @@ class EmbeddingCompressor:
         temperature: float = 1.0,
         learning_rate=1e-4,
         clip_norm: float | None = 0.001,
-        batch_size: int = 64,
+        batch_size: int = BATCH,
         epochs: int = 200,
         validation_split: float = 0.0,
         seed: int = 0,
@@ -206,6 +210,36 @@ class EmbeddingCompressor:
         return epochs.flat_map(epoch).prefetch(4)
 
 
+def gumbel_codes(
+    matrix, M: int, K: int, seed: int, epochs: int, dtype: str, verbose: bool
+) -> CompositionalCodes:
+    """Codes of a table [R, D] by a Gumbel-softmax autoencoder, whose rate falls along a cosine.
+
+    Its best epoch is kept while it trains; to keep it longer, so that an interrupted training goes
+    on, use `EmbeddingCompressor`. Arguments and errors as of `compress`.
+    """
+    matrix = check_matrix(matrix)
+    # Rates suit numbers near 1. A power of two changes no digit.
+    exponent = _exponent(matrix)
+    scaled = np.ldexp(matrix, -exponent).astype(np.float32)
+    steps = epochs * -(-len(matrix) // BATCH)
+    with tempfile.TemporaryDirectory() as folder:
+        compressor = EmbeddingCompressor(
+            M,
+            K,
+            os.path.join(folder, "best"),
+            temperature=TEMPERATURE,
+            learning_rate=keras.optimizers.schedules.CosineDecay(RATE, max(1, steps)),
+            batch_size=BATCH,
+            epochs=epochs,
+            seed=seed,
+        )
+        compressor.train(scaled, verbose="auto" if verbose else 0)
+        codes = compressor.codes(scaled)
+    codebooks = np.ldexp(codes.codebooks, exponent)
+    return CompositionalCodes(codes.packed, stored_codebooks(codebooks, dtype, matrix))
+
+
 def _check_positive(name: str, value) -> None:
     if not _is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
@@ -217,3 +251,10 @@ def _is_number(value) -> bool:
 
 def _table(matrix) -> np.ndarray:
     return check_matrix(matrix).astype(np.float32)
+
+
+def _exponent(matrix: np.ndarray) -> int:
+    # Of the root mean square, in a way that neither under- nor overflows.
+    largest = int(np.frexp(largest_magnitude(matrix))[1])
+    squares = np.square(np.ldexp(matrix.astype(np.float64), -largest))
+    return largest + int(np.frexp(np.sqrt(squares.mean()))[1])

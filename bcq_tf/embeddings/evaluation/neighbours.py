@@ -1,42 +1,12 @@
-"""The nearest rows of a table by cosine, and how many of them a compressed table keeps."""
+"""The nearest rows of a table by cosine."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.config import check_integer
-from bcq_tf.embeddings.table_blocks import as_table, blocks_of, check_same_rows, rows_of
+from bcq_tf.embeddings.tables import as_table
 
 AT_ONCE = 1 << 23  # cosines
-
-
-def neighbour_overlap(table, other, k: int = 10, sample: int = 1000, seed: int = 0) -> float:
-    """The share of rows' k nearest in `table` by cosine that are among the k nearest in `other`.
-
-    Args:
-        table: [n, d], an array, codes or word vectors.
-        other: [n, m], of the same rows.
-        k: neighbours, from 1 to n - 1.
-        sample: rows that are looked at, all where n is less.
-        seed: of the choice of rows.
-
-    Returns:
-        The mean share, from 0 to 1.
-
-    Raises:
-        ValueError, TypeError: an argument breaks its rule.
-    """
-    table, other = as_table("table", table), as_table("other", other)
-    check_same_rows(table, other)
-    rows = table.shape[0]
-    if rows < 2:
-        raise ValueError("`table` must have two rows at least. Received: 1")
-    check_integer("k", k, 1, rows - 1)
-    check_integer("sample", sample, 1)
-    check_integer("seed", seed, 0)
-    ids = np.sort(np.random.default_rng(seed).choice(rows, min(sample, rows), replace=False))
-    ours, theirs = _of_rows(table, ids, k), _of_rows(other, ids, k)
-    return float(np.mean((ours[:, :, None] == theirs[:, None, :]).any(axis=2)))
 
 
 def nearest(table, queries: np.ndarray, k: int, excluded: np.ndarray | None = None):
@@ -45,7 +15,7 @@ def nearest(table, queries: np.ndarray, k: int, excluded: np.ndarray | None = No
     The table is read in parts, so it may be codes. A row of zeros has the cosine 0.
 
     Args:
-        table: [n, D], what `as_table` returned.
+        table: [n, D], an array, codes or word vectors.
         queries: float32 [q, D].
         k: how many, at most n less what is excluded.
         excluded: numbers of rows that do not count, integers [q, e]; None for no such rows.
@@ -54,7 +24,7 @@ def nearest(table, queries: np.ndarray, k: int, excluded: np.ndarray | None = No
         (numbers int64 [q, k], cosines float32 [q, k]), the nearest first.
     """
     more = 0 if excluded is None else excluded.shape[1]
-    numbers, cosines = _largest(table, unit_rows(queries), k + more)
+    numbers, cosines = _largest(as_table("table", table), unit_rows(queries), k + more)
     if not more:
         return numbers, cosines
     out = (numbers[:, :, None] == excluded[:, None, :]).any(axis=2)
@@ -72,16 +42,12 @@ def _or_one(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values, 1)
 
 
-def _of_rows(table, ids: np.ndarray, k: int) -> np.ndarray:
-    return nearest(table, rows_of(table, ids), k, ids[:, None])[0]
-
-
 def _largest(table, queries: np.ndarray, k: int):
     # Numbers and cosines [q, k], in falling order of cosines.
     count = min(k, table.shape[0])
     numbers = np.full((len(queries), 0), 0, np.int64)
     cosines = np.empty((len(queries), 0), np.float32)
-    for rows, block in blocks_of(table):
+    for rows, block in table.blocks():
         ids = np.arange(rows.start, rows.stop) if isinstance(rows, slice) else rows
         places, values = _largest_in_block(queries, unit_rows(block), min(count, len(block)))
         numbers = np.concatenate([numbers, ids[places]], axis=1)

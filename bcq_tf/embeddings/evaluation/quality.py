@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from bcq_tf.embeddings.evaluation.analogies import AnalogyScore, analogy_score
-from bcq_tf.embeddings.evaluation.neighbours import neighbour_overlap
-from bcq_tf.embeddings.evaluation.overlap import eigenspace_overlap
-from bcq_tf.embeddings.evaluation.row_distance import distance
-from bcq_tf.embeddings.evaluation.similarity import SimilarityScore, mean_score, similarity_scores
+from bcq_tf.embeddings.evaluation.fidelity import (
+    distance,
+    eigenspace_overlap,
+    neighbour_overlap,
+)
+from bcq_tf.embeddings.evaluation.word_tests import (
+    AnalogyScore,
+    SimilarityScore,
+    analogy_score,
+    mean_score,
+    similarity_scores,
+)
 from bcq_tf.embeddings.word_table import WordTable
 
 NEIGHBOURS = 10

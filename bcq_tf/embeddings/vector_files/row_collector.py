@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bcq_tf.embeddings.vector_files.vector_source import VectorSource
+from bcq_tf.embeddings.vector_files.source import VectorSource
 from bcq_tf.embeddings.word_vectors import WordVectors
 from bcq_tf.shown import short
 
@@ -23,25 +23,28 @@ class RowCollector:
         source: where the rows come from.
         dimension: D.
         limit: the most words; None for all.
-        unit: what a row is called in errors, "line" or "row".
+        unit: what a row is called in errors, "line" or "word".
         first: number of the first row.
         skips: whether wrong rows are left out and noted; else the first is an error.
+
+    Attributes:
+        seen: rows so far, those left out too.
     """
 
     def __init__(
         self, source: VectorSource, dimension: int, limit, unit: str, first: int, skips: bool
     ):
         self.source = source
-        self.dimension = dimension
         self.skips = skips
+        self.seen = 0
         self._limit = limit
         self._unit = unit
         self._first = first
-        self.seen = 0
         self._numbers: dict[str, int] = {}
         self._duplicates, self._first_duplicate = 0, None
         self._refused, self._first_refused = 0, []
         self._matrix = np.empty((0, dimension), np.float32)
+        self._pass_over(0)
 
     @property
     def room(self) -> int | None:
@@ -53,58 +56,22 @@ class RowCollector:
         """Whether the limit is reached."""
         return self.room == 0
 
-    def error(self, row: int, message: str):
-        """The error of the row that comes `row` rows after those seen."""
-        self._move_to(row)
-        return self.source.error(message)
-
-    def note(self, row: int, message: str) -> None:
-        """As `error`, for what is no error."""
-        self._move_to(row)
-        self.source.notes.append(str(self.source.error(message)))
-
-    def refuse(self, row: int, message: str) -> None:
-        """Leaves out the row that comes `row` rows after those seen, or raises its error."""
-        if not self.skips:
-            raise self.error(row, message)
-        self._refused += 1
-        number = self._first + self.seen + row  # these come in order but for those of one block
-        self._first_refused = sorted([*self._first_refused, (number, message)])[:MOST_NAMED]
-
-    def add(
-        self,
-        words: list[bytes],
-        values: np.ndarray,
-        rows: Sequence[int] | None = None,
-        count: int | None = None,
-    ) -> None:
-        """Takes rows: their words in UTF-8, and their values, float32 [n, D].
+    def take(self, rows: Sequence, parse: Callable[[Sequence], tuple]) -> None:
+        """Takes rows, the next of the file, as long as there is room.
 
         Args:
-            words, values: of the rows.
-            rows: which of the next rows they are, where others of these were refused.
-            count: how many these are, with those refused.
+            rows: of any kind.
+            parse: makes of some of them their words in UTF-8 and their values, float32 [n, D]; it
+                raises ValueError where one is wrong, for a row by itself with what is wrong.
 
         Raises:
-            VectorFileError: a word is empty or no UTF-8, or a value NaN or Inf.
+            VectorFileError: a row is wrong, its word empty or no UTF-8, or a value NaN or Inf, and
+                wrong rows are not left out.
         """
-        decoded = _decoded(words)
-        if decoded is None or not np.isfinite(values).all():
-            places = range(len(words)) if rows is None else rows
-            decoded, values = self._right_ones(words, values, places)
-        kept = self._new(decoded)
-        begin = len(self._numbers) - len(kept)
-        if len(self._numbers) > len(self._matrix):
-            self._resize(max(len(self._numbers), int(len(self._matrix) * GROWTH)))
-        self._matrix[begin : len(self._numbers)] = (
-            values if len(kept) == len(values) else values[kept]
-        )
-        self.pass_over(len(words) if count is None else count)
-
-    def pass_over(self, count: int) -> None:
-        """Counts rows as seen."""
-        self.seen += count
-        self._move_to(0)
+        while rows and not self.full:
+            part = rows[: self.room]
+            self._take(part, parse)
+            rows = rows[len(part) :]
 
     def finish(self) -> WordVectors:
         """What was gathered; notes rows that were left out.
@@ -112,75 +79,81 @@ class RowCollector:
         Raises:
             VectorFileError: there is no row.
         """
+        path, notes = self.source.path, self.source.notes
         if self._refused:
-            self.source.notes.append(self._note_of_refused())
+            more, several = self._refused - MOST_NAMED, "s" if self._refused > 1 else ""
+            notes.append(
+                f"'{path}': {self._refused} wrong {self._unit}{several} left out: "
+                + "; ".join(self._first_refused)
+                + (f"; and {more} more" if more > 0 else "")
+            )
         if not self._numbers:
-            raise self.error(0, "the file has no vectors")
+            raise self.source.error("the file has no vectors")
         self._resize(len(self._numbers))
         if self._duplicates:
-            self.source.notes.append(
-                f"'{self.source.path}': {self._duplicates} vectors of words that came before "
-                f"were left out, the first of {short(self._first_duplicate)}"
+            notes.append(
+                f"'{path}': {self._duplicates} vectors of words that came before were left out, "
+                f"the first of {short(self._first_duplicate)}"
             )
         return WordVectors(self._numbers, self._matrix)
 
-    def _note_of_refused(self) -> str:
-        count, more = self._refused, self._refused - MOST_NAMED
-        return (
-            f"'{self.source.path}': {count} wrong {self._unit}{'s' if count > 1 else ''} left out: "
-            + "; ".join(f"{self._unit} {number}: {text}" for number, text in self._first_refused)
-            + (f"; and {more} more" if more > 0 else "")
-        )
+    def _take(self, rows: Sequence, parse: Callable) -> None:
+        # Of rows of which one is wrong each half is tried again, down to that row.
+        try:
+            words, values = parse(rows)
+            words = _decoded(words, values)
+        except ValueError as error:
+            if len(rows) == 1:
+                self._refuse(str(error))
+                return
+        else:
+            self._add(words, values)
+            return
+        self._take(rows[: len(rows) // 2], parse)
+        self._take(rows[len(rows) // 2 :], parse)
 
-    def _right_ones(self, words: list[bytes], values: np.ndarray, rows):
-        # The rows of which nothing is wrong: their words, and their values.
-        decoded, right = [], []
-        for i, (word, value) in enumerate(zip(words, values, strict=True)):
-            try:
-                decoded.append(_checked(word, value))
-                right.append(i)
-            except ValueError as error:
-                self.refuse(rows[i], str(error))
-        return decoded, values[right]
+    def _refuse(self, message: str) -> None:
+        if not self.skips:
+            raise self.source.error(message)
+        self._refused += 1
+        if self._refused <= MOST_NAMED:
+            self._first_refused.append(f"{self.source.place}: {message}")
+        self._pass_over(1)
 
-    def _new(self, words: list[str]) -> list[int]:
-        # Numbers the new words and returns which of `words` they are.
-        kept = []
+    def _add(self, words: list[str], values: np.ndarray) -> None:
+        new = []
         for row, word in enumerate(words):
             if word in self._numbers:
                 self._duplicates += 1
                 self._first_duplicate = self._first_duplicate or word
             else:
                 self._numbers[word] = len(self._numbers)
-                kept.append(row)
-        return kept
+                new.append(row)
+        end = len(self._numbers)
+        if end > len(self._matrix):
+            self._resize(max(end, int(len(self._matrix) * GROWTH)))
+        self._matrix[end - len(new) : end] = values if len(new) == len(values) else values[new]
+        self._pass_over(len(words))
 
-    def _move_to(self, row: int) -> None:
-        self.source.place = f"{self._unit} {self._first + self.seen + row}"
+    def _pass_over(self, count: int) -> None:
+        self.seen += count
+        self.source.place = f"{self._unit} {self._first + self.seen}"
 
     def _resize(self, rows: int) -> None:
         # In place: no second matrix.
-        self._matrix.resize((rows, self.dimension), refcheck=False)
+        self._matrix.resize((rows, self._matrix.shape[1]), refcheck=False)
 
 
-def _decoded(words: list[bytes]) -> list[str] | None:
-    # None where one is empty or no UTF-8.
-    try:
-        decoded = [word.decode("utf-8") for word in words]
-    except UnicodeDecodeError:
-        return None
-    return None if "" in decoded else decoded
-
-
-def _checked(word: bytes, value: np.ndarray) -> str:
-    # The word of a row; raises ValueError where the row is wrong.
-    if not word:
+def _decoded(words: Sequence[bytes], values: np.ndarray) -> list[str]:
+    # Raises ValueError where one is empty or no UTF-8, or a value NaN or Inf.
+    if b"" in words:
         raise ValueError("the word is missing")
-    if not np.isfinite(value).all():
-        column = np.flatnonzero(~np.isfinite(value))[0]
-        kind = "NaN" if np.isnan(value[column]) else "Inf in float32"
+    finite = np.isfinite(values)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        kind = "NaN" if np.isnan(values[row, column]) else "Inf in float32"
         raise ValueError(f"number {column + 1} is {kind}")
     try:
-        return word.decode("utf-8")
+        return [word.decode("utf-8") for word in words]
     except UnicodeDecodeError as error:
-        raise ValueError(f"the word {word[:40]!r} is no UTF-8 ({error.reason})") from None
+        raise ValueError(f"the word {error.object[:40]!r} is no UTF-8 ({error.reason})") from None

@@ -6,26 +6,26 @@ import os
 import warnings
 
 from bcq_tf.config import check_choice, is_integer
-from bcq_tf.embeddings.vector_files.paths import as_path
-from bcq_tf.embeddings.vector_files.vector_array import read_array, words_path, write_array
-from bcq_tf.embeddings.vector_files.vector_binary import looks_binary, read_binary, write_binary
-from bcq_tf.embeddings.vector_files.vector_sink import create
-from bcq_tf.embeddings.vector_files.vector_source import VectorFileError, open_source
-from bcq_tf.embeddings.vector_files.vector_text import read_text, write_text
-from bcq_tf.embeddings.vector_files.wrapped_file import PACKED_SUFFIXES, other_format
+from bcq_tf.embeddings.vector_files.array import read_array, words_path, write_array
+from bcq_tf.embeddings.vector_files.binary import looks_binary, read_binary, write_binary
+from bcq_tf.embeddings.vector_files.source import (
+    PACKED_SUFFIXES,
+    VectorFileError,
+    create,
+    open_source,
+    other_format,
+)
+from bcq_tf.embeddings.vector_files.text import read_text, write_text
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 from bcq_tf.files.atomic import replacing
-
-__all__ = ["FORMATS", "VectorFileError", "output_paths", "read_vectors", "write_vectors"]
+from bcq_tf.files.paths import as_path
 
 FORMATS = ("glove", "word2vec", "word2vec-binary", "npy")
+ON_ERROR = ("raise", "skip")
 _WRITTEN = {".vec": "word2vec"}  # with the header that fastText writes
 _OF_SUFFIX = {".npy": "npy", ".bin": "word2vec-binary", ".txt": "text", ".vec": "text"}
 _START_BYTES = 1 << 17  # with a whole line of numbers in it
-
-
-ON_ERROR = ("raise", "skip")
 
 
 def read_vectors(

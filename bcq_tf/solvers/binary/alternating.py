@@ -11,10 +11,9 @@ import dataclasses
 import numpy as np
 
 from bcq_tf.solvers.binary import uniform
-from bcq_tf.solvers.binary.assign import nearest_codes
 from bcq_tf.solvers.binary.block import Block, canonical
-from bcq_tf.solvers.binary.segments import SortedRows
-from bcq_tf.solvers.binary.splits import two_level_params
+from bcq_tf.solvers.binary.levels import nearest_codes
+from bcq_tf.solvers.binary.segments import SortedRows, two_level_params
 from bcq_tf.solvers.binary.starts import CANDIDATES, MAX_TABULATED, extended, noise, tabulated
 
 POLISH_ROUNDS = 50

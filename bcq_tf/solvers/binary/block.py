@@ -8,7 +8,10 @@ import numpy as np
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig
-from bcq_tf.solvers.binary.importance import regularized
+
+# Part of the mean that is added to every importance, so that none is zero: estimates of the
+# Fisher diagonal are noisy, and a weight of importance zero would be left to chance.
+FLOOR = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,3 +79,21 @@ def params_of(codes: BinaryCodes, bits: int, rows: slice = slice(None)) -> np.nd
     scales = [scale[rows] for scale in codes.scales[:bits]]
     offset = [] if codes.offset is None else [codes.offset[rows]]
     return np.stack(offset + scales).astype(np.float64)
+
+
+def regularized(importance: np.ndarray) -> np.ndarray:
+    """Importances as the solvers use them: h / mean(h) + 0.1, by row; 1 where a row is all zero.
+
+    Args:
+        importance: non-negative, [n, C].
+
+    Returns:
+        float64 [n, C], positive.
+    """
+    # Divide by the largest first: sums of huge importances must not overflow.
+    importance = importance.astype(np.float64)
+    largest = importance.max(axis=1, keepdims=True)
+    unused = largest == 0
+    scaled = importance / np.where(unused, 1, largest)
+    mean = scaled.mean(axis=1, keepdims=True)
+    return np.where(unused, 1.0, scaled / np.where(unused, 1, mean) + FLOOR)

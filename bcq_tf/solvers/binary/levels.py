@@ -1,4 +1,4 @@
-"""The levels that a set of scales can reach, in order, and the sign pattern of each.
+"""The levels that a set of scales can reach, in order, and the nearest one of each weight.
 
 Throughout the solvers a candidate solution is a column of `params` [m, L], L candidates at once:
 
@@ -15,6 +15,8 @@ magnitude, reached with all signs turned.
 from __future__ import annotations
 
 import numpy as np
+
+from bcq_tf.solvers.binary.binary_search import count_below
 
 
 def level_values(params: np.ndarray) -> np.ndarray:
@@ -69,6 +71,33 @@ def pattern_codes(bits: int, offset: bool) -> np.ndarray:
         plain = full - 2 * np.arange(1 << (bits - 1))
         codes = np.concatenate([plain, full - plain])
     return codes.astype(np.uint8)
+
+
+def nearest_codes(values: np.ndarray, params: np.ndarray, offset: bool) -> np.ndarray:
+    """The signs of the nearest level of each weight.
+
+    Args:
+        values: float64 [n, C].
+        params: float64 [m, n], see `levels`.
+        offset: whether params[0] is an offset.
+
+    Returns:
+        uint8 [n, C]; bit i is 1 where plane i has +1.
+    """
+    bits = len(params) - offset
+    thresholds, patterns = thresholds_and_patterns(params, offset)
+    count = len(values)
+    tables = np.ascontiguousarray(pattern_codes(bits, offset)[patterns.T])
+    # With one column of codes more than thresholds, a padding makes one index serve both.
+    padded = np.full(tables.shape, np.inf)
+    padded[:, :-1] = thresholds.T
+    begin = np.arange(count)[:, None] * tables.shape[1]
+    queries = values if offset else np.abs(values)
+    position = count_below(padded.ravel(), len(thresholds), begin, queries)
+    codes = np.take(tables.ravel(), position, mode="wrap")
+    if not offset:
+        codes ^= (values < 0).view(np.uint8) * np.uint8((1 << bits) - 1)
+    return codes
 
 
 def _make_keys(values: np.ndarray, flips: bool) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.solvers.binary.assign import nearest_codes
 from bcq_tf.solvers.binary.block import Block
+from bcq_tf.solvers.binary.levels import nearest_codes
 
 TOLERANCE = 1e-3  # relative, of the clipping limit
 BRACKETS = 16  # limits tried before the golden-section search, which needs one minimum

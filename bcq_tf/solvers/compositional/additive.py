@@ -11,9 +11,11 @@ from bcq_tf.codes import CompositionalCodes
 from bcq_tf.codes.coded_matrix import largest_magnitude, row_blocks
 from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
 from bcq_tf.solvers.checks import check_matrix
-from bcq_tf.solvers.compositional.code_sizes import check_sizes
-from bcq_tf.solvers.compositional.codebook_dtype import stored_codebooks
-from bcq_tf.solvers.compositional.codebook_fit import fitted_codebooks
+from bcq_tf.solvers.compositional.codebooks import (
+    check_sizes,
+    fitted_codebooks,
+    stored_codebooks,
+)
 from bcq_tf.solvers.compositional.index_search import improve_indexes, residuals
 from bcq_tf.solvers.compositional.residual_start import residual_codes
 

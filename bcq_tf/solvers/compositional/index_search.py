@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bcq_tf.solvers.compositional.lone_products import product
 from bcq_tf.solvers.spans import for_chunks
 
 TRIALS = 4  # of a round
 CHANGED = 2  # indexes of a row that a trial changes at random
 SWEEPS = 3  # over all codebooks, after which few indexes still change
+LONE_PRODUCT = 1 << 18  # multiplications, below which OpenBLAS takes no threads of its own
 
 
 def improve_indexes(
@@ -35,6 +35,22 @@ def improve_indexes(
         _search(matrix[chunk], indexes[chunk], tables, rng)
 
     for_chunks(len(matrix), max(codebooks.shape[1:]), 1, work)
+
+
+def lone_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a [n, D] @ b [D, K], float32 [n, K], on the thread that asks for it.
+
+    OpenBLAS's threads are in the way where there are several already, and they wait for each other
+    where the machine has other work: products of some thousand rows and few columns then take many
+    times as long.
+    """
+    step = max(1, LONE_PRODUCT // b.size)
+    whole = len(a) - len(a) % step
+    result = np.empty((len(a), b.shape[1]), np.float32)
+    parts = a[:whole].reshape(-1, step, len(b)) @ b
+    result[:whole] = parts.reshape(whole, b.shape[1])
+    np.matmul(a[whole:], b, out=result[whole:])
+    return result
 
 
 def residuals(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) -> np.ndarray:
@@ -77,7 +93,7 @@ def _descend(rest, indexes, tables, rng) -> None:
     codebooks, norms, products = tables
     for m in rng.permutation(len(codebooks)):
         old = indexes[:, m]
-        cost = product(rest, -2 * codebooks[m].T)
+        cost = lone_product(rest, -2 * codebooks[m].T)
         cost += (norms[m] - 2 * products[m])[old]
         new = cost.argmin(axis=1)
         changed = np.flatnonzero(new != old)

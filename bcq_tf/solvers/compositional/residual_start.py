@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes.coded_matrix import row_blocks
-from bcq_tf.solvers.compositional.codebook_fit import sums_by_index
-from bcq_tf.solvers.compositional.lone_products import product
+from bcq_tf.solvers.compositional.codebooks import sums_by_index
+from bcq_tf.solvers.compositional.index_search import lone_product
 
 SAMPLE_ROWS = 1 << 13  # at least, and this many for each vector:
 ROWS_A_VECTOR = 64
@@ -72,5 +72,5 @@ def _nearest(matrix: np.ndarray, centres: np.ndarray) -> np.ndarray:
     squares, doubled = np.square(centres).sum(axis=1), -2 * centres.T
     nearest = np.empty(len(matrix), np.intp)
     for rows in row_blocks((len(matrix), max(centres.shape))):
-        nearest[rows] = np.argmin(squares + product(matrix[rows], doubled), axis=1)
+        nearest[rows] = np.argmin(squares + lone_product(matrix[rows], doubled), axis=1)
     return nearest

@@ -15,7 +15,7 @@ def test_compare_and_compress_need_no_tensorflow(files, run, tmp_path):
     code = f"""
 import sys
 from bcq_tf.cli import main as cli
-from bcq_tf.cli.embed.word_tables import plain_warnings
+from bcq_tf.cli.embed.vectors import plain_warnings
 for words in {commands}:
     assert cli.main(words) == 0
 assert not {{"tensorflow", "keras", "matplotlib"}} & set(sys.modules)

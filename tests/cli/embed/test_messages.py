@@ -6,7 +6,7 @@ import warnings
 import pytest
 
 from bcq_tf.cli import main as cli
-from bcq_tf.cli.embed.word_tables import plain_warnings
+from bcq_tf.cli.embed.vectors import plain_warnings
 
 
 def test_warnings_are_lines_on_stderr(files, capsys, run, tmp_path):

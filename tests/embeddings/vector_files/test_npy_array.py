@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from bcq_tf.embeddings.vector_files.npy_array import open_array
+from bcq_tf.embeddings.vector_files.array import open_array
 
 ARRAY = np.arange(6, dtype=np.float32).reshape(3, 2)
 

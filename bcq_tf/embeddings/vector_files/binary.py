@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes.coded_matrix import row_blocks
-from bcq_tf.embeddings.vector_files.number_text import parse_row
+from bcq_tf.embeddings.tables import rows_of
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
-from bcq_tf.embeddings.vector_files.vector_source import BLOCK_BYTES, VectorSource
-from bcq_tf.embeddings.vector_files.vector_text import parse_header
+from bcq_tf.embeddings.vector_files.source import BLOCK_BYTES, VectorSource
+from bcq_tf.embeddings.vector_files.text import parse_header, parse_numbers
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 
@@ -44,18 +44,25 @@ def read_binary(source: VectorSource, limit: int | None, skips: bool = False) ->
         VectorFileError: the file is damaged.
     """
     (count, dimension), data = _read_header(source)
+    size = _FLOAT.itemsize * dimension
     collector = RowCollector(source, dimension, limit, "word", 1, skips)
+
+    def parse(rows: list[bytes]) -> tuple:
+        words = [row[: -size - 1].lstrip(b"\n") for row in rows]
+        values = np.frombuffer(b"".join(row[-size:] for row in rows), _FLOAT)
+        return words, values.reshape(-1, dimension)
+
     while collector.seen < count and not collector.full:
         left = count - collector.seen
         most = left if collector.room is None else min(left, collector.room)
-        words, values, used = _whole_rows(data, dimension, most)
-        if words:
-            collector.add(words, values)
+        rows, used = _whole_rows(data, size, most)
+        if rows:
+            collector.take(rows, parse)
             data = data[used:]
         else:
-            data += _more(source, collector, data, count)
+            data += _more(source, size, data, count)
     if not collector.full and (data.strip(b"\n") or source.read()):
-        raise collector.error(0, f"the file goes on after the {count} words of its header")
+        raise source.error(f"the file goes on after the {count} words of its header")
     return collector.finish()
 
 
@@ -72,18 +79,18 @@ def write_binary(file, vectors: WordTable) -> None:
     words = [_encoded(word) for word in vectors.words]
     file.write(b"%d %d\n" % vectors.shape)
     for rows in row_blocks(vectors.shape):
-        values = vectors.rows(np.arange(rows.start, rows.stop)).astype(_FLOAT)
+        values = rows_of(vectors, rows).astype(_FLOAT)
         for word, row in zip(words[rows], values, strict=True):
             file.write(word + b" " + row.tobytes() + b"\n")
 
 
 def _is_text(line: bytes, dimension: int) -> bool:
     # Whether a line is a word and numbers.
-    numbers = line.rsplit(None, dimension)[1:]
     try:
-        return len(parse_row(b" ".join(numbers))) == dimension
+        parse_numbers([b" ".join(line.rsplit(None, dimension)[1:])], dimension)
     except ValueError:
         return False
+    return True
 
 
 def _read_header(source: VectorSource) -> tuple[tuple[int, int], bytes]:
@@ -100,27 +107,26 @@ def _read_header(source: VectorSource) -> tuple[tuple[int, int], bytes]:
     return header, data
 
 
-def _whole_rows(data: bytes, dimension: int, most: int):
-    # At most `most` rows that begin and end in `data`: words, values, bytes that they take.
-    words, values, at = [], [], 0
-    while len(words) < most:
+def _whole_rows(data: bytes, size: int, most: int) -> tuple[list[bytes], int]:
+    # At most `most` rows that begin and end in `data`, and the bytes that they take.
+    rows, at = [], 0
+    while len(rows) < most:
         blank = data.find(b" ", at, at + LONGEST_WORD)
-        end = blank + 1 + _FLOAT.itemsize * dimension
+        end = blank + 1 + size
         if blank < 0 or end > len(data):
             break
-        words.append(data[at:blank].lstrip(b"\n"))
-        values.append(np.frombuffer(data, _FLOAT, dimension, blank + 1))
+        rows.append(data[at:end])
         at = end
-    return words, np.array(values, np.float32), at
+    return rows, at
 
 
-def _more(source: VectorSource, collector: RowCollector, data: bytes, count: int) -> bytes:
+def _more(source: VectorSource, size: int, data: bytes, count: int) -> bytes:
     # Bytes that follow `data`, which begins with a part of a row.
     if len(data) >= LONGEST_WORD and data.find(b" ", 0, LONGEST_WORD) < 0:
-        raise collector.error(0, f"the word is longer than {LONGEST_WORD} bytes")
-    more = source.read(max(BLOCK_BYTES, _FLOAT.itemsize * collector.dimension))
+        raise source.error(f"the word is longer than {LONGEST_WORD} bytes")
+    more = source.read(max(BLOCK_BYTES, size))
     if not more:
-        raise collector.error(0, f"the file ends before the last of {count} words is whole")
+        raise source.error(f"the file ends before the last of {count} words is whole")
     return more
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import codecs
 import os
+import textwrap
 
 import numpy as np
 
 from bcq_tf.codes.coded_matrix import row_blocks
-from bcq_tf.embeddings.vector_files.npy_array import open_array
+from bcq_tf.embeddings.tables import rows_of
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
-from bcq_tf.embeddings.vector_files.vector_sink import create
-from bcq_tf.embeddings.vector_files.vector_source import VectorFileError, open_source
+from bcq_tf.embeddings.vector_files.source import VectorFileError, create, open_source
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 from bcq_tf.files.atomic import replacing_all
@@ -22,6 +22,26 @@ SUFFIX, WORDS_SUFFIX = ".npy", ".vocab"
 def words_path(path: str) -> str:
     """Where the words of `x.npy` are unless another place is said: `x.vocab`."""
     return path.removesuffix(SUFFIX) + WORDS_SUFFIX
+
+
+def open_array(path: str, error: type[ValueError]) -> np.ndarray:
+    """The array of a `.npy` file, read-only and mapped, so that only what is used is read.
+
+    Args:
+        path: of the file.
+        error: raised where this is no such file, with one line that names it.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    with open(path, "rb"):  # a missing file is an error of its own
+        pass
+    try:
+        with np.errstate(over="ignore"):  # of the sizes in a header
+            return np.lib.format.open_memmap(path, mode="r")
+    except Exception as reason:  # NumPy evaluates the header, and nearly anything may come of it
+        said = textwrap.shorten(str(reason) or type(reason).__name__, 150, placeholder="...")
+        raise error(f"'{path}' is no whole .npy file of an array: {said}") from None
 
 
 def read_array(
@@ -41,17 +61,24 @@ def read_array(
     """
     shape = _open_matrix(path).shape
     with open_source(words, verbose) as source:
-        source.place = "line 1"
         collector = RowCollector(source, shape[1], limit, "line", 1, skips)
-        for lines, _ in source.line_blocks():
-            if not collector.seen:
-                lines[0] = lines[0].removeprefix(codecs.BOM_UTF8)
-            for part in row_blocks((len(lines), shape[1])):
-                _take(collector, [line.removesuffix(b"\r") for line in lines[part]], path)
+
+        def parse(words: list[bytes]) -> tuple:
+            # Opened anew, as pages that were read would count as this process' memory.
+            rows = _open_matrix(path)[collector.seen : collector.seen + len(words)]
+            with np.errstate(over="ignore"):  # to Inf, which the collector refuses
+                return words, np.array(rows, np.float32)
+
+        for lines in _word_blocks(source):
+            known = lines[: shape[0] - collector.seen]
+            for part in row_blocks((len(known), shape[1])):
+                collector.take(known[part], parse)
             if collector.full:
                 break
+            if any(lines[len(known) :]):  # but for blank lines at the end
+                raise source.error(_lengths(path, shape[0], "more"))
         if not collector.full and collector.seen < shape[0]:
-            raise collector.error(0, _lengths(path, shape[0], "fewer"))
+            raise source.error(_lengths(path, shape[0], "fewer"))
         return collector.finish(), source.notes
 
 
@@ -77,8 +104,16 @@ def write_array(path: str, words: str, vectors: WordTable) -> None:
             file.write(text)
         matrix = np.lib.format.open_memmap(new_matrix, "w+", np.float32, vectors.shape)
         for rows in row_blocks(vectors.shape):
-            matrix[rows] = vectors.rows(np.arange(rows.start, rows.stop))
+            matrix[rows] = rows_of(vectors, rows)
         matrix.flush()
+
+
+def _word_blocks(source):
+    mark = codecs.BOM_UTF8
+    for lines, _ in source.line_blocks():
+        lines[0] = lines[0].removeprefix(mark)
+        mark = b""  # on the first line only
+        yield [line.removesuffix(b"\r") for line in lines]
 
 
 def _encoded(word: str) -> bytes:
@@ -94,22 +129,6 @@ def _open_matrix(path: str) -> np.ndarray:
             f"'{path}' must be floats [words, D]. Received: {matrix.dtype} {list(matrix.shape)}"
         )
     return matrix
-
-
-def _take(collector: RowCollector, words: list[bytes], path: str) -> None:
-    # Takes as many words, with their rows, as there is room for.
-    while words and not collector.full:
-        part = words[: collector.room]
-        # Opened anew, as pages that were read would count as this process' memory.
-        matrix = _open_matrix(path)
-        with np.errstate(over="ignore"):  # to Inf, which the collector refuses
-            rows = np.array(matrix[collector.seen : collector.seen + len(part)], np.float32)
-        if len(rows) < len(part):
-            if any(part[len(rows) :]):
-                raise collector.error(len(rows), _lengths(path, len(matrix), "more"))
-            part, words = part[: len(rows)], []  # blank lines at the end
-        collector.add(part, rows)
-        words = words[len(part) :]
 
 
 def _lengths(path: str, rows: int, kind: str) -> str:

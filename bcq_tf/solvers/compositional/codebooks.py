@@ -1,12 +1,34 @@
-"""The codebooks of least squared error for given indexes."""
+"""Codebooks: their sizes, those of least squared error, and the dtype in which they are kept."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from bcq_tf.codes.compositional import MOST_ENTRIES
+from bcq_tf.config import check_integer
+from bcq_tf.solvers.checks import check_range
+
+MOST_VECTORS = 1 << 13  # of all codebooks, as their least squares takes this cubed
+
 RIDGE = 1e-7  # of a codebook vector's mean count: what the indexes leave open is kept small
 BLOCK_ROWS = 1 << 12  # at most, whose sums are formed in single precision
 BLOCK_NUMBERS = 1 << 22  # at most, of a block's zeros and ones
+
+
+def check_sizes(M, K, rows: int | None = None) -> tuple[int, int]:
+    """(M, K) as ints; raises ValueError unless M codebooks of K vectors can be made.
+
+    rows: of the table, where it is known.
+    """
+    M, K = check_integer("M", M, 1, MOST_VECTORS), check_integer("K", K, 1, MOST_ENTRIES)
+    if M * K > MOST_VECTORS:
+        raise ValueError(f"`M` times `K` must be at most {MOST_VECTORS}. Received: M={M}, K={K}")
+    if rows is not None and rows < M * K:
+        raise ValueError(
+            f"`M` times `K` must be at most the {rows} rows of `matrix`, or the codebooks would be "
+            f"larger than it. Received: M={M}, K={K}"
+        )
+    return M, K
 
 
 def fitted_codebooks(
@@ -31,6 +53,14 @@ def fitted_codebooks(
     gram[np.diag_indices(count * K)] += (RIDGE + shrinkage) * len(matrix) / K
     solved = np.linalg.solve(gram, sums_by_index(matrix, indexes, K))
     return solved.reshape(count, K, -1).astype(np.float32)
+
+
+def stored_codebooks(codebooks: np.ndarray, dtype: str, matrix: np.ndarray) -> np.ndarray:
+    """Codebooks of `matrix` in `dtype`; raises ValueError where it cannot hold them."""
+    with np.errstate(over="ignore"):  # to Inf, which the check finds
+        stored = codebooks.astype(dtype)
+    check_range(stored, matrix, "dtype", "codebooks")
+    return stored
 
 
 def pair_counts(indexes: np.ndarray, K: int) -> np.ndarray:

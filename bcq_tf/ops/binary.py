@@ -1,15 +1,20 @@
-"""`bcq_matmul`: the product with a matrix of binary codes."""
+"""`bcq_matmul` and `bcq_gather`: the product with a matrix of binary codes, and its rows."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.ops.engine import engine
+from bcq_tf.ops import compiled, portable
+from bcq_tf.ops.engine import Op
+from bcq_tf.ops.fields import integer_ids
 from bcq_tf.ops.tiled_codes import TiledCodes, tiled
 
 DTYPES = (tf.float32, tf.float16, tf.bfloat16)
 PRECISIONS = ("exact", "fast")
+
+product = Op(compiled.product, portable.product)
+gather = Op(compiled.gather, portable.gather)
 
 
 def bcq_matmul(x, codes: BinaryCodes | TiledCodes, precision: str = "exact"):
@@ -48,7 +53,30 @@ def bcq_matmul(x, codes: BinaryCodes | TiledCodes, precision: str = "exact"):
     columns = codes.layout.columns
     if x.shape.rank == 0 or (x.shape.rank and x.shape[-1] not in (None, columns)):
         raise ValueError(f"`x` must be [..., {columns}]. Received: {x.shape}")
-    return engine().product(x, codes, precision)
+    return product(x, codes, precision)
+
+
+def bcq_gather(codes: BinaryCodes | TiledCodes, ids, dtype=tf.float32):
+    """The rows `ids` of the matrix W [R, C] that `codes` stand for: an embedding from its codes.
+
+    Args:
+        codes: `TiledCodes`, or `BinaryCodes`, which are put into tiles at each call.
+        ids: integers from 0 to R - 1, of any shape.
+        dtype: of the result: float32, float16 or bfloat16.
+
+    Returns:
+        [..., C], in float32 the same bits as `codes.reconstruct()[ids]`. Differentiable by scales
+        and offset as `bcq_matmul` is.
+
+    Raises:
+        TypeError: ids are no integers, or codes are no codes.
+        tf.errors.InvalidArgumentError: an id is no row; the message names it. Plain TensorFlow ops
+            cannot raise on a GPU or under XLA: such a row is NaN there.
+    """
+    codes = tiled(codes)
+    dtype = tf.as_dtype(dtype)
+    check_dtype("dtype", dtype)
+    return gather(integer_ids(ids), codes, dtype)
 
 
 def check_dtype(name: str, dtype: tf.DType) -> None:

@@ -5,36 +5,22 @@ from __future__ import annotations
 import tensorflow as tf
 
 from bcq_tf._tensorflow import variable_accessed
-from bcq_tf.ops import compiled
+from bcq_tf.ops.engine import library
 
 
-def gather(table, ids, counted, sizes, dims, deterministic: bool):
-    """Rows of the tables."""
-    return compiled.library().bcq_tables_gather(
-        table=table,
-        ids=ids,
-        counted=_counted(counted, ids),
-        sizes=sizes,
-        dims=dims,
-        deterministic=deterministic,
-    )
+def gather(table, ids, counted, *sizes):
+    """Rows of the tables; sizes: `sizes`, `dims` and `deterministic`."""
+    return library().bcq_tables_gather(table=table, **_arguments(ids, counted, *sizes))
 
 
-def gradient(ids, drows, counted, sizes, dims, deterministic: bool):
-    """The gradient of the tables from that of the rows."""
-    return compiled.library().bcq_tables_gradient(
-        ids=ids,
-        dout=drows,
-        counted=_counted(counted, ids),
-        sizes=sizes,
-        dims=dims,
-        deterministic=deterministic,
-    )
+def gradient(ids, drows, counted, *sizes):
+    """The gradient of the tables from that of the rows; sizes as of `gather`."""
+    return library().bcq_tables_gradient(dout=drows, **_arguments(ids, counted, *sizes))
 
 
 def unique(ids, size: int) -> tuple:
     """(the different ones among the ids, the place there of each)."""
-    return compiled.library().bcq_unique_ids(ids=ids, size=size)
+    return library().bcq_unique_ids(ids=ids, size=size)
 
 
 def rows_of_variable(variable: tf.Variable, ids):
@@ -42,30 +28,35 @@ def rows_of_variable(variable: tf.Variable, ids):
     variable_accessed(variable)  # tapes then watch it
     size, dim = variable.shape
     handle, dtype = variable.handle, variable.dtype
-    return compiled.library().bcq_variable_rows(
-        variable=handle, ids=ids, size=size, dim=dim, T=dtype
-    )
+    return library().bcq_variable_rows(variable=handle, ids=ids, size=size, dim=dim, T=dtype)
 
 
-def _counted(counted, ids):
-    return tf.zeros([0], ids.dtype) if counted is None else counted
+def _arguments(ids, counted, sizes, dims, deterministic: bool) -> dict:
+    counted = tf.zeros([0], ids.dtype) if counted is None else counted
+    return {
+        "ids": ids,
+        "counted": counted,
+        "sizes": sizes,
+        "dims": dims,
+        "deterministic": deterministic,
+    }
 
 
-def _attributes(op) -> list:
+def _sizes(op) -> list:
     return [op.get_attr(name) for name in ("sizes", "dims", "deterministic")]
 
 
 @tf.RegisterGradient("BcqTablesGather")
 def _gather_gradient(op, drows):
     _, ids, counted = op.inputs
-    return gradient(ids, drows, counted, *_attributes(op)), None, None
+    return gradient(ids, drows, counted, *_sizes(op)), None, None
 
 
 @tf.RegisterGradient("BcqTablesGradient")
 def _gradient_gradient(op, ddtable):
     ids, _, counted = op.inputs
     ddtable = tf.convert_to_tensor(ddtable)
-    return None, gather(ddtable, ids, counted, *_attributes(op)), None
+    return None, gather(ddtable, ids, counted, *_sizes(op)), None
 
 
 @tf.RegisterGradient("BcqVariableRows")

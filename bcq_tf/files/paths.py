@@ -1,9 +1,21 @@
-"""Where files are written. One rule for all that write: missing folders are made."""
+"""Paths as callers give them, and where files are written: missing folders are made."""
 
 from __future__ import annotations
 
 import errno
 import os
+
+
+def as_path(name: str, path) -> str:
+    """`path`, a string, bytes or path object, as a string.
+
+    Raises:
+        TypeError: it is none of these; the error calls it `name`.
+    """
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a path. Received: {type(path).__name__}") from None
 
 
 def check_writable(path) -> str:

@@ -4,27 +4,69 @@ from __future__ import annotations
 
 import codecs
 import io
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bcq_tf.codes.coded_matrix import row_blocks
-from bcq_tf.embeddings.vector_files.number_text import parse_row, parse_rows
+from bcq_tf.embeddings.tables import rows_of
 from bcq_tf.embeddings.vector_files.row_collector import RowCollector
-from bcq_tf.embeddings.vector_files.vector_source import VectorSource
+from bcq_tf.embeddings.vector_files.source import VectorSource
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.embeddings.word_vectors import WordVectors
 
 _HEADER = re.compile(rb"\s*(\d{1,18})\s+(\d{1,9})\s*")
 _FRACTION = re.compile(rb"[+-]?(\d*\.\d+|\d+\.\d*|\d+(?=[eE]))([eE][+-]?\d+)?")
+_PLAIN = b"0123456789+-.eE \n"  # where NumPy and `float` are of one mind
+_MOST_BLANK = 1 << 12  # blank lines that are handed on at once
 
 
 def parse_header(line: bytes) -> tuple[int, int] | None:
     """The number of words and the dimension that a header line has, or None."""
     found = _HEADER.fullmatch(line)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def parse_numbers(rows: Sequence[bytes], columns: int) -> np.ndarray:
+    """Numbers with white space between them, float32 [n, columns]: those of `float`, rounded.
+
+    Raises:
+        ValueError: one is no number, or there are more or fewer; tells of the first such row.
+    """
+    text = b"\n".join(rows)
+    if text.strip() and not text.translate(None, _PLAIN):
+        try:
+            found = np.loadtxt(
+                io.BytesIO(text),
+                np.float32,
+                comments=None,
+                delimiter=" ",
+                encoding="latin1",
+                ndmin=2,
+            )
+            if found.shape == (len(rows), columns):
+                return found
+        except ValueError:  # of several blanks too
+            pass
+    return np.stack([_parse_row(row, columns) for row in rows])
+
+
+@np.errstate(over="ignore")  # to Inf, which the collector refuses
+def _parse_row(row: bytes, columns: int) -> np.ndarray:
+    numbers = []
+    for field in row.split():
+        try:
+            if b"_" in field:  # which `float` takes for Python's sake
+                raise ValueError
+            numbers.append(float(field))
+        except ValueError:
+            raise ValueError(f"{field[:40].decode('utf-8', 'replace')!r} is no number") from None
+    if len(numbers) != columns:
+        raise ValueError(_wrong_dimension(columns, len(numbers)))
+    return np.array(numbers, np.float64).astype(np.float32)
 
 
 def read_text(
@@ -44,23 +86,29 @@ def read_text(
     Raises:
         VectorFileError: the file is damaged.
     """
-    source.place = "line 1"
     blocks = source.line_blocks()
-    lines, cut = _opening(blocks)
-    count, dimension = _header(source, lines, header)
+    first, ends_cut = _opening(blocks)
+    count, dimension = _header(source, first, header)
     if count is not None:
-        lines = lines[1:]
-    elif lines:
-        dimension = _usual_dimension(source, lines)
+        first = first[1:]
+    elif first:
+        dimension = _usual_dimension(source, first)
+    blocks = itertools.chain([(first, ends_cut)], blocks)
     collector = RowCollector(source, dimension, limit, "line", 1 if count is None else 2, skips)
-    reader = _LineReader(collector)
-    reader.take(lines, cut)
-    for lines, cut in blocks:
+
+    def parse(lines: Sequence[bytes]) -> tuple:
+        words, numbers = zip(*(_divided(line, dimension) for line in lines), strict=True)
+        return words, parse_numbers(numbers, dimension)
+
+    for lines, cut in _without_last_blanks(blocks):
+        collector.take(lines[:-1] if cut else lines, parse)
+        if cut and not collector.full:
+            _check_cut(collector, lines[-1], dimension)
+            collector.take(lines[-1:], parse)
         if collector.full:
             break
-        reader.take(lines, cut)
     if count is not None and not collector.full and collector.seen != count:
-        raise collector.error(0, f"the file has {collector.seen} words, its header says {count}")
+        raise source.error(f"the file has {collector.seen} words, its header says {count}")
     return collector.finish()
 
 
@@ -79,101 +127,12 @@ def write_text(file, vectors: WordTable, header: bool) -> None:
     if header:
         file.write(b"%d %d\n" % vectors.shape)
     for rows in row_blocks(vectors.shape):
-        values = vectors.rows(np.arange(rows.start, rows.stop)).astype("S16").tolist()
+        values = rows_of(vectors, rows).astype("S16").tolist()
         pairs = zip(words[rows], values, strict=True)
         text = b"".join(word + b" " + b" ".join(row) + b"\n" for word, row in pairs)
         if not header and rows.start == 0:
             _check_start(text, vectors)
         file.write(text)
-
-
-class _LineReader:
-    """Takes lines apart for a collector."""
-
-    def __init__(self, collector: RowCollector):
-        self._collector = collector
-        self._dimension = collector.dimension
-        self._blank = 0  # lines that nothing but blanks was in, as the end of a file may have them
-
-    def take(self, lines: list[bytes], cut: bool) -> None:
-        """Takes as many lines as there is room for; `cut`: the last of them has no line end."""
-        filled = len(lines)
-        while filled and not lines[filled - 1].strip():
-            filled -= 1
-        if filled and self._blank:
-            self._refuse_blank()
-        self._blank += len(lines) - filled
-        room = self._collector.room
-        if cut and filled == len(lines) and (room is None or room >= filled):
-            self._check_cut(filled - 1, lines[-1])
-        lines = lines[:filled]
-        while lines and not self._collector.full:
-            part = lines[: self._collector.room]
-            self._take(part)
-            lines = lines[len(part) :]
-
-    def _refuse_blank(self) -> None:
-        for row in range(self._blank):
-            self._collector.refuse(row, self._wrong_dimension(0))
-        self._collector.pass_over(self._blank)
-        self._blank = 0
-
-    def _take(self, lines: list[bytes]) -> None:
-        words, numbers, rows = [], [], []
-        for row, line in enumerate(lines):
-            try:
-                word, rest = self._divided(line.rstrip())
-            except ValueError as error:
-                self._collector.refuse(row, str(error))
-                continue
-            words.append(word)
-            numbers.append(rest)
-            rows.append(row)
-        values = parse_rows(numbers, self._dimension)
-        if values is None:
-            parsed = [self._parsed(row, text) for row, text in zip(rows, numbers, strict=True)]
-            right = [i for i, value in enumerate(parsed) if value is not None]
-            words, rows = [words[i] for i in right], [rows[i] for i in right]
-            values = np.array([parsed[i] for i in right], np.float32).reshape(-1, self._dimension)
-        self._collector.add(words, values, rows, len(lines))
-
-    def _divided(self, line: bytes) -> tuple[bytes, bytes]:
-        # The word of a line, and its numbers with single blanks between them.
-        if line.count(b" ") == self._dimension and b"\t" not in line:
-            word, _, rest = line.partition(b" ")
-            return word, rest
-        fields = line.rsplit(None, self._dimension)
-        if len(fields) <= self._dimension:
-            raise ValueError(self._wrong_dimension(max(0, len(line.split()) - 1)))
-        word = fields[0]
-        if _ends_in_fraction(word):
-            raise ValueError(self._wrong_dimension(self._dimension + 1))
-        return word, b" ".join(fields[1:])
-
-    def _parsed(self, row: int, text: bytes) -> np.ndarray | None:
-        # None where the row was refused.
-        try:
-            numbers = parse_row(text)
-            if len(numbers) != self._dimension:
-                raise ValueError(self._wrong_dimension(len(numbers)))
-            return numbers
-        except ValueError as error:
-            self._collector.refuse(row, str(error))
-            return None
-
-    def _wrong_dimension(self, found: int) -> str:
-        return f"the word must have {self._dimension} numbers. Received: {found}"
-
-    def _check_cut(self, row: int, line: bytes) -> None:
-        # Its last number may have lost digits too, and nobody could tell.
-        fields = len(line.split()) - 1
-        if fields >= self._dimension:
-            self._collector.note(row, "the last line has no line end; its last number may be cut")
-        elif not self._collector.skips:
-            raise self._collector.error(
-                row, f"the file ends in the middle of the line ({fields} of {self._dimension} "
-                "numbers)"
-            )  # fmt: skip
 
 
 def _opening(blocks: Iterator) -> tuple[list[bytes], bool]:
@@ -206,6 +165,51 @@ def _usual_dimension(source: VectorSource, lines: list[bytes]) -> int:
     if dimension < 1:
         raise source.error("a word and its numbers must stand in a line")
     return dimension
+
+
+def _without_last_blanks(blocks: Iterator) -> Iterator[tuple[list[bytes], bool]]:
+    # Blocks of lines, but for blank ones at the end of the file.
+    blank = 0
+    for lines, cut in blocks:
+        filled = len(lines)
+        while filled and not lines[filled - 1].strip():
+            filled -= 1
+        if filled:
+            for begin in range(0, blank, _MOST_BLANK):
+                yield [b""] * min(blank - begin, _MOST_BLANK), False
+            yield lines[:filled], cut and filled == len(lines)
+            blank = 0
+        blank += len(lines) - filled
+
+
+def _divided(line: bytes, dimension: int) -> tuple[bytes, bytes]:
+    # The word of a line, and its numbers with single blanks between them.
+    line = line.rstrip()
+    if line.count(b" ") == dimension and b"\t" not in line:
+        word, _, rest = line.partition(b" ")
+        return word, rest
+    word, *numbers = line.rsplit(None, dimension) or [b""]
+    if len(numbers) < dimension:
+        raise ValueError(_wrong_dimension(dimension, max(0, len(line.split()) - 1)))
+    if _ends_in_fraction(word):
+        raise ValueError(_wrong_dimension(dimension, dimension + 1))
+    return word, b" ".join(numbers)
+
+
+def _wrong_dimension(dimension: int, found: int) -> str:
+    return f"the word must have {dimension} numbers. Received: {found}"
+
+
+def _check_cut(collector: RowCollector, line: bytes, dimension: int) -> None:
+    # The last number of a line without end may have lost digits too, and nobody could tell.
+    source, found = collector.source, len(line.split()) - 1
+    if found >= dimension:
+        text = "the last line has no line end; its last number may be cut"
+        source.notes.append(str(source.error(text)))
+    elif not collector.skips:
+        raise source.error(
+            f"the file ends in the middle of the line ({found} of {dimension} numbers)"
+        )
 
 
 def _check_start(text: bytes, vectors: WordTable) -> None:
