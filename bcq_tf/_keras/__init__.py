@@ -1,9 +1,17 @@
-"""The private names of Keras that the library needs, in one place."""
+"""The private names of Keras that the library needs, and what it does by them, in one place."""
 
 from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.export.export_utils import get_input_signature as input_signature
 from keras.src.utils.io_utils import print_msg as print_message
 
+from bcq_tf._keras.class_swap import (
+    float_class,
+    float_classes,
+    is_swapped,
+    packed_subclass,
+    swap_back,
+    swap_class,
+)
 from bcq_tf._keras.deferred import (
     deferred_model,
     deferred_variables,
@@ -48,6 +56,7 @@ from bcq_tf._keras.variables import (
     LostVariable,
     as_array,
     assign_rows,
+    held_variable,
     remove_variable,
     restore_variable,
     unlocked,
@@ -63,18 +72,23 @@ __all__ = [
     "callbacks_of_this_fit",
     "deferred_model",
     "deferred_variables",
+    "float_class",
+    "float_classes",
     "forget_training",
     "has_assets",
+    "held_variable",
     "holders_by_path",
     "initialize",
     "initialize_rest",
     "input_signature",
+    "is_swapped",
     "layers_by_path",
     "load_assets",
     "load_state",
     "managed_variables",
     "optimizer_progress",
     "own_variables",
+    "packed_subclass",
     "print_message",
     "register_name",
     "remove_variable",
@@ -88,6 +102,8 @@ __all__ = [
     "serialized_model",
     "start_at_epoch",
     "sublayers",
+    "swap_back",
+    "swap_class",
     "sync_variables",
     "unlocked",
     "unpickled_model",

@@ -4,34 +4,76 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
+from bcq_tf.codes.declaration import Array, Fact
+
 BLOCK_WEIGHTS = 1 << 20  # of `row_blocks`
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-LARGEST_SUM = FLOAT32_MAX * (1 - 2**-20)  # of numbers that are added in float32, which rounds
 
 
 class CodedMatrix(abc.ABC):
-    """An immutable value that stands for a float32 matrix [R, C]."""
+    """An immutable value that stands for a float32 matrix [R, C].
+
+    A subclass is a frozen dataclass, whose fields are arrays and facts. It declares them, and
+    says which rows they make; `bcq_tf.codes.kinds.register` makes it a kind that files hold.
+    """
+
+    KIND: ClassVar[str]
+    """The kind's name, in configs and files."""
+
+    ARRAYS: ClassVar[dict[str, Array]]
+    FACTS: ClassVar[dict[str, Fact]] = {}
+
+    bits: int
+    """Of a code: of a number, or of an index."""
+
+    def __post_init__(self):
+        for name, array in self.ARRAYS.items():
+            object.__setattr__(self, name, array.freeze(getattr(self, name)))
+        for name, fact in self.FACTS.items():
+            object.__setattr__(self, name, fact.check(getattr(self, name)))
+        self.check_sizes()
+        if self.shape[0] < 1:
+            name = next(iter(self.ARRAYS))
+            raise ValueError(f"`{name}` must have at least one row. Received: 0 rows")
+        for name, array in self.ARRAYS.items():
+            shape = array.shape and array.shape(self)
+            for part, value in array.parts(name, getattr(self, name)).items():
+                array.check(part, value, shape)
+        self.check_values()
+
+    def check_sizes(self) -> None:  # noqa: B027
+        """Raises TypeError, ValueError where `shape` or the shapes of arrays cannot be told."""
+
+    def check_values(self) -> None:  # noqa: B027
+        """Raises ValueError where arrays, of the right shapes, hold what they may not."""
 
     @property
     @abc.abstractmethod
     def shape(self) -> tuple[int, int]:
         """(R, C)."""
 
+    @property
     @abc.abstractmethod
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that the codes consist of, by name."""
+    def summary(self) -> str:
+        """What tells the codes from others of their kind, as "bits=2"."""
 
     @abc.abstractmethod
     def rows(self, ids) -> np.ndarray:
         """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, C]."""
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that the codes consist of, by name; those of a tuple as "planes[0]"."""
+        parts = (array.parts(name, getattr(self, name)) for name, array in self.ARRAYS.items())
+        return {name: array for part in parts for name, array in part.items()}
+
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self.arrays().values())
+        """Bytes of all arrays, and 4 for each fact that is a floating number."""
+        numbers = sum(float in fact.types for fact in self.FACTS.values())
+        return sum(array.nbytes for array in self.arrays().values()) + 4 * numbers
 
     @property
     def bits_per_weight(self) -> float:
@@ -52,6 +94,12 @@ class CodedMatrix(abc.ABC):
         for rows in row_blocks(self.shape):
             yield rows, self.rows(np.arange(rows.start, rows.stop))
 
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({list(self.shape)}, {self.summary}, {self.nbytes} bytes, "
+            f"{self.bits_per_weight:.2f} bits per weight)"
+        )
+
 
 def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
     """Cuts the rows of a matrix into parts of about `BLOCK_WEIGHTS` weights."""
@@ -69,32 +117,3 @@ def check_ids(ids, rows: int) -> np.ndarray:
     if wrong.size:
         raise IndexError(f"`ids` must be from 0 to {rows - 1}. Received: {wrong[0]}")
     return ids.astype(np.int64)
-
-
-def check_octets(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises TypeError, ValueError unless `array` is uint8 of `shape`."""
-    if array.dtype != np.uint8:
-        raise TypeError(f"`{name}` must be uint8. Received: {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"`{name}` must be {list(shape)}. Received: {list(array.shape)}")
-
-
-def largest_magnitude(array: np.ndarray) -> float:
-    """The largest |number| of an array; NaN where it holds one, 0 where it is empty."""
-    return float(np.maximum(array.max(), -array.min())) if array.size else 0.0
-
-
-def check_in_float32(name: str, array: np.ndarray) -> None:
-    """Raises ValueError unless all of an array is finite, also as float32."""
-    largest = largest_magnitude(array)
-    if not np.isfinite(largest):
-        raise ValueError(f"`{name}` must be finite. Received: NaN or Inf")
-    if largest > FLOAT32_MAX:
-        raise ValueError(f"`{name}` must be finite in float32. Received: {largest:.6g}")
-
-
-def frozen(array) -> np.ndarray:
-    """A read-only view of the array, or a copy where it is not contiguous."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bcq_tf.codes.coded_matrix import check_ids, frozen
+from bcq_tf.codes.coded_matrix import check_ids
+from bcq_tf.codes.declaration import frozen
 from bcq_tf.embeddings.table_blocks import blocks_of
 from bcq_tf.embeddings.word_table import WordTable
 

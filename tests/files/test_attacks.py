@@ -189,7 +189,7 @@ ATTACKS = {
         "`planes` must have at least one row"),
     "planes of one axis": (codes_file(planes=np.zeros(3, np.uint32)), "do not add up"),
     "planes of no axis": (codes_file(planes=np.array(0, np.uint32)), "do not add up"),
-    "planes of int32": (codes_file(planes=np.zeros((3, 1), np.int32)), "`planes` must be uint32"),
+    "planes of int32": (codes_file(planes=np.zeros((3, 1), np.int32)), "must be uint32"),
     "padding bits": (
         codes_file(planes=np.array([[3], [8], [32]], np.uint32)), "padding bits .*plane 1"),
     "scales of too few rows": (codes_file(scales=np.ones((2, 1), np.float16)), "do not add up"),

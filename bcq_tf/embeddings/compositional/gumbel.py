@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from bcq_tf.codes import CompositionalCodes
-from bcq_tf.codes.coded_matrix import largest_magnitude
+from bcq_tf.codes.float_range import largest_magnitude
 from bcq_tf.embeddings.compositional.compressor import EmbeddingCompressor
 from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.solvers.compositional.codebook_dtype import stored_codebooks
