@@ -1,6 +1,5 @@
 """The private names of Keras that the library needs, and what it does by them, in one place."""
 
-from keras.src.callbacks.monitor_callback import MonitorCallback
 from keras.src.export.export_utils import get_input_signature as input_signature
 from keras.src.utils.io_utils import print_msg as print_message
 
@@ -19,6 +18,7 @@ from bcq_tf._keras.deferred import (
     initialize_rest,
 )
 from bcq_tf._keras.fits import (
+    MonitorCallback,
     backing_up_to,
     backup_paths,
     callbacks_of_this_fit,
@@ -61,52 +61,3 @@ from bcq_tf._keras.variables import (
     restore_variable,
     unlocked,
 )
-
-__all__ = [
-    "LostVariable",
-    "MonitorCallback",
-    "as_array",
-    "assign_rows",
-    "backing_up_to",
-    "backup_paths",
-    "callbacks_of_this_fit",
-    "deferred_model",
-    "deferred_variables",
-    "float_class",
-    "float_classes",
-    "forget_training",
-    "has_assets",
-    "held_variable",
-    "holders_by_path",
-    "initialize",
-    "initialize_rest",
-    "input_signature",
-    "is_swapped",
-    "layers_by_path",
-    "load_assets",
-    "load_state",
-    "managed_variables",
-    "optimizer_progress",
-    "own_variables",
-    "packed_subclass",
-    "print_message",
-    "register_name",
-    "remove_variable",
-    "replace_saving",
-    "restore_variable",
-    "restores_more",
-    "save_assets",
-    "save_state",
-    "saves_as_h5",
-    "saves_more",
-    "serialized_model",
-    "start_at_epoch",
-    "sublayers",
-    "swap_back",
-    "swap_class",
-    "sync_variables",
-    "unlocked",
-    "unpickled_model",
-    "walk_layers",
-    "weight_places",
-]

@@ -7,6 +7,17 @@ import functools
 import sys
 
 import keras
+from keras.src.callbacks import monitor_callback
+
+
+class MonitorCallback(monitor_callback.MonitorCallback):
+    """A callback that follows an entry of the logs, of which `best` is the best value so far."""
+
+    def improves(self, value: float) -> bool:
+        """Whether a value is better than `best`."""
+        if self.monitor_op is None:
+            self._set_monitor_op()
+        return self._is_improvement(value, self.best)
 
 
 def callbacks_of_this_fit(callback) -> keras.callbacks.CallbackList | None:

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from bcq_tf.codes import packing
-from bcq_tf.codes.coded_matrix import CodedMatrix, check_ids, row_blocks
-from bcq_tf.codes.declaration import COLUMNS, Array, Fact
+from bcq_tf.codes.coded_matrix import CodedMatrix, check_columns, check_ids, row_blocks
+from bcq_tf.codes.declaration import Array
 from bcq_tf.codes.float_range import FLOAT32_MAX, LARGEST_SUM, largest_magnitude
 from bcq_tf.codes.kinds import register
 from bcq_tf.config import check_bits, check_group_size
@@ -50,10 +50,7 @@ class BinaryCodes(CodedMatrix):
     row_order: np.ndarray | None = None
 
     KIND = "binary"
-    FACTS: ClassVar = {
-        "columns": COLUMNS,
-        "group_size": Fact((int, type(None)), check_group_size),
-    }
+    FACTS: ClassVar = {"columns": check_columns, "group_size": check_group_size}
     ARRAYS: ClassVar = {
         "planes": Array(("uint32",), pieces=True),
         "scales": Array(("floating",), pieces=True),
@@ -62,7 +59,6 @@ class BinaryCodes(CodedMatrix):
     }
 
     def check_sizes(self) -> None:
-        """See `CodedMatrix.check_sizes`."""
         if len(self.planes) != len(self.scales):
             raise ValueError(
                 f"`scales` must have one array for each of {len(self.planes)} planes. "
@@ -71,7 +67,6 @@ class BinaryCodes(CodedMatrix):
         check_bits(len(self.planes))
 
     def check_values(self) -> None:
-        """See `CodedMatrix.check_values`."""
         _check_planes(self)
         _check_sums(self)
         rows = self.shape[0]
@@ -86,7 +81,6 @@ class BinaryCodes(CodedMatrix):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, C)."""
         return len(self.planes[0]), self.columns
 
     @property
@@ -96,7 +90,6 @@ class BinaryCodes(CodedMatrix):
 
     @property
     def summary(self) -> str:
-        """See `CodedMatrix.summary`."""
         return f"bits={self.bits}, group_size={self.group_size}"
 
     def signs(self) -> list[np.ndarray]:
@@ -110,7 +103,6 @@ class BinaryCodes(CodedMatrix):
             yield rows, self._values(np.arange(stored.start, stored.stop))
 
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         ids = check_ids(ids, self.shape[0])
         stored = ids if self.row_order is None else np.argsort(self.row_order)[ids]
         ascending = np.argsort(stored, kind="stable")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
-from bcq_tf.codes.declaration import Array, Fact
+from bcq_tf.codes.declaration import Array, frozen
+from bcq_tf.config import check_integer
 
 BLOCK_WEIGHTS = 1 << 20  # of `row_blocks`
 
@@ -16,32 +17,36 @@ BLOCK_WEIGHTS = 1 << 20  # of `row_blocks`
 class CodedMatrix(abc.ABC):
     """An immutable value that stands for a float32 matrix [R, C].
 
-    A subclass is a frozen dataclass, whose fields are arrays and facts. It declares them, and
-    says which rows they make; `bcq_tf.codes.kinds.register` makes it a kind that files hold.
+    A subclass is a frozen dataclass whose fields are arrays and facts, which it declares. With
+    `bcq_tf.codes.kinds.register` it is a kind that files hold and reports show.
     """
 
     KIND: ClassVar[str]
-    """The kind's name, in configs and files."""
-
+    """The name of the kind, in configs and files."""
     ARRAYS: ClassVar[dict[str, Array]]
-    FACTS: ClassVar[dict[str, Fact]] = {}
+    """The arrays by name."""
+    FACTS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    """The numbers beside them: functions that give the value, as an int, float or None, or raise
+    TypeError, ValueError."""
 
     bits: int
     """Of a code: of a number, or of an index."""
 
     def __post_init__(self):
         for name, array in self.ARRAYS.items():
-            object.__setattr__(self, name, array.freeze(getattr(self, name)))
-        for name, fact in self.FACTS.items():
-            object.__setattr__(self, name, fact.check(getattr(self, name)))
+            value = getattr(self, name)
+            if value is not None or not array.optional:
+                value = tuple(map(frozen, value)) if array.pieces else frozen(value)
+            object.__setattr__(self, name, value)
+        for name, check in self.FACTS.items():
+            object.__setattr__(self, name, check(getattr(self, name)))
         self.check_sizes()
         if self.shape[0] < 1:
             name = next(iter(self.ARRAYS))
             raise ValueError(f"`{name}` must have at least one row. Received: 0 rows")
         for name, array in self.ARRAYS.items():
-            shape = array.shape and array.shape(self)
-            for part, value in array.parts(name, getattr(self, name)).items():
-                array.check(part, value, shape)
+            for part, value in array.named(name, getattr(self, name)).items():
+                array.check(part, value, self)
         self.check_values()
 
     def check_sizes(self) -> None:  # noqa: B027
@@ -66,13 +71,15 @@ class CodedMatrix(abc.ABC):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays that the codes consist of, by name; those of a tuple as "planes[0]"."""
-        parts = (array.parts(name, getattr(self, name)) for name, array in self.ARRAYS.items())
-        return {name: array for part in parts for name, array in part.items()}
+        named = {}
+        for name, array in self.ARRAYS.items():
+            named |= array.named(name, getattr(self, name))
+        return named
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays, and 4 for each fact that is a floating number."""
-        numbers = sum(float in fact.types for fact in self.FACTS.values())
+        numbers = sum(isinstance(getattr(self, name), float) for name in self.FACTS)
         return sum(array.nbytes for array in self.arrays().values()) + 4 * numbers
 
     @property
@@ -117,3 +124,8 @@ def check_ids(ids, rows: int) -> np.ndarray:
     if wrong.size:
         raise IndexError(f"`ids` must be from 0 to {rows - 1}. Received: {wrong[0]}")
     return ids.astype(np.int64)
+
+
+def check_columns(columns) -> int:
+    """The fact of kinds whose arrays do not tell C."""
+    return check_integer("columns", columns, 1)

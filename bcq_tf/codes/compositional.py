@@ -51,11 +51,9 @@ class CompositionalCodes(CodedMatrix):
     }
 
     def check_sizes(self) -> None:
-        """See `CodedMatrix.check_sizes`."""
         _check_codebooks(self.codebooks)
 
     def check_values(self) -> None:
-        """See `CodedMatrix.check_values`."""
         _check_sums(self.codebooks)
         packing.check_padding("packed", self.packed, self.count, self.bits)
         if self.entries < 1 << self.bits:
@@ -90,7 +88,6 @@ class CompositionalCodes(CodedMatrix):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, D)."""
         return len(self.packed), self.codebooks.shape[2]
 
     @property
@@ -105,7 +102,6 @@ class CompositionalCodes(CodedMatrix):
 
     @property
     def summary(self) -> str:
-        """See `CodedMatrix.summary`."""
         return f"M={self.count}, K={self.entries}"
 
     def indexes(self) -> np.ndarray:
@@ -113,7 +109,6 @@ class CompositionalCodes(CodedMatrix):
         return packing.unpack_fields(self.packed, self.bits, self.count)
 
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         packed = self.packed[check_ids(ids, self.shape[0])]
         indexes = packing.unpack_fields(packed, self.bits, self.count)
         result = np.zeros((len(packed), self.shape[1]), np.float32)

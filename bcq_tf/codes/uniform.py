@@ -9,18 +9,20 @@ from typing import ClassVar
 import numpy as np
 
 from bcq_tf.codes import packing
-from bcq_tf.codes.coded_matrix import CodedMatrix, check_ids
-from bcq_tf.codes.declaration import COLUMNS, Array, Fact
+from bcq_tf.codes.coded_matrix import CodedMatrix, check_columns, check_ids
+from bcq_tf.codes.declaration import Array
 from bcq_tf.codes.float_range import LARGEST_SUM
 from bcq_tf.codes.kinds import register
 from bcq_tf.codes.packing import bytes_per_row, check_padding
 from bcq_tf.config import check_bits
+from bcq_tf.shown import short
 
 
 def _check_limit(limit) -> float:
-    if not isinstance(limit, numbers.Real) or not 0 <= limit <= LARGEST_SUM:
+    number = isinstance(limit, numbers.Real) and not isinstance(limit, bool)
+    if not number or not 0 <= limit <= LARGEST_SUM:
         raise ValueError(
-            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={limit!r}"
+            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={short(limit)}"
         )
     return float(limit)
 
@@ -55,11 +57,7 @@ class UniformCodes(CodedMatrix):
     zero_rows: np.ndarray | None = None
 
     KIND = "uniform"
-    FACTS: ClassVar = {
-        "bits": Fact((int,), check_bits),
-        "columns": COLUMNS,
-        "limit": Fact((float,), _check_limit),
-    }
+    FACTS: ClassVar = {"bits": check_bits, "columns": check_columns, "limit": _check_limit}
     ARRAYS: ClassVar = {
         "packed": Array(
             ("uint8",), lambda codes: (codes.shape[0], bytes_per_row(codes.shape[1], codes.bits))
@@ -70,14 +68,12 @@ class UniformCodes(CodedMatrix):
     }
 
     def check_values(self) -> None:
-        """See `CodedMatrix.check_values`."""
         check_padding("packed", self.packed, self.columns, self.bits)
         if self.zero_rows is not None:
             check_padding("zero_rows", self.zero_rows, len(self.packed), 1)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, C)."""
         return len(self.packed), self.columns
 
     @property
@@ -97,11 +93,9 @@ class UniformCodes(CodedMatrix):
 
     @property
     def summary(self) -> str:
-        """See `CodedMatrix.summary`."""
         return f"bits={self.bits}, limit={self.limit:.6g}"
 
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         ids = check_ids(ids, self.shape[0])
         fields = packing.unpack_fields(self.packed[ids], self.bits, self.columns)
         values = self.levels[fields]

@@ -33,7 +33,7 @@ def take_apart(name: str, value) -> tuple[dict, dict[str, Sequence[np.ndarray]]]
     tensors, rows = {}, {}
     for part, array in value.ARRAYS.items():
         pieces = [
-            _storable(name, piece) for piece in array.parts(part, getattr(value, part)).values()
+            _storable(name, piece) for piece in array.named(part, getattr(value, part)).values()
         ]
         if len({piece.dtype for piece in pieces}) > 1:
             raise ValueError(f"`{part}` must be of one dtype. Received: several (weight '{name}')")
@@ -58,8 +58,6 @@ def put_together(name: str, entry, parts: dict[str, np.ndarray]) -> Value:
     kinds = {_NAMES.get(kind, kind): cls for kind, cls in KINDS.items()}
     if not isinstance(kind, str) or kind not in kinds:
         raise FileFormatError(f"weight {short(name)} is of the unknown kind {short(kind)}")
-    if not _is_entry(entry, kinds[kind]):
-        raise FileFormatError(f"weight {short(name)} has an entry that breaks the format")
     try:
         return _codes(name, entry, kinds[kind], parts)
     except FileFormatError:
@@ -68,16 +66,21 @@ def put_together(name: str, entry, parts: dict[str, np.ndarray]) -> Value:
         raise FileFormatError(f"weight {short(name)}: {str(error)[:300]}") from None
 
 
-def _is_entry(entry: dict, cls: type[CodedMatrix]) -> bool:
-    # Whether an entry has the keys of its kind, and values of their types.
-    optional, has_pieces = _optional(cls), _has_pieces(cls)
-    keys = {"kind", *cls.FACTS, *optional, *(("rows",) if has_pieces else ())}
-    return (
-        set(entry) == keys
-        and all(type(entry[name]) in fact.types for name, fact in cls.FACTS.items())
-        and all(isinstance(entry[name], bool) for name in optional)
-        and (not has_pieces or _are_rows(entry["rows"]))
-    )
+def _codes(name: str, entry: dict, cls: type[CodedMatrix], parts: dict) -> CodedMatrix:
+    optional, rows = _optional(cls), entry.get("rows")
+    has_pieces = any(array.pieces for array in cls.ARRAYS.values())
+    keys = {"kind", *cls.FACTS, *optional, *(["rows"] if has_pieces else [])}
+    present = all(isinstance(entry.get(part), bool) for part in optional)
+    if set(entry) != keys or not present or (has_pieces and not _are_rows(rows)):
+        raise FileFormatError(f"weight {short(name)} has an entry that breaks the format")
+    values = {fact: entry[fact] for fact in cls.FACTS}
+    for part, array in cls.ARRAYS.items():
+        if entry.get(part, True):
+            tensor = _take(parts, f"{name}/{part}")
+            values[part] = _split(tensor, rows) if array.pieces else tensor
+        else:
+            values[part] = None
+    return cls(**values)
 
 
 def _are_rows(rows) -> bool:
@@ -88,21 +91,8 @@ def _are_rows(rows) -> bool:
     )
 
 
-def _codes(name: str, entry: dict, cls: type[CodedMatrix], parts: dict) -> CodedMatrix:
-    values = {fact: entry[fact] for fact in cls.FACTS}
-    for part, array in cls.ARRAYS.items():
-        if entry.get(part, True):  # False of an array that there is not
-            tensor = _take(parts, f"{name}/{part}")
-            values[part] = _split(tensor, entry["rows"]) if array.pieces else tensor
-    return cls(**values)
-
-
 def _optional(cls: type[CodedMatrix]) -> list[str]:
     return [part for part, array in cls.ARRAYS.items() if array.optional]
-
-
-def _has_pieces(cls: type[CodedMatrix]) -> bool:
-    return any(array.pieces for array in cls.ARRAYS.values())
 
 
 def _storable(name: str, value) -> np.ndarray:

@@ -6,9 +6,10 @@ import numpy as np
 
 from bcq_tf.codes import CodedMatrix
 from bcq_tf.config import MAX_BITS, check_choice, is_integer
+from bcq_tf.layers.kinds.binary import BinaryWeight
 from bcq_tf.layers.kinds.coded_weight import CodedWeight, table_view
-from bcq_tf.layers.kinds.floats import DTYPES, FloatTable
-from bcq_tf.layers.kinds.registry import EMBEDDINGS
+from bcq_tf.layers.kinds.floats import DTYPES, FloatTable, FloatWeight
+from bcq_tf.layers.kinds.uniform import UniformWeight
 from bcq_tf.solvers import quantize
 from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.solvers.uniform.quantization import quantize_uniform
@@ -33,8 +34,12 @@ def table_weight(
 
     zero_rows: whether there are rows of zeros.
     """
-    weight = EMBEDDINGS[_kind(nbit, method)].WEIGHT
-    return weight.of_table(table_view((rows, columns)), nbit, zero_rows)
+    view = table_view((rows, columns))
+    if nbit in DTYPES:
+        return FloatWeight(view, nbit)
+    if method == "uniform":
+        return UniformWeight(view, nbit, zero_rows)
+    return BinaryWeight(view, columns, (rows,) * nbit)
 
 
 def table_codes(matrix, nbit: int, method: str) -> CodedMatrix:
@@ -49,11 +54,9 @@ def table_codes(matrix, nbit: int, method: str) -> CodedMatrix:
     Raises:
         ValueError, TypeError: an argument breaks its rule, or float16 cannot hold the values.
     """
-    return _SOLVERS[_kind(nbit, method)](matrix, nbit)
-
-
-def _kind(nbit: int, method: str) -> str:
-    return "float" if nbit in DTYPES else method
+    if nbit in DTYPES:
+        return _float_table(matrix, nbit)
+    return quantize_uniform(matrix, nbit) if method == "uniform" else quantize(matrix, nbit)
 
 
 def _float_table(matrix, nbit: int) -> FloatTable:
@@ -65,6 +68,3 @@ def _float_table(matrix, nbit: int) -> FloatTable:
             f"Received: {np.count_nonzero(~np.isfinite(values))} values that are not"
         )
     return FloatTable(values)
-
-
-_SOLVERS = {"uniform": quantize_uniform, "binary": quantize, "float": _float_table}

@@ -308,12 +308,9 @@ class BCQCallback(MonitorCallback):
 
     def _keep_if_best(self, epoch: int, logs) -> None:
         value = float(logs[self.monitor])
-        if self.monitor_op is None:
-            self._set_monitor_op()
-        if not np.isfinite(value) or not self._is_improvement(value, self.best):
-            return
-        self.best = value
-        self._keep(epoch, logs, value)
+        if self.improves(value) and np.isfinite(value):
+            self.best = value
+            self._keep(epoch, logs, value)
 
     def _keep(self, epoch: int, logs, value: float | None) -> None:
         mode = {keras.ops.less: "min", keras.ops.greater: "max"}.get(self.monitor_op)

@@ -63,12 +63,6 @@ class BinaryWeight(CodedWeight):
             trainable,
         )
 
-    @classmethod
-    def of_table(cls, view: MatrixView, bits: int, zero_rows: bool) -> BinaryWeight:
-        """The facts of a table whose codes are not known yet."""
-        rows, columns = view.matrix_shape
-        return cls(view, columns, (rows,) * bits)
-
     @functools.cached_property
     def layout(self) -> Layout:
         """The sizes of the tiles."""
@@ -94,11 +88,9 @@ class BinaryWeight(CodedWeight):
         return parts
 
     def values(self, codes: BinaryCodes) -> dict:
-        """See `CodedWeight`."""
         return super().values(TiledCodes.from_codes(codes))
 
     def codes(self, parts: dict) -> BinaryCodes:
-        """See `CodedWeight`."""
         return self.tiled(parts).to_codes()
 
     def tiled(self, parts: dict) -> TiledCodes:
@@ -106,11 +98,9 @@ class BinaryWeight(CodedWeight):
         return TiledCodes(layout=self.layout, **parts)
 
     def gather(self, parts: dict, ids, dtype: str):
-        """See `CodedWeight`."""
         return bcq_gather(self.tiled(parts), ids, dtype)
 
     def to_dict(self) -> dict:
-        """See `CodedWeight`."""
         return super().to_dict() | {"plane_rows": list(self.plane_rows)}
 
 

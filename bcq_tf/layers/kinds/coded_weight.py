@@ -20,7 +20,7 @@ class CodedWeight(abc.ABC):
 
     A subclass is of one kind of codes. It has the facts that tell the sizes of the arrays which
     that kind declares, `bits` of a code, and how rows come from the arrays. The variables are these
-    arrays, and those facts that are floating numbers: a layer can be made before its values are.
+    arrays, and those facts that it lacks: a layer can be made before its values are known.
 
     Args:
         view: how the weight is seen as the matrix [R, C] of the codes.
@@ -68,8 +68,8 @@ class CodedWeight(abc.ABC):
             if not array.optional or getattr(self, name):
                 dtype = array.dtypes[0] if len(array.dtypes) == 1 else self.dtype
                 parts[name] = array.shape(self), dtype, self.trainable and name in self.TRAINS
-        numbers = [name for name, fact in self.CODES.FACTS.items() if float in fact.types]
-        return parts | dict.fromkeys(numbers, ((), "float32", False))
+        unknown = [fact for fact in self.CODES.FACTS if not hasattr(self, fact)]
+        return parts | dict.fromkeys(unknown, ((), "float32", False))
 
     def values(self, codes: CodedMatrix) -> dict:
         """The values of the variables for `codes`, of which these are the facts, by part."""

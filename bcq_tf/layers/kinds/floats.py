@@ -38,16 +38,13 @@ class FloatTable(CodedMatrix):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, C)."""
         return self.values.shape
 
     @property
     def summary(self) -> str:
-        """See `CodedMatrix.summary`."""
         return f"bits={self.bits}"
 
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         return self.values[check_ids(ids, len(self.values))].astype(np.float32, copy=False)
 
 
@@ -73,13 +70,7 @@ class FloatWeight(CodedWeight):
 
     @classmethod
     def of(cls, codes: FloatTable, view: MatrixView, trainable: bool = False) -> FloatWeight:
-        """See `CodedWeight`."""
         return cls(view, codes.bits)
-
-    @classmethod
-    def of_table(cls, view: MatrixView, bits: int, zero_rows: bool) -> FloatWeight:
-        """The facts of a table that is not known yet."""
-        return cls(view, bits)
 
     @property
     def dtype(self) -> str:

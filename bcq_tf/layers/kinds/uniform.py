@@ -38,13 +38,7 @@ class UniformWeight(CodedWeight):
 
     @classmethod
     def of(cls, codes: UniformCodes, view: MatrixView, trainable: bool = False) -> UniformWeight:
-        """See `CodedWeight`."""
         return cls(view, codes.bits, codes.zero_rows is not None)
-
-    @classmethod
-    def of_table(cls, view: MatrixView, bits: int, zero_rows: bool) -> UniformWeight:
-        """The facts of a table whose codes are not known yet."""
-        return cls(view, bits, zero_rows)
 
     def parts(self) -> dict[str, tuple[tuple[int, ...], str, bool]]:
         """See `CodedWeight`; the limit is there for `codes`, look-ups take half_step."""
