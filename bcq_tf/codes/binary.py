@@ -50,6 +50,7 @@ class BinaryCodes(CodedMatrix):
     row_order: np.ndarray | None = None
 
     KIND = "binary"
+    SUMMARY = "bits={0.bits}, group_size={0.group_size}"
     FACTS: ClassVar = {"columns": check_columns, "group_size": check_group_size}
     ARRAYS: ClassVar = {
         "planes": Array(("uint32",), pieces=True),
@@ -87,10 +88,6 @@ class BinaryCodes(CodedMatrix):
     def groups(self) -> int:
         """G, the number of groups that a row is cut into."""
         return 1 if self.group_size is None else -(-self.columns // self.group_size)
-
-    @property
-    def summary(self) -> str:
-        return f"bits={self.bits}, group_size={self.group_size}"
 
     def signs(self) -> list[np.ndarray]:
         """The sign patterns, one float32 array of -1 and +1, [n_i, C], for each plane."""

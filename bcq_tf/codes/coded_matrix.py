@@ -28,6 +28,8 @@ class CodedMatrix(abc.ABC):
     FACTS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
     """The numbers beside them: functions that give the value, as an int, float or None, or raise
     TypeError, ValueError."""
+    SUMMARY: ClassVar[str]
+    """A format of what `repr` tells of the codes, "bits={0.bits}" for example."""
 
     bits: int
     """Of a code: of a number, or of an index."""
@@ -59,11 +61,6 @@ class CodedMatrix(abc.ABC):
     @abc.abstractmethod
     def shape(self) -> tuple[int, int]:
         """(R, C)."""
-
-    @property
-    @abc.abstractmethod
-    def summary(self) -> str:
-        """What tells the codes from others of their kind, as "bits=2"."""
 
     @abc.abstractmethod
     def rows(self, ids) -> np.ndarray:
@@ -102,10 +99,8 @@ class CodedMatrix(abc.ABC):
             yield rows, self.rows(np.arange(rows.start, rows.stop))
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({list(self.shape)}, {self.summary}, {self.nbytes} bytes, "
-            f"{self.bits_per_weight:.2f} bits per weight)"
-        )
+        size = f"{self.nbytes} bytes, {self.bits_per_weight:.2f} bits per weight"
+        return f"{type(self).__name__}({list(self.shape)}, {self.SUMMARY.format(self)}, {size})"
 
 
 def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:

@@ -41,6 +41,7 @@ class CompositionalCodes(CodedMatrix):
     codebooks: np.ndarray
 
     KIND = "compositional"
+    SUMMARY = "M={0.count}, K={0.entries}"
     ARRAYS: ClassVar = {
         "packed": Array(
             ("uint8",), lambda codes: (codes.shape[0], bytes_per_row(codes.count, codes.bits))
@@ -99,10 +100,6 @@ class CompositionalCodes(CodedMatrix):
     def entries(self) -> int:
         """K, the number of vectors in a codebook."""
         return self.codebooks.shape[1]
-
-    @property
-    def summary(self) -> str:
-        return f"M={self.count}, K={self.entries}"
 
     def indexes(self) -> np.ndarray:
         """The indexes, uint16 [R, M]."""

@@ -57,6 +57,7 @@ class UniformCodes(CodedMatrix):
     zero_rows: np.ndarray | None = None
 
     KIND = "uniform"
+    SUMMARY = "bits={0.bits}, limit={0.limit:.6g}"
     FACTS: ClassVar = {"bits": check_bits, "columns": check_columns, "limit": _check_limit}
     ARRAYS: ClassVar = {
         "packed": Array(
@@ -90,10 +91,6 @@ class UniformCodes(CodedMatrix):
     def half_step(self) -> np.float32:
         """limit / L, half of what lies between two levels."""
         return np.float32(self.limit) / np.float32((1 << self.bits) - 1)
-
-    @property
-    def summary(self) -> str:
-        return f"bits={self.bits}, limit={self.limit:.6g}"
 
     def rows(self, ids) -> np.ndarray:
         ids = check_ids(ids, self.shape[0])

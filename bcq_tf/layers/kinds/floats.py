@@ -29,6 +29,7 @@ class FloatTable(CodedMatrix):
     values: np.ndarray
 
     KIND = "float"
+    SUMMARY = "bits={0.bits}"
     ARRAYS: ClassVar = {"values": Array(("float16", "float32"), lambda table: table.shape)}
 
     @property
@@ -39,10 +40,6 @@ class FloatTable(CodedMatrix):
     @property
     def shape(self) -> tuple[int, int]:
         return self.values.shape
-
-    @property
-    def summary(self) -> str:
-        return f"bits={self.bits}"
 
     def rows(self, ids) -> np.ndarray:
         return self.values[check_ids(ids, len(self.values))].astype(np.float32, copy=False)
