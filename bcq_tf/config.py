@@ -44,13 +44,11 @@ class BCQConfig:
     def __post_init__(self):
         # NumPy integers become plain ones, which JSON can hold.
         object.__setattr__(self, "bits", check_bits(self.bits))
-        check_group_size(self.group_size)
+        object.__setattr__(self, "group_size", check_group_size(self.group_size))
         if not isinstance(self.offset, bool):
             raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
         check_choice("solver", self.solver, SOLVERS)
         check_choice("scale_dtype", self.scale_dtype, (AUTO, *SCALE_DTYPES))
-        if self.group_size is not None:
-            object.__setattr__(self, "group_size", int(self.group_size))
 
     def to_dict(self) -> dict:
         """Returns the fields as a JSON-able dict; `BCQConfig(**d)` makes the same value."""
@@ -190,15 +188,16 @@ def is_integer(value) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
-def check_group_size(group_size) -> None:
-    """Raises unless `group_size` is None or a positive multiple of 32."""
+def check_group_size(group_size) -> int | None:
+    """`group_size` as an int or None; raises unless it is None or a positive multiple of 32."""
     if group_size is None:
-        return
+        return None
     if not is_integer(group_size) or group_size <= 0 or group_size % GROUP_MULTIPLE:
         raise ValueError(
             f"`group_size` must be None or a positive multiple of {GROUP_MULTIPLE}. "
             f"Received: group_size={short(group_size)}"
         )
+    return int(group_size)
 
 
 def _make_rule(item, default: BCQConfig) -> Rule:

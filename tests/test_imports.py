@@ -1,11 +1,15 @@
 """Imports go one way: each folder of `bcq_tf` may import those before it in `FOLDERS`."""
 
 import ast
+import importlib
+import inspect
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
+import keras
 import pytest
 
 import bcq_tf
@@ -122,13 +126,102 @@ def test_private_names_stay_in_their_folder(name):
 
 
 def is_private(part: str) -> bool:
-    return part.startswith("_") and not part.startswith("__")
+    return re.fullmatch(r"_[A-Za-z]\w*", part) is not None
 
 
 @pytest.mark.parametrize("name", [n for n in MODULES if folder(n) != "_keras"])
 def test_one_folder_and_one_file_know_private_names_of_keras_and_tensorflow(name):
     private = ("keras.src",) if name == "bcq_tf._tensorflow" else ("keras.src", "tensorflow.python")
     assert [i for i in used_by(name) if i.startswith(private)] == []
+
+
+# Private attributes: `_keras` owns those of Keras, all others belong to the file that defines them.
+
+# What is foreign and has no public form, or only looks like a private name.
+FOREIGN = {
+    ("bcq_tf.cli.start", "_exit"),  # of os
+    ("bcq_tf.export.onnx", "_get_optimizers"),  # of tf2onnx
+    ("bcq_tf.export.onnx", "_half"),  # an ending of names in a graph
+    ("bcq_tf.files.legacy_pickle", "_Unpickler"),  # of pickle
+    ("bcq_tf.files.legacy_pickle", "_reconstruct"),  # of NumPy, in old files
+    ("bcq_tf.native", "_native"),  # a folder
+}
+WITHOUT_KERAS = [n for n in MODULES if folder(n) != "_keras"]
+
+
+def private_attributes(source: str) -> tuple[set[str], set[str], set[str]]:
+    """(own, others, defined): the private attributes that a source file asks `self`, `cls` or
+    `super()` for, those that it asks others for or names in strings, and those that it defines."""
+    own, others, defined = set(), set(), set()
+    tree = ast.parse(source)
+    pieces = {part for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for part in n.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            mine = ast.unparse(node.value) in ("self", "cls", "super()")
+            (own if mine else others).add(node.attr)
+            if mine and isinstance(node.ctx, ast.Store):
+                defined.add(node.attr)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in pieces:
+            others.add(node.value)
+    return tuple(set(filter(is_private, names)) for names in (own, others, defined))
+
+
+ATTRIBUTES = {name: private_attributes(path.read_text("utf-8")) for name, path in MODULES.items()}
+
+
+def test_the_scan_sees_private_attributes():
+    source = """
+class A(B):
+    _at_class = 1
+    def _method(self):
+        self._stored = self._embeddings
+        super()._of_base(getattr(x, "_named"), f"{x}_ending", "no _name", x.__doc__)
+        return x._other._further"""
+    assert private_attributes(source) == (
+        {"_stored", "_embeddings", "_of_base"},
+        {"_named", "_other", "_further"},
+        {"_at_class", "_method", "_stored"},
+    )
+
+
+@pytest.mark.parametrize("name", WITHOUT_KERAS)
+def test_a_private_attribute_is_used_in_the_file_that_defines_it(name):
+    _, others, defined = ATTRIBUTES[name]
+    assert {(name, attribute) for attribute in others - defined} - FOREIGN == set()
+
+
+@pytest.mark.parametrize("name", WITHOUT_KERAS)
+def test_a_class_uses_private_attributes_of_classes_in_its_folder(name):
+    in_folder = [defined for other, (_, _, defined) in ATTRIBUTES.items()
+                 if folder(other) == folder(name)]  # fmt: skip
+    assert ATTRIBUTES[name][0] - set().union(*in_folder) == set()
+
+
+def keras_classes() -> list[type]:
+    """The classes outside `_keras` that derive from one of Keras."""
+    bases = {keras.layers.Layer, keras.callbacks.Callback}
+    modules = [sys.modules.get(name) or importlib.import_module(name) for name in WITHOUT_KERAS
+               if folder(name) in ("layers", "training", "embeddings")]  # fmt: skip
+    found = {each for module in modules for each in vars(module).values() if isinstance(each, type)}
+    return [cls for cls in found if cls.__module__.startswith("bcq_tf.") and {*cls.__mro__} & bases]
+
+
+def test_classes_define_no_private_attributes_that_keras_has():
+    classes = keras_classes()
+    assert {"BCQDense", "BCQCallback", "CodeAutoencoder"} <= {cls.__name__ for cls in classes}
+    for cls in classes:
+        inherited = {name for base in cls.__mro__ if base.__module__.startswith("keras.")
+                     for name in (*vars(base), *stored_by(base))}  # fmt: skip
+        assert private_attributes(inspect.getsource(cls))[2] & inherited == set(), cls
+
+
+def stored_by(cls: type) -> set[str]:
+    """The attributes that the methods of a class give `self`."""
+    return private_attributes(textwrap.dedent(inspect.getsource(cls)))[2]
 
 
 def test_the_example_model_does_not_know_the_library():

@@ -1,8 +1,16 @@
-"""The private names of Keras that the library needs, in one place."""
+"""The private names of Keras that the library needs, and what it does by them, in one place."""
 
 from keras.src.export.export_utils import get_input_signature as input_signature
 from keras.src.utils.io_utils import print_msg as print_message
 
+from bcq_tf._keras.class_swap import (
+    float_class,
+    float_classes,
+    is_swapped,
+    packed_subclass,
+    swap_back,
+    swap_class,
+)
 from bcq_tf._keras.deferred import (
     deferred_model,
     deferred_variables,
@@ -41,6 +49,7 @@ from bcq_tf._keras.variables import (
     LostVariable,
     as_array,
     assign_rows,
+    held_variable,
     remove_variable,
     restore_variable,
     unlocked,

@@ -18,6 +18,7 @@ _EXPERTS = {
 )
 # Their biases [experts, out].
 EXPERT_BIASES = ("gate_up_proj_bias", "down_proj_bias")
+MASKED_LM_KERNEL = "_kernel"  # of a MaskedLMHead
 
 
 def expert_kernels(layer) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from keras.src.models.functional import Functional
 from keras.src.saving.keras_saveable import KerasSaveable
 from keras.src.utils.naming import to_snake_case
 
+from bcq_tf._keras.class_swap import float_class
+
 # Layers in these modules assign variables and do no more.
 _PLAIN = ("keras.src.layers.core.", "keras.src.layers.convolutional.", "bcq_tf.layers.")
 
@@ -113,7 +115,7 @@ def _attributes(layer) -> dict:
 
 def _is_numbered(layer) -> bool:
     # Whether Keras gave the layer its name: that of its class, with a number.
-    name = to_snake_case(getattr(layer, "_float_class", type(layer)).__name__)
+    name = to_snake_case(float_class(layer).__name__)
     return re.fullmatch(rf"{re.escape(name)}(_\d+)?", layer.name) is not None
 
 

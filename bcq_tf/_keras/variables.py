@@ -38,6 +38,8 @@ def assign_rows(variable, blocks: Iterable[tuple[slice, np.ndarray]]) -> None:
     variable.assign(np.concatenate([values for _, values in blocks]))
 
 
+# The attributes that hold a weight whose public name is a property of the layer.
+_HELD_AS = {"kernel": "_kernel", "embeddings": "_embeddings"}
 _STORES = "trainable_variables", "non_trainable_variables"
 
 
@@ -62,11 +64,20 @@ class LostVariable:
     own: dict
 
 
-def remove_variable(layer, attribute: str) -> LostVariable:
-    """Takes the variable in `layer.<attribute>` away; the attribute is None then.
+def held_variable(layer, name: str):
+    """The variable of a layer's weight, by the name that its class has for it, or None.
 
-    `del layer.<attribute>` would do, but runs the garbage collector each time.
+    `layer.kernel`, or the like, may be another value that is made of it.
     """
+    return getattr(layer, _HELD_AS.get(name, name), None)
+
+
+def remove_variable(layer, name: str) -> LostVariable:
+    """Takes the `held_variable` away from a layer; the attribute is None then.
+
+    `del` would do, but runs the garbage collector each time.
+    """
+    attribute = _HELD_AS.get(name, name)
     variable = getattr(layer, attribute)
     store, index = _place(layer, variable)
     lost = LostVariable(

@@ -59,13 +59,12 @@ def time_products(model, batches: list[int]) -> list[ProductTimes]:
 def _alike(model) -> dict[tuple, list]:
     # {what the time depends on: [(layer, name of the weight)]}
     from bcq_tf.layers.packed_model import packed_layers
-    from bcq_tf.layers.packed_weight import PackedWeight
 
     found = {}
     for layer in packed_layers(model):
         for name, weight in layer.packed_weights.items():
-            if not isinstance(weight, PackedWeight):
-                continue  # a table that is only looked up in
+            if not weight.PRODUCTS:
+                continue
             key = (
                 _kind(layer, name),
                 weight.layout,

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 
 from bcq_tf.codes import packing
-from bcq_tf.codes.coded_matrix import (
-    FLOAT32_MAX,
-    LARGEST_SUM,
-    CodedMatrix,
-    check_ids,
-    check_in_float32,
-    frozen,
-    largest_magnitude,
-    row_blocks,
-)
-from bcq_tf.config import check_bits, check_group_size, check_integer
+from bcq_tf.codes.coded_matrix import CodedMatrix, check_columns, check_ids, row_blocks
+from bcq_tf.codes.declaration import Array
+from bcq_tf.codes.float_range import FLOAT32_MAX, LARGEST_SUM, largest_magnitude
+from bcq_tf.codes.kinds import register
+from bcq_tf.config import check_bits, check_group_size
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@register
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class BinaryCodes(CodedMatrix):
     """A matrix [R, C] of which row r, column c is
 
@@ -53,14 +49,31 @@ class BinaryCodes(CodedMatrix):
     offset: np.ndarray | None = None
     row_order: np.ndarray | None = None
 
-    def __post_init__(self):
-        object.__setattr__(self, "planes", tuple(frozen(p) for p in self.planes))
-        object.__setattr__(self, "scales", tuple(frozen(s) for s in self.scales))
-        for name in ("offset", "row_order"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, None if value is None else frozen(value))
-        object.__setattr__(self, "columns", check_integer("columns", self.columns, 1))
-        _check(self)
+    KIND = "binary"
+    SUMMARY = "bits={0.bits}, group_size={0.group_size}"
+    FACTS: ClassVar = {"columns": check_columns, "group_size": check_group_size}
+    ARRAYS: ClassVar = {
+        "planes": Array(("uint32",), pieces=True),
+        "scales": Array(("floating",), pieces=True),
+        "offset": Array(("floating",), lambda codes: (codes.shape[0], codes.groups), optional=True),
+        "row_order": Array(("integer",), lambda codes: (codes.shape[0],), optional=True),
+    }
+
+    def check_sizes(self) -> None:
+        if len(self.planes) != len(self.scales):
+            raise ValueError(
+                f"`scales` must have one array for each of {len(self.planes)} planes. "
+                f"Received: {len(self.scales)}"
+            )
+        check_bits(len(self.planes))
+
+    def check_values(self) -> None:
+        _check_planes(self)
+        _check_sums(self)
+        rows = self.shape[0]
+        order = self.row_order
+        if order is not None and not np.array_equal(np.sort(order), np.arange(rows)):
+            raise ValueError(f"`row_order` must be a permutation of {rows} rows")
 
     @property
     def bits(self) -> int:
@@ -69,23 +82,12 @@ class BinaryCodes(CodedMatrix):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, C)."""
         return len(self.planes[0]), self.columns
 
     @property
     def groups(self) -> int:
         """G, the number of groups that a row is cut into."""
         return 1 if self.group_size is None else -(-self.columns // self.group_size)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name: "plane0", "scale0", ..., "offset", "row_order"."""
-        named = {}
-        for i, (plane, scale) in enumerate(zip(self.planes, self.scales, strict=True)):
-            named[f"plane{i}"], named[f"scale{i}"] = plane, scale
-        for name in ("offset", "row_order"):
-            if getattr(self, name) is not None:
-                named[name] = getattr(self, name)
-        return named
 
     def signs(self) -> list[np.ndarray]:
         """The sign patterns, one float32 array of -1 and +1, [n_i, C], for each plane."""
@@ -98,7 +100,6 @@ class BinaryCodes(CodedMatrix):
             yield rows, self._values(np.arange(stored.start, stored.stop))
 
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         ids = check_ids(ids, self.shape[0])
         stored = ids if self.row_order is None else np.argsort(self.row_order)[ids]
         ascending = np.argsort(stored, kind="stable")
@@ -127,6 +128,13 @@ class BinaryCodes(CodedMatrix):
             raise ValueError(f"`bits` must be at most {self.bits}. Received: bits={bits}")
         return dataclasses.replace(self, planes=self.planes[:bits], scales=self.scales[:bits])
 
+    def without_row(self, row: int) -> BinaryCodes:
+        """The codes with zeros in a row."""
+        stored = row if self.row_order is None else int(np.flatnonzero(self.row_order == row)[0])
+        scales = tuple(_zeroed(scale, stored) for scale in self.scales)
+        offset = None if self.offset is None else _zeroed(self.offset, stored)
+        return dataclasses.replace(self, scales=scales, offset=offset)
+
     def _along_row(self, per_group: np.ndarray) -> np.ndarray:
         # [n, G] -> float32 [n, C], or [n, 1] that broadcasts where one group is the whole row.
         per_group = per_group.astype(np.float32)
@@ -134,37 +142,15 @@ class BinaryCodes(CodedMatrix):
             return per_group
         return np.repeat(per_group, self.group_size, axis=1)[:, : self.columns]
 
-    def __repr__(self) -> str:
-        rows, columns = self.shape
-        return (
-            f"BinaryCodes([{rows}, {columns}], bits={self.bits}, group_size={self.group_size}, "
-            f"{self.nbytes} bytes, {self.bits_per_weight:.2f} bits per weight)"
-        )
-
 
 def _signs(plane: np.ndarray, columns: int) -> np.ndarray:
     return np.where(packing.unpack(plane, columns), np.float32(1), np.float32(-1))
 
 
-def _check(codes: BinaryCodes) -> None:
-    if len(codes.planes) != len(codes.scales):
-        raise ValueError(
-            f"`scales` must have one array for each of {len(codes.planes)} planes. "
-            f"Received: {len(codes.scales)}"
-        )
-    check_bits(len(codes.planes))
-    check_group_size(codes.group_size)
-    rows = len(codes.planes[0])
-    if rows < 1:
-        raise ValueError("`planes` must have at least one row. Received: 0 rows")
-    _check_planes(codes)
-    if codes.offset is not None:
-        _check_array("offset", codes.offset, (rows, codes.groups), "floating")
-    _check_sums(codes)
-    if codes.row_order is not None:
-        _check_array("row_order", codes.row_order, (rows,), "integer")
-        if not np.array_equal(np.sort(codes.row_order), np.arange(rows)):
-            raise ValueError(f"`row_order` must be a permutation of {rows} rows")
+def _zeroed(per_row: np.ndarray, stored: int) -> np.ndarray:
+    copy = np.array(per_row)
+    copy[stored : stored + 1] = 0  # a plane may end before the row
+    return copy
 
 
 def _check_planes(codes: BinaryCodes) -> None:
@@ -172,8 +158,6 @@ def _check_planes(codes: BinaryCodes) -> None:
     padding = packing.padding_mask(codes.columns)
     rows = len(codes.planes[0])
     for i, (plane, scale) in enumerate(zip(codes.planes, codes.scales, strict=True)):
-        if plane.dtype != np.uint32:
-            raise TypeError(f"`planes` must be uint32. Received: {plane.dtype} (plane {i})")
         if plane.ndim != 2 or plane.shape[1] != words or len(plane) > rows:
             raise ValueError(
                 f"`planes` must be [n, {words}] with n falling from {rows}. "
@@ -182,7 +166,10 @@ def _check_planes(codes: BinaryCodes) -> None:
         rows = len(plane)
         if np.bitwise_or.reduce(plane[:, -1]) & padding:
             raise ValueError(f"`planes` must have padding bits of 0. Received: 1 (plane {i})")
-        _check_array(f"scales[{i}]", scale, (rows, codes.groups), "floating")
+        if scale.shape != (rows, codes.groups):
+            raise ValueError(
+                f"`scales[{i}]` must be {[rows, codes.groups]}. Received: {list(scale.shape)}"
+            )
 
 
 def _check_sums(codes: BinaryCodes) -> None:
@@ -196,12 +183,3 @@ def _check_sums(codes: BinaryCodes) -> None:
         raise ValueError(
             f"`scales` must have sums in the range of float32. Received: {sums.max():.6g}"
         )
-
-
-def _check_array(name: str, array: np.ndarray, shape: tuple[int, ...], kind: str) -> None:
-    if array.shape != shape:
-        raise ValueError(f"`{name}` must be {list(shape)}. Received: {list(array.shape)}")
-    if not np.issubdtype(array.dtype, getattr(np, kind)):
-        raise TypeError(f"`{name}` must be of {kind} dtype. Received: {array.dtype}")
-    if kind == "floating":
-        check_in_float32(name, array)

@@ -3,17 +3,59 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
+from bcq_tf.codes.declaration import Array, frozen
+from bcq_tf.config import check_integer
+
 BLOCK_WEIGHTS = 1 << 20  # of `row_blocks`
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-LARGEST_SUM = FLOAT32_MAX * (1 - 2**-20)  # of numbers that are added in float32, which rounds
 
 
 class CodedMatrix(abc.ABC):
-    """An immutable value that stands for a float32 matrix [R, C]."""
+    """An immutable value that stands for a float32 matrix [R, C].
+
+    A subclass is a frozen dataclass whose fields are arrays and facts, which it declares. With
+    `bcq_tf.codes.kinds.register` it is a kind that files hold and reports show.
+    """
+
+    KIND: ClassVar[str]
+    """The name of the kind, in configs and files."""
+    ARRAYS: ClassVar[dict[str, Array]]
+    """The arrays by name."""
+    FACTS: ClassVar[dict[str, Callable[[Any], Any]]] = {}
+    """The numbers beside them: functions that give the value, as an int, float or None, or raise
+    TypeError, ValueError."""
+    SUMMARY: ClassVar[str]
+    """A format of what `repr` tells of the codes, "bits={0.bits}" for example."""
+
+    bits: int
+    """Of a code: of a number, or of an index."""
+
+    def __post_init__(self):
+        for name, array in self.ARRAYS.items():
+            value = getattr(self, name)
+            if value is not None or not array.optional:
+                value = tuple(map(frozen, value)) if array.pieces else frozen(value)
+            object.__setattr__(self, name, value)
+        for name, check in self.FACTS.items():
+            object.__setattr__(self, name, check(getattr(self, name)))
+        self.check_sizes()
+        if self.shape[0] < 1:
+            name = next(iter(self.ARRAYS))
+            raise ValueError(f"`{name}` must have at least one row. Received: 0 rows")
+        for name, array in self.ARRAYS.items():
+            for part, value in array.named(name, getattr(self, name)).items():
+                array.check(part, value, self)
+        self.check_values()
+
+    def check_sizes(self) -> None:  # noqa: B027
+        """Raises TypeError, ValueError where `shape` or the shapes of arrays cannot be told."""
+
+    def check_values(self) -> None:  # noqa: B027
+        """Raises ValueError where arrays, of the right shapes, hold what they may not."""
 
     @property
     @abc.abstractmethod
@@ -21,17 +63,21 @@ class CodedMatrix(abc.ABC):
         """(R, C)."""
 
     @abc.abstractmethod
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that the codes consist of, by name."""
-
-    @abc.abstractmethod
     def rows(self, ids) -> np.ndarray:
         """The rows `ids`, integers [n] from 0 to R - 1: float32 [n, C]."""
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that the codes consist of, by name; those of a tuple as "planes[0]"."""
+        named = {}
+        for name, array in self.ARRAYS.items():
+            named |= array.named(name, getattr(self, name))
+        return named
+
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self.arrays().values())
+        """Bytes of all arrays, and 4 for each fact that is a floating number."""
+        numbers = sum(isinstance(getattr(self, name), float) for name in self.FACTS)
+        return sum(array.nbytes for array in self.arrays().values()) + 4 * numbers
 
     @property
     def bits_per_weight(self) -> float:
@@ -52,6 +98,10 @@ class CodedMatrix(abc.ABC):
         for rows in row_blocks(self.shape):
             yield rows, self.rows(np.arange(rows.start, rows.stop))
 
+    def __repr__(self) -> str:
+        size = f"{self.nbytes} bytes, {self.bits_per_weight:.2f} bits per weight"
+        return f"{type(self).__name__}({list(self.shape)}, {self.SUMMARY.format(self)}, {size})"
+
 
 def row_blocks(shape: tuple[int, int]) -> Iterator[slice]:
     """Cuts the rows of a matrix into parts of about `BLOCK_WEIGHTS` weights."""
@@ -71,30 +121,6 @@ def check_ids(ids, rows: int) -> np.ndarray:
     return ids.astype(np.int64)
 
 
-def check_octets(name: str, array: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises TypeError, ValueError unless `array` is uint8 of `shape`."""
-    if array.dtype != np.uint8:
-        raise TypeError(f"`{name}` must be uint8. Received: {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"`{name}` must be {list(shape)}. Received: {list(array.shape)}")
-
-
-def largest_magnitude(array: np.ndarray) -> float:
-    """The largest |number| of an array; NaN where it holds one, 0 where it is empty."""
-    return float(np.maximum(array.max(), -array.min())) if array.size else 0.0
-
-
-def check_in_float32(name: str, array: np.ndarray) -> None:
-    """Raises ValueError unless all of an array is finite, also as float32."""
-    largest = largest_magnitude(array)
-    if not np.isfinite(largest):
-        raise ValueError(f"`{name}` must be finite. Received: NaN or Inf")
-    if largest > FLOAT32_MAX:
-        raise ValueError(f"`{name}` must be finite in float32. Received: {largest:.6g}")
-
-
-def frozen(array) -> np.ndarray:
-    """A read-only view of the array, or a copy where it is not contiguous."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
+def check_columns(columns) -> int:
+    """The fact of kinds whose arrays do not tell C."""
+    return check_integer("columns", columns, 1)

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
 from bcq_tf.codes import packing
-from bcq_tf.codes.coded_matrix import (
-    LARGEST_SUM,
-    CodedMatrix,
-    check_ids,
-    check_in_float32,
-    check_octets,
-    frozen,
-    largest_magnitude,
-    row_blocks,
-)
+from bcq_tf.codes.coded_matrix import CodedMatrix, check_ids, row_blocks
+from bcq_tf.codes.declaration import Array
+from bcq_tf.codes.float_range import LARGEST_SUM, largest_magnitude
+from bcq_tf.codes.kinds import register
+from bcq_tf.codes.packing import bytes_per_row
 
 MOST_ENTRIES = 1 << 16
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@register
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class CompositionalCodes(CodedMatrix):
     """A matrix [R, D] of which row r is
 
@@ -43,10 +40,27 @@ class CompositionalCodes(CodedMatrix):
     packed: np.ndarray
     codebooks: np.ndarray
 
-    def __post_init__(self):
-        object.__setattr__(self, "packed", frozen(self.packed))
-        object.__setattr__(self, "codebooks", frozen(self.codebooks))
-        _check(self)
+    KIND = "compositional"
+    SUMMARY = "M={0.count}, K={0.entries}"
+    ARRAYS: ClassVar = {
+        "packed": Array(
+            ("uint8",), lambda codes: (codes.shape[0], bytes_per_row(codes.count, codes.bits))
+        ),
+        "codebooks": Array(
+            ("float32", "float16"), lambda codes: (codes.count, codes.entries, codes.shape[1])
+        ),
+    }
+
+    def check_sizes(self) -> None:
+        _check_codebooks(self.codebooks)
+
+    def check_values(self) -> None:
+        _check_sums(self.codebooks)
+        packing.check_padding("packed", self.packed, self.count, self.bits)
+        if self.entries < 1 << self.bits:
+            for block in row_blocks((len(self.packed), self.count)):
+                indexes = packing.unpack_fields(self.packed[block], self.bits, self.count)
+                _check_range(indexes, self.entries)
 
     @classmethod
     def of(cls, indexes, codebooks) -> CompositionalCodes:
@@ -71,36 +85,33 @@ class CompositionalCodes(CodedMatrix):
     @property
     def bits(self) -> int:
         """Of an index: ceil(log2 K), at least 1."""
-        return index_bits(self.codebooks.shape[1])
+        return index_bits(self.entries)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, D)."""
         return len(self.packed), self.codebooks.shape[2]
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name: "packed" and "codebooks"."""
-        return {"packed": self.packed, "codebooks": self.codebooks}
+    @property
+    def count(self) -> int:
+        """M, the number of codebooks."""
+        return len(self.codebooks)
+
+    @property
+    def entries(self) -> int:
+        """K, the number of vectors in a codebook."""
+        return self.codebooks.shape[1]
 
     def indexes(self) -> np.ndarray:
         """The indexes, uint16 [R, M]."""
-        return packing.unpack_fields(self.packed, self.bits, len(self.codebooks))
+        return packing.unpack_fields(self.packed, self.bits, self.count)
 
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         packed = self.packed[check_ids(ids, self.shape[0])]
-        indexes = packing.unpack_fields(packed, self.bits, len(self.codebooks))
+        indexes = packing.unpack_fields(packed, self.bits, self.count)
         result = np.zeros((len(packed), self.shape[1]), np.float32)
         for codebook, index in zip(self.codebooks, indexes.T, strict=True):
             result += codebook[index]
         return result
-
-    def __repr__(self) -> str:
-        count, entries, _ = self.codebooks.shape
-        return (
-            f"CompositionalCodes({list(self.shape)}, M={count}, K={entries}, {self.nbytes} bytes, "
-            f"{self.bits_per_weight:.2f} bits per weight)"
-        )
 
 
 def index_bits(entries: int) -> int:
@@ -108,29 +119,15 @@ def index_bits(entries: int) -> int:
     return max(1, (entries - 1).bit_length())
 
 
-def _check(codes: CompositionalCodes) -> None:
-    _check_codebooks(codes.codebooks)
-    count, entries = codes.codebooks.shape[:2]
-    rows, width = len(codes.packed), packing.bytes_per_row(count, codes.bits)
-    check_octets("packed", codes.packed, (rows, width))
-    if rows < 1:
-        raise ValueError("`packed` must have at least one row. Received: 0 rows")
-    if np.any(codes.packed[:, -1] & packing.fields_padding_mask(count, codes.bits)):
-        raise ValueError("`packed` must have padding bits of 0. Received: 1")
-    if entries < 1 << codes.bits:
-        for block in row_blocks((rows, count)):
-            _check_range(packing.unpack_fields(codes.packed[block], codes.bits, count), entries)
-
-
 def _check_codebooks(codebooks: np.ndarray) -> None:
-    if codebooks.dtype not in (np.float32, np.float16):
-        raise TypeError(f"`codebooks` must be float32 or float16. Received: {codebooks.dtype}")
     if codebooks.ndim != 3 or 0 in codebooks.shape or codebooks.shape[1] > MOST_ENTRIES:
         raise ValueError(
             f"`codebooks` must be [M, K, D] with K from 1 to {MOST_ENTRIES}. "
             f"Received: {list(codebooks.shape)}"
         )
-    check_in_float32("codebooks", codebooks)
+
+
+def _check_sums(codebooks: np.ndarray) -> None:
     sums = sum(largest_magnitude(codebook) for codebook in codebooks)
     if sums > LARGEST_SUM:
         raise ValueError(

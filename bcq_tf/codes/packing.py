@@ -75,3 +75,9 @@ def fields_padding_mask(columns: int, bits: int) -> np.uint8:
     """The mask of a row's last byte's padding bits, which valid rows have at 0."""
     used = columns * bits % 8
     return np.uint8(0 if used == 0 else (0xFF << used) & 0xFF)
+
+
+def check_padding(name: str, packed: np.ndarray, columns: int, bits: int) -> None:
+    """Raises ValueError unless the bits past the last of `columns` fields of each row are 0."""
+    if np.any(packed[..., -1] & fields_padding_mask(columns, bits)):
+        raise ValueError(f"`{name}` must have padding bits of 0. Received: 1")

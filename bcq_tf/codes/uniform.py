@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
+from typing import ClassVar
 
 import numpy as np
 
 from bcq_tf.codes import packing
-from bcq_tf.codes.coded_matrix import LARGEST_SUM, CodedMatrix, check_ids, check_octets, frozen
-from bcq_tf.config import check_bits, check_integer
+from bcq_tf.codes.coded_matrix import CodedMatrix, check_columns, check_ids
+from bcq_tf.codes.declaration import Array
+from bcq_tf.codes.float_range import LARGEST_SUM
+from bcq_tf.codes.kinds import register
+from bcq_tf.codes.packing import bytes_per_row, check_padding
+from bcq_tf.config import check_bits
+from bcq_tf.shown import short
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+def _check_limit(limit) -> float:
+    number = isinstance(limit, numbers.Real) and not isinstance(limit, bool)
+    if not number or not 0 <= limit <= LARGEST_SUM:
+        raise ValueError(
+            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={short(limit)}"
+        )
+    return float(limit)
+
+
+@register
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class UniformCodes(CodedMatrix):
     """A matrix [R, C] of which row r, column c is
 
@@ -40,17 +56,25 @@ class UniformCodes(CodedMatrix):
     columns: int
     zero_rows: np.ndarray | None = None
 
-    def __post_init__(self):
-        object.__setattr__(self, "packed", frozen(self.packed))
+    KIND = "uniform"
+    SUMMARY = "bits={0.bits}, limit={0.limit:.6g}"
+    FACTS: ClassVar = {"bits": check_bits, "columns": check_columns, "limit": _check_limit}
+    ARRAYS: ClassVar = {
+        "packed": Array(
+            ("uint8",), lambda codes: (codes.shape[0], bytes_per_row(codes.shape[1], codes.bits))
+        ),
+        "zero_rows": Array(
+            ("uint8",), lambda codes: (bytes_per_row(codes.shape[0], 1),), optional=True
+        ),
+    }
+
+    def check_values(self) -> None:
+        check_padding("packed", self.packed, self.columns, self.bits)
         if self.zero_rows is not None:
-            object.__setattr__(self, "zero_rows", frozen(self.zero_rows))
-        object.__setattr__(self, "bits", check_bits(self.bits))
-        object.__setattr__(self, "columns", check_integer("columns", self.columns, 1))
-        _check(self)
+            check_padding("zero_rows", self.zero_rows, len(self.packed), 1)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(R, C)."""
         return len(self.packed), self.columns
 
     @property
@@ -68,18 +92,7 @@ class UniformCodes(CodedMatrix):
         """limit / L, half of what lies between two levels."""
         return np.float32(self.limit) / np.float32((1 << self.bits) - 1)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays, and 4 for the limit."""
-        return super().nbytes + 4
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays by name: "packed" and, where there is one, "zero_rows"."""
-        marked = {} if self.zero_rows is None else {"zero_rows": self.zero_rows}
-        return {"packed": self.packed} | marked
-
     def rows(self, ids) -> np.ndarray:
-        """See `CodedMatrix.rows`."""
         ids = check_ids(ids, self.shape[0])
         fields = packing.unpack_fields(self.packed[ids], self.bits, self.columns)
         values = self.levels[fields]
@@ -87,27 +100,10 @@ class UniformCodes(CodedMatrix):
             values[(self.zero_rows[ids // 8] >> (ids % 8).astype(np.uint8)) & 1 == 1] = 0
         return values
 
-    def __repr__(self) -> str:
-        return (
-            f"UniformCodes({list(self.shape)}, bits={self.bits}, limit={self.limit:.6g}, "
-            f"{self.nbytes} bytes, {self.bits_per_weight:.2f} bits per weight)"
-        )
-
-
-def _check(codes: UniformCodes) -> None:
-    number = isinstance(codes.limit, numbers.Real)
-    if not number or not 0 <= codes.limit <= LARGEST_SUM:
-        raise ValueError(
-            f"`limit` must be a float32 from 0 upwards, finite. Received: limit={codes.limit!r}"
-        )
-    width = packing.bytes_per_row(codes.columns, codes.bits)
-    check_octets("packed", codes.packed, (len(codes.packed), width))
-    if len(codes.packed) < 1:
-        raise ValueError("`packed` must have at least one row. Received: 0 rows")
-    if np.any(codes.packed[:, -1] & packing.fields_padding_mask(codes.columns, codes.bits)):
-        raise ValueError("`packed` must have padding bits of 0. Received: 1")
-    if codes.zero_rows is not None:
-        rows = len(codes.packed)
-        check_octets("zero_rows", codes.zero_rows, (packing.bytes_per_row(rows, 1),))
-        if codes.zero_rows[-1] & packing.fields_padding_mask(rows, 1):
-            raise ValueError("`zero_rows` must have padding bits of 0. Received: 1")
+    def without_row(self, row: int) -> UniformCodes:
+        """The codes with zeros in a row."""
+        marks = np.zeros(self.shape[0], np.uint8)
+        if self.zero_rows is not None:
+            marks = np.unpackbits(self.zero_rows, count=self.shape[0], bitorder="little")
+        marks[row] = 1
+        return dataclasses.replace(self, zero_rows=np.packbits(marks, bitorder="little"))

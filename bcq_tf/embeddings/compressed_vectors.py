@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bcq_tf.codes import BinaryCodes, CompositionalCodes, UniformCodes
+from bcq_tf.codes.kinds import is_codes, not_codes
 from bcq_tf.embeddings.word_table import WordTable
 from bcq_tf.files import file
 from bcq_tf.files.file import FileFormatError
 
-CODES = (BinaryCodes, UniformCodes, CompositionalCodes)
 EMBEDDINGS, WORDS = "embeddings", "words"  # tensors of a file
 
 
@@ -27,11 +26,8 @@ class CompressedVectors(WordTable):
     """
 
     def __init__(self, words: Iterable[str], codes):
-        if not isinstance(codes, CODES):
-            raise TypeError(
-                "`codes` must be BinaryCodes, UniformCodes or CompositionalCodes. "
-                f"Received: {type(codes).__name__}"
-            )
+        if not is_codes(codes):
+            raise not_codes(codes)
         super().__init__(words, codes.shape)
         self.codes = codes
 
@@ -71,7 +67,7 @@ class CompressedVectors(WordTable):
             OSError: it cannot be read.
         """
         opened = file.read(path)
-        if not isinstance(opened.get(EMBEDDINGS), CODES) or not _is_text(opened.get(WORDS)):
+        if not is_codes(opened.get(EMBEDDINGS)) or not _is_text(opened.get(WORDS)):
             raise FileFormatError(f"'{opened.path}' holds no compressed word vectors")
         try:
             words = opened[WORDS].tobytes().decode("utf-8").split("\n")

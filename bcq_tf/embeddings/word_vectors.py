@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from bcq_tf.codes.coded_matrix import check_ids, frozen, row_blocks
+from bcq_tf.codes.coded_matrix import check_ids, row_blocks
+from bcq_tf.codes.declaration import frozen
 from bcq_tf.embeddings.word_table import WordTable
 
 

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from bcq_tf._keras import input_signature, own_variables, walk_layers
-from bcq_tf.layers import PackedLayer, PackedWeight
+from bcq_tf.layers import PackedLayer
 from bcq_tf.layers.packed_model import PackedModel
 from bcq_tf.ops import TiledCodes
 
@@ -53,11 +53,11 @@ def check_compute_dtype(model, allowed: tuple[str, ...]) -> None:
 
 
 def named_codes(model) -> Iterator[tuple[str, TiledCodes]]:
-    """(name, codes) of every weight in binary codes, whose parts are Keras variables."""
+    """(name, codes) of every weight whose ops take tiled codes; their parts are Keras variables."""
     for layer in walk_layers(model):
         if isinstance(layer, PackedLayer):
             for name, weight in layer.packed_weights.items():
-                if isinstance(weight, PackedWeight):
+                if weight.PRODUCTS:
                     yield f"{layer.path}/{name}", layer.codes_of(name)
 
 

@@ -4,24 +4,21 @@
 `keras.saving.load_model` read packed models.
 """
 
-from bcq_tf.layers.compositional_embedding import CompositionalEmbedding
-from bcq_tf.layers.compositional_weight import CompositionalWeight
 from bcq_tf.layers.convolution import BCQConv1D, BCQConv2D, BCQConv3D
 from bcq_tf.layers.dense import BCQDense
 from bcq_tf.layers.einsum_dense import BCQEinsumDense
-from bcq_tf.layers.embedding import BCQEmbedding
 from bcq_tf.layers.fast_embedding import FastEmbedding
 from bcq_tf.layers.fast_multi_embedding import FastMultiEmbedding
-from bcq_tf.layers.float_embedding import FloatEmbedding
+from bcq_tf.layers.kinds.binary import BCQEmbedding, BinaryWeight
+from bcq_tf.layers.kinds.coded_weight import CodedWeight
+from bcq_tf.layers.kinds.compositional import CompositionalEmbedding, CompositionalWeight
+from bcq_tf.layers.kinds.floats import FloatEmbedding, FloatWeight
+from bcq_tf.layers.kinds.uniform import UniformEmbedding, UniformWeight
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_model import PackedModel
-from bcq_tf.layers.packed_weight import PackedWeight
 from bcq_tf.layers.quant_embedding import QuantEmbedding
 from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
-from bcq_tf.layers.table_weight import TableWeight
-from bcq_tf.layers.uniform_embedding import UniformEmbedding
-from bcq_tf.layers.uniform_weight import UniformWeight
 
 __all__ = [
     "BCQConv1D",
@@ -31,17 +28,18 @@ __all__ = [
     "BCQEinsumDense",
     "BCQEmbedding",
     "BCQReversibleEmbedding",
+    "BinaryWeight",
+    "CodedWeight",
     "CompositionalEmbedding",
     "CompositionalWeight",
     "FastEmbedding",
     "FastMultiEmbedding",
     "FloatEmbedding",
+    "FloatWeight",
     "PackedEmbedding",
     "PackedLayer",
     "PackedModel",
-    "PackedWeight",
     "QuantEmbedding",
-    "TableWeight",
     "UniformEmbedding",
     "UniformWeight",
 ]

@@ -11,7 +11,7 @@ from bcq_tf.layers.packed_layer import PackedLayer
 class _PointwiseConvolution(PackedLayer):
     """A convolution of kernel size 1 and one group: a product over the channels."""
 
-    PACKED = (("kernel", "_kernel"),)
+    PACKED = ("kernel",)
 
     @property
     def kernel(self):

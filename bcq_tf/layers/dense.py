@@ -5,15 +5,15 @@ from __future__ import annotations
 import keras
 
 from bcq_tf.codes import BinaryCodes, MatrixView
+from bcq_tf.layers.kinds.registry import weight_of
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.packed_weight import PackedWeight
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
 class BCQDense(PackedLayer, keras.layers.Dense):
     """`keras.layers.Dense` whose kernel is kept as codes of the matrix [units, inputs]."""
 
-    PACKED = (("kernel", "_kernel"),)
+    PACKED = ("kernel",)
 
     @classmethod
     def from_codes(
@@ -28,7 +28,7 @@ class BCQDense(PackedLayer, keras.layers.Dense):
             **kwargs: of `keras.layers.Dense` and `PackedLayer`.
         """
         units, inputs = codes.shape
-        weight = PackedWeight.of(codes, MatrixView((inputs, units), (1,), (0,)), trainable_scales)
+        weight = weight_of(codes, MatrixView((inputs, units), (1,), (0,)), trainable_scales)
         layer = cls(units, use_bias=bias is not None, packed_weights={"kernel": weight}, **kwargs)
         layer.build_of((None, inputs), "kernel", codes, bias)
         return layer

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes, MatrixView
+from bcq_tf.layers.kinds.registry import weight_of
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.packed_weight import PackedWeight
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -23,7 +23,7 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
     form.
     """
 
-    PACKED = (("kernel", "_kernel"),)
+    PACKED = ("kernel",)
 
     @classmethod
     def from_codes(
@@ -51,7 +51,7 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
         Raises:
             ValueError: the equation has no such form.
         """
-        weight = PackedWeight.of(codes, view, trainable_scales)
+        weight = weight_of(codes, view, trainable_scales)
         layer = cls(equation, packed_weights={"kernel": weight}, **kwargs)
         layer.build_of(input_shape, "kernel", codes, bias)
         return layer

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from bcq_tf import native
+from bcq_tf._keras import held_variable
 from bcq_tf.ops.binary import DTYPES
 from bcq_tf.ops.embedding import gather_rows, gather_rows_sparse
 from bcq_tf.ops.engine import has_gpu
@@ -80,7 +81,7 @@ class FastEmbedding(keras.layers.Embedding):
         return isinstance(inputs, tf.Tensor) and self.variable_dtype in DTYPES
 
     def _rows(self, ids, training):
-        table = self._embeddings.value
+        table = held_variable(self, "embeddings").value
         sparse = isinstance(table, tf.Variable) and not tf.distribute.has_strategy()
         if sparse and self._prefers_sparse(ids.shape.num_elements()):
             return gather_rows_sparse(table, ids, repeats=training is not False)

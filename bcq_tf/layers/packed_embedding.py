@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from bcq_tf.codes import MatrixView
+from bcq_tf.layers.kinds.coded_weight import CodedWeight, table_view
+from bcq_tf.layers.kinds.registry import weight_of
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.weights import weight_of
 
 
 class PackedEmbedding(PackedLayer, keras.layers.Embedding):
@@ -15,9 +15,10 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
     An id that is no row is an error on the CPU, see `bcq_tf.ops.bcq_gather`.
     """
 
-    PACKED = (("embeddings", "_embeddings"),)
-    CODES: type = object
-    """What a class keeps its table as."""
+    PACKED = ("embeddings",)
+    PRODUCTS = False
+    WEIGHT: type[CodedWeight]
+    """How the layer of a kind of codes keeps its table."""
 
     @classmethod
     def from_codes(cls, codes, *, trainable_scales: bool = False, **kwargs):
@@ -33,24 +34,17 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
             TypeError: the codes are of another type.
             ValueError: such codes cannot train.
         """
-        if not isinstance(codes, cls.CODES):
-            raise TypeError(
-                f"`codes` must be {cls.CODES.__name__}. Received: {type(codes).__name__}"
-            )
-        weight = weight_of(codes, MatrixView(codes.shape, (0,), (1,)), trainable_scales)
-        if trainable_scales and not getattr(weight, "trainable", False):
+        kind = cls.WEIGHT.CODES
+        if not isinstance(codes, kind):
+            raise TypeError(f"`codes` must be {kind.__name__}. Received: {type(codes).__name__}")
+        weight = weight_of(codes, table_view(codes.shape), trainable_scales)
+        if trainable_scales and not weight.trainable:
             raise ValueError(
-                f"`trainable_scales` must be False with {cls.CODES.__name__}. Received: True"
+                f"`trainable_scales` must be False with {kind.__name__}. Received: True"
             )
         layer = cls(*codes.shape, packed_weights={"embeddings": weight}, **kwargs)
         layer.build_of((None,), "embeddings", codes)
         return layer
-
-    def _set_packing(self, packed_weights, precision: str) -> None:
-        super()._set_packing(packed_weights, precision)
-        weight, shape = self.packed_weights["embeddings"], (self.input_dim, self.output_dim)
-        if weight.view.shape != shape:
-            raise ValueError(f"`packed_weights` must be of {list(shape)}. Received: {weight}")
 
     @property
     def codes(self):

@@ -17,11 +17,10 @@ from bcq_tf._keras import (
     own_variables,
     unlocked,
 )
-from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes import CodedMatrix
 from bcq_tf.config import check_choice
-from bcq_tf.layers.float_weight import FloatWeight
-from bcq_tf.layers.packed_weight import PackedWeight, item_bytes
-from bcq_tf.layers.weights import weight_from_dict, weight_of
+from bcq_tf.layers.kinds.coded_weight import CodedWeight, item_bytes
+from bcq_tf.layers.kinds.registry import weight_from_dict, weight_of
 from bcq_tf.ops import TiledCodes, bcq_matmul
 from bcq_tf.ops.binary import PRECISIONS
 from bcq_tf.shown import short
@@ -32,13 +31,13 @@ COMPUTE_DTYPES = ("float32", "float16", "bfloat16")
 class PackedLayer:
     """Stands before a Keras layer class: the weights named are codes, and have no float variable.
 
-    For each packed weight there are variables such as `kernel_tiles` and `kernel_scales`, see
-    `bcq_tf.ops.TiledCodes`; tables that are only looked up in have others, see `TableWeight`.
+    For each packed weight there are variables such as `kernel_tiles` and `kernel_scales`, by the
+    kind of codes, see `CodedWeight`.
     `layer.kernel`, or the like, is the float value, made at each access.
 
     Args:
-        packed_weights: {name of the weight: `PackedWeight`, `TableWeight`, or the dict of one},
-            the names that the class has in `PACKED`.
+        packed_weights: {name of the weight: `CodedWeight`, or the dict of one}, the names that the
+            class has in `PACKED`.
         precision: of products, see `bcq_tf.ops.bcq_matmul`.
         *args, **kwargs: the layer's own.
 
@@ -47,25 +46,27 @@ class PackedLayer:
             Keras is not TensorFlow.
     """
 
-    PACKED: tuple[tuple[str, str], ...] = ()
-    """The weights that can be packed: their name, and the attribute of the float variable."""
+    PACKED: tuple[str, ...] = ()
+    """The weights that can be packed."""
+    PRODUCTS = True
+    """Whether the layer computes products, which take binary codes."""
 
     def __init__(self, *args, packed_weights, precision: str = "exact", **kwargs):
         super().__init__(*args, **kwargs)
-        self._set_packing(packed_weights, precision)
+        self.set_packing(packed_weights, precision)
 
-    def _set_packing(self, packed_weights, precision: str) -> None:
+    def set_packing(self, packed_weights, precision: str) -> None:
+        """Takes the arguments of the class, before there are variables; errors as there."""
         check_backend()
         check_choice("precision", precision, PRECISIONS)
-        names = [name for name, _ in self.PACKED]
         if not isinstance(packed_weights, Mapping):
             raise TypeError(
                 f"`packed_weights` must be a dict. Received: {type(packed_weights).__name__}"
             )
-        unknown = [name for name in packed_weights if name not in names]
+        unknown = [name for name in packed_weights if name not in self.PACKED]
         if unknown or not packed_weights:
             raise ValueError(
-                f"`packed_weights` must name some of {names}. "
+                f"`packed_weights` must name some of {list(self.PACKED)}. "
                 f"Received: {short(list(packed_weights))}"
             )
         if self.compute_dtype not in COMPUTE_DTYPES:
@@ -74,15 +75,29 @@ class PackedLayer:
                 f"Received: {self.compute_dtype}"
             )
         made = {name: weight_from_dict(weight) for name, weight in packed_weights.items()}
+        for weight in made.values():
+            if self.PRODUCTS and not weight.PRODUCTS:
+                raise ValueError(
+                    "`packed_weights` must be of codes that products are computed from. "
+                    f"Received: {weight}"
+                )
         # Not a plain dict, which Keras would wrap.
         self.packed_weights = types.MappingProxyType(made)
         self.precision = precision
-        self.supports_jit = native.supports_xla() or not any(map(_is_coded, made.values()))
+        self.supports_jit = native.supports_xla() or not any(w.OWN_OPS for w in made.values())
 
-    def add_weight(self, *args, name=None, **kwargs):
-        """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight."""
+    def add_weight(self, shape=None, *args, name=None, **kwargs):
+        """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight.
+
+        Raises ValueError where that is of another shape.
+        """
         if name not in self.packed_weights:
-            return super().add_weight(*args, name=name, **kwargs)
+            return super().add_weight(shape, *args, name=name, **kwargs)
+        weight = self.packed_weights[name]
+        if weight.view.shape != tuple(shape):
+            raise ValueError(
+                f"`packed_weights` must have a {name!r} of {list(shape)}. Received: {weight}"
+            )
         self._add_parts(name)
         return None
 
@@ -115,9 +130,9 @@ class PackedLayer:
 
     def codes_of(self, name: str) -> TiledCodes:
         """The binary codes of the packed weight `name`; their parts are Keras variables."""
-        return TiledCodes(layout=self.packed_weights[name].layout, **self.parts_of(name))
+        return self.packed_weights[name].tiled(self.parts_of(name))
 
-    def assign_codes(self, name: str, codes: BinaryCodes) -> None:
+    def assign_codes(self, name: str, codes: CodedMatrix) -> None:
         """Gives the variables of the packed weight `name` the values of `codes`.
 
         Raises:
@@ -126,14 +141,14 @@ class PackedLayer:
         weight = self.packed_weights.get(name)
         if weight is None:
             raise ValueError(f"`name` must be one of {list(self.packed_weights)}. Received: {name}")
-        given = weight_of(codes, weight.view, getattr(weight, "trainable", False))
+        given = weight_of(codes, weight.view, weight.trainable)
         if given != weight:
             raise ValueError(f"`codes` must be those of {weight}. Received: {given}")
         values = weight.values(codes)
         for part, variable in self.parts_of(name).items():
             initialize(variable, values[part])
 
-    def build_of(self, input_shape, name: str, codes: BinaryCodes, bias=None) -> None:
+    def build_of(self, input_shape, name: str, codes: CodedMatrix, bias=None) -> None:
         """Builds the layer; `codes`, of the packed weight `name`, and `bias` are its first values.
 
         Zeros are not made before: TensorFlow would keep their memory.
@@ -163,7 +178,7 @@ class PackedLayer:
 
     def __dir__(self):
         # Keras reads all that stands here when it saves and loads, and would make the float values.
-        made = {"codes", *dict(self.PACKED)}
+        made = {"codes", *self.PACKED}
         return [name for name in super().__dir__() if name not in made]
 
     def get_config(self):
@@ -200,13 +215,13 @@ def check_backend() -> None:
         )
 
 
-def begin_packing(layer, weights: dict[str, PackedWeight], precision: str, values: dict) -> None:
+def begin_packing(layer, weights: dict[str, CodedWeight], precision: str, values: dict) -> None:
     """Completes a built layer whose class has just become a packed one.
 
     values: for each name of `weights` tensors by part, or variables to share, or None for variables
         that get their values later.
     """
-    layer._set_packing(weights, precision)
+    layer.set_packing(weights, precision)
     with unlocked(layer):
         for name in weights:
             layer._add_parts(name, values.get(name))
@@ -214,8 +229,3 @@ def begin_packing(layer, weights: dict[str, PackedWeight], precision: str, value
 
 def _constant(value):
     return lambda shape, dtype: tf.cast(value, dtype)
-
-
-def _is_coded(weight) -> bool:
-    # Whether ops of ours compute with the weight.
-    return not isinstance(weight, FloatWeight)

@@ -9,25 +9,25 @@ import keras
 from bcq_tf._keras import (
     deferred_model,
     deferred_variables,
+    float_class,
+    float_classes,
     forget_training,
     initialize_rest,
+    is_swapped,
     layers_by_path,
     own_variables,
-    register_name,
+    packed_subclass,
     saves_as_h5,
     serialized_model,
     sublayers,
     unpickled_model,
     walk_layers,
 )
-from bcq_tf.layers.packed_classes import float_classes
+from bcq_tf.layers.kinds.registry import weight_from_dict
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_task import PackedTask
-from bcq_tf.layers.swap import holds, is_packed_in_place, pack_layer
-from bcq_tf.layers.weights import weight_from_dict
+from bcq_tf.layers.swap import holds, pack_layer
 
-_NAME = "bcq_tf>PackedModel"
-_FLOATS = ("scales", "offset", "codebooks")  # the parts of codes that may train
 _INSTEAD = (
     "or keep the .bcq.npy file and load it with bcq_tf.load_model(path, model=...). Received: model"
 )
@@ -48,7 +48,7 @@ class PackedModel:
 
         The clone's layers are made as packed ones, so it needs no config that packs them.
         """
-        return cls._float_class(*args, **kwargs)
+        return float_class(cls)(*args, **kwargs)
 
     def get_config(self):
         """The float model's present config, and how its layers are packed.
@@ -58,7 +58,7 @@ class PackedModel:
         """
         if saves_as_h5():
             raise ValueError(_NOT_H5.format(self.name))
-        packed = [layer for layer in walk_layers(self) if is_packed_in_place(layer)]
+        packed = [layer for layer in walk_layers(self) if is_swapped(layer)]
         with float_classes([*packed, *_packed_models(self)]):
             model = serialized_model(self)
         if model is None:
@@ -96,7 +96,7 @@ class PackedModel:
         Tables may be frozen: they are looked up in by layers that train.
         """
         layers = packed_layers(self)
-        if any(v.trainable for layer in layers for part, v in _parts(layer) if part not in _FLOATS):
+        if any(v.trainable for layer in layers for may_train, v in _parts(layer) if not may_train):
             raise ValueError(
                 "codes do not train: the `trainable` of a packed layer's codes must be False. "
                 f"Received: model '{self.name}'"
@@ -124,7 +124,7 @@ def pack_class(model) -> None:
 def unpack_class(model) -> None:
     """Gives a model its float class back."""
     if isinstance(model, PackedModel):
-        model.__class__ = model._float_class
+        model.__class__ = float_class(model)
 
 
 def packed_layers(model) -> list[PackedLayer]:
@@ -139,9 +139,7 @@ def _packed_models(model) -> list[PackedModel]:
 def _packing(model) -> dict:
     layers = layers_by_path(model)
     return {
-        "layers": {
-            path: _line(layer) for path, layer in layers.items() if is_packed_in_place(layer)
-        },
+        "layers": {path: _line(layer) for path, layer in layers.items() if is_swapped(layer)},
         "models": [path for path, layer in layers.items() if isinstance(layer, PackedModel)],
     }
 
@@ -219,13 +217,15 @@ def _remedy(model) -> str:
 
 
 def _parts(layer: PackedLayer) -> list:
-    return [item for name in layer.packed_weights for item in layer.parts_of(name).items()]
+    # (whether it may train, variable) of all its packed weights.
+    return [
+        (part in weight.TRAINS, variable)
+        for name, weight in layer.packed_weights.items()
+        for part, variable in layer.parts_of(name).items()
+    ]
 
 
 @functools.cache
-def _packed_class(float_class: type) -> type:
-    task = (PackedTask,) if hasattr(float_class, "has_task_weights") else ()
-    bases = *task, PackedModel, float_class
-    packed = type(f"Packed{float_class.__name__}", bases, {"_float_class": float_class})
-    register_name(packed, _NAME)
-    return packed
+def _packed_class(model_class: type) -> type:
+    task = (PackedTask,) if hasattr(model_class, "has_task_weights") else ()
+    return packed_subclass((*task, PackedModel), model_class, "bcq_tf>PackedModel")

@@ -7,15 +7,15 @@ import os
 import keras
 import numpy as np
 
-from bcq_tf.codes import BinaryCodes, MatrixView, UniformCodes
+from bcq_tf.codes import BinaryCodes, CodedMatrix, UniformCodes
+from bcq_tf.codes.kinds import KINDS
 from bcq_tf.config import check_integer
 from bcq_tf.files import file
+from bcq_tf.layers.kinds.coded_weight import table_view
+from bcq_tf.layers.kinds.registry import weight_of
 from bcq_tf.layers.packed_embedding import PackedEmbedding
-from bcq_tf.layers.table_codes import check_method, table_codes, table_weight, without_row
-from bcq_tf.layers.weights import weight_of
+from bcq_tf.layers.table_codes import METHODS, check_method, table_codes, table_weight
 from bcq_tf.shown import short
-
-_TYPES = {"uniform": UniformCodes, "binary": BinaryCodes}
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -73,8 +73,7 @@ class QuantEmbedding(PackedEmbedding):
         if weights is not None:
             name = "weights" if embedding_file is None else "embedding_file"
             codes = _codes(name, weights, shape, nbit, method, padding_idx)
-            weight = weight_of(codes, MatrixView(shape, (0,), (1,)))
-            packed_weights = {"embeddings": weight}
+            packed_weights = {"embeddings": weight_of(codes, table_view(shape))}
         elif packed_weights is None:
             zeros = padding_idx is not None
             packed_weights = {"embeddings": table_weight(*shape, nbit, method, zeros)}
@@ -90,12 +89,11 @@ class QuantEmbedding(PackedEmbedding):
         Raises:
             TypeError: the codes are of another type.
         """
-        if not isinstance(codes, tuple(_TYPES.values())):
+        if getattr(codes, "KIND", None) not in METHODS:
             raise TypeError(
                 f"`codes` must be UniformCodes or BinaryCodes. Received: {type(codes).__name__}"
             )
-        method = "uniform" if isinstance(codes, UniformCodes) else "binary"
-        return cls(*codes.shape, codes.bits, weights=codes, method=method, **kwargs)
+        return cls(*codes.shape, codes.bits, weights=codes, method=codes.KIND, **kwargs)
 
     @classmethod
     def from_config(cls, config):
@@ -151,7 +149,7 @@ def _read(path):
 
 def _codes(name: str, given, shape: tuple, nbit: int, method: str, padding_idx):
     # The codes of what was given, a matrix or codes.
-    if not hasattr(given, "reconstruct"):
+    if not isinstance(given, CodedMatrix):
         given = np.asarray(given)
     if tuple(given.shape) != shape:
         raise ValueError(
@@ -166,9 +164,9 @@ def _codes(name: str, given, shape: tuple, nbit: int, method: str, padding_idx):
             return table_codes(given, nbit, method)
         except (TypeError, ValueError) as error:
             raise type(error)(str(error).replace("`matrix`", f"`{name}`")) from None
-    if not isinstance(given, _TYPES[method]) or given.bits != nbit:
+    if (given.KIND, given.bits) != (method, nbit):
         raise ValueError(
-            f"`{name}` must be a matrix or {_TYPES[method].__name__} of {nbit} bits, as nbit={nbit}"
+            f"`{name}` must be a matrix or {KINDS[method].__name__} of {nbit} bits, as nbit={nbit}"
             f" and method={method!r} say. Received: {given!r}"
         )
-    return given if padding_idx is None else without_row(given, padding_idx)
+    return given if padding_idx is None else given.without_row(padding_idx)

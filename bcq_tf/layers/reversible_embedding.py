@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from bcq_tf.layers.embedding import BCQEmbedding
+from bcq_tf.layers.kinds.binary import BCQEmbedding
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -15,7 +15,8 @@ class BCQReversibleEmbedding(keras.layers.ReversibleEmbedding, BCQEmbedding):
     both, can be packed.
     """
 
-    PACKED = (("embeddings", "_embeddings"), ("reverse_embeddings", "reverse_embeddings"))
+    PACKED = ("embeddings", "reverse_embeddings")
+    PRODUCTS = True
 
     def call(self, inputs, reverse=False):
         """Integers [...] -> [..., dimensions], or reversed [..., dimensions] -> logits."""

@@ -9,8 +9,8 @@ import math
 import keras
 
 from bcq_tf._keras import walk_layers
+from bcq_tf.layers.kinds.coded_weight import item_bytes
 from bcq_tf.layers.packed_layer import PackedLayer
-from bcq_tf.layers.packed_weight import item_bytes
 from bcq_tf.reports.report import SkippedWeight
 from bcq_tf.reports.tables import as_text, float_table, table, times
 

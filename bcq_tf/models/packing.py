@@ -6,21 +6,20 @@ from collections.abc import Mapping
 
 import keras
 
-from bcq_tf._keras import forget_training, initialize, own_variables, walk_layers
+from bcq_tf._keras import forget_training, initialize, is_swapped, own_variables, walk_layers
 from bcq_tf.codes import MatrixView
 from bcq_tf.config import check_choice
 from bcq_tf.files import file
 from bcq_tf.files.stored_weights import StoredWeight
+from bcq_tf.layers.kinds.registry import check_codes, weight_of
 from bcq_tf.layers.packed_layer import check_backend
 from bcq_tf.layers.packed_model import PackedModel, pack_class, packed_layers, unpack_class
 from bcq_tf.layers.swap import (
-    is_packed_in_place,
     pack_layer,
     packable_variables,
     unpack_layer,
     why_not_packed,
 )
-from bcq_tf.layers.weights import CODES, weight_of
 from bcq_tf.models.contents import ModelContents
 from bcq_tf.models.match import match_model
 from bcq_tf.models.pack_report import PackReport
@@ -128,7 +127,7 @@ def unpack_model(model) -> None:
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")
     layers, models = packed_layers(model), _models(model)
-    in_place = [layer for layer in layers if is_packed_in_place(layer)]
+    in_place = [layer for layer in layers if is_swapped(layer)]
     if not in_place and not any(isinstance(inside, PackedModel) for inside in models):
         made = f", whose layer '{layers[0].name}' was made as a packed one" if layers else ""
         raise ValueError(
@@ -173,11 +172,7 @@ def _pairs_by_path(model, codes: Mapping) -> list[tuple[StoredWeight, object]]:
     for position, (label, view) in enumerate(zip(labels, view_weights(model), strict=True)):
         if label not in codes:
             continue
-        if not isinstance(codes[label], CODES):
-            raise TypeError(
-                "`codes` must be BinaryCodes, UniformCodes or CompositionalCodes. "
-                f"Received: {type(codes[label]).__name__} (weight '{label}')"
-            )
+        check_codes(codes[label], f" (weight '{label}')")
         if not isinstance(view, MatrixView) or view.matrix_shape != codes[label].shape:
             wanted = list(view.matrix_shape) if isinstance(view, MatrixView) else view.reason
             raise ValueError(
@@ -194,7 +189,7 @@ def why_float(model, weights: dict) -> dict[int, str]:
 
     Args:
         model: a float model.
-        weights: {id of a variable: how its codes would be kept, see `bcq_tf.layers.weights`}.
+        weights: {id of a variable: how its codes would be kept, see `bcq_tf.layers.CodedWeight`}.
 
     Returns:
         {id of the variable: a phrase for a report}, without those that can.

@@ -11,8 +11,8 @@ import sys
 import keras
 from keras import layers
 
-from bcq_tf._keras import sublayers, walk_layers
-from bcq_tf._keras.hub import EXPERT_BIASES, expert_kernels
+from bcq_tf._keras import is_swapped, sublayers, walk_layers
+from bcq_tf._keras.hub import EXPERT_BIASES, MASKED_LM_KERNEL, expert_kernels
 from bcq_tf.codes import MatrixView
 
 PACKED = "its layer is packed"  # why a weight of a packed embedding has no view
@@ -84,7 +84,7 @@ def check_products_float(model: keras.layers.Layer) -> None:
     products = [layer for layer in packed if not isinstance(layer, layers.Embedding)]
     if not products:
         return
-    made = [layer for layer in products if not hasattr(layer, "_before_packing")]
+    made = [layer for layer in products if not is_swapped(layer)]
     remedy = ": make it float with bcq_tf.unpack_model first"
     if made:
         remedy = ", and one that was made as a packed layer cannot become float"
@@ -113,7 +113,7 @@ def _known_types():
     # A model can hold a KerasHub layer only where KerasHub has been imported.
     if hub := sys.modules.get("keras_hub"):
         yield hub.layers.PositionEmbedding, {"position_embeddings": ENTRIES_FIRST}
-        yield hub.layers.MaskedLMHead, {"_kernel": OUT_LAST}
+        yield hub.layers.MaskedLMHead, {MASKED_LM_KERNEL: OUT_LAST}
 
 
 def _known_weights(layer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.codes.coded_matrix import LARGEST_SUM, largest_magnitude
+from bcq_tf.codes.float_range import LARGEST_SUM, largest_magnitude
 from bcq_tf.config import BCQConfig
 
 # A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a

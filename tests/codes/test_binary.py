@@ -120,7 +120,7 @@ GOOD = {"planes": (PLANE,), "scales": (SCALE,), "columns": 40}
         ({"columns": 80}, r"`planes` must be \[n, 3\] .* Received: \[2, 2\]"),
         ({"group_size": 20}, "`group_size` must be None or a positive multiple of 32"),
         ({"group_size": 32}, r"`scales\[0\]` must be \[2, 2\]. Received: \[2, 1\]"),
-        ({"planes": (PLANE.astype(np.int32),)}, "`planes` must be uint32. Received: int32"),
+        ({"planes": (PLANE.astype(np.int32),)}, r"`planes\[0\]` must be uint32. Received: int32"),
         ({"planes": (np.full((2, 2), 256, np.uint32),)}, "`planes` must have padding bits of 0"),
         ({"planes": (PLANE[:0],), "scales": (SCALE[:0],)}, "`planes` must have at least one row"),
         ({"scales": (SCALE.astype(int),)}, r"`scales\[0\]` must be of floating dtype"),

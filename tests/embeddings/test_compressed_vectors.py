@@ -84,7 +84,7 @@ def test_neighbours_must_be_there(k):
     ("words", "codes", "error", "message"),
     [
         (WORDS[1:], some_codes("uniform"), ValueError, "must be as many as the vectors, 60. Rec"),
-        (WORDS, np.ones((60, 12)), TypeError, "`codes` must be BinaryCodes, UniformCodes or Comp"),
+        (WORDS, np.ones((60, 12)), TypeError, "`codes` must be BinaryCodes, CompositionalCodes or"),
     ],
 )
 def test_what_it_refuses(words, codes, error, message):

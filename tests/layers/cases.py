@@ -11,7 +11,7 @@ from keras import layers
 
 import bcq_tf
 from bcq_tf.codes import MatrixView
-from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.layers.kinds.registry import weight_of
 from bcq_tf.layers.swap import pack_layer, packable_variables
 from bcq_tf.selection.layer_views import view_weights
 
@@ -84,8 +84,6 @@ def quantized(layer, **settings) -> dict[str, tuple[bcq_tf.BinaryCodes, MatrixVi
 
 def pack(layer, made: dict, trainable: bool = False, precision: str = "exact") -> None:
     """`pack_layer` with what `quantized` returned."""
-    weights = {
-        name: PackedWeight.of(codes, view, trainable) for name, (codes, view) in made.items()
-    }
+    weights = {name: weight_of(codes, view, trainable) for name, (codes, view) in made.items()}
     values = {name: weights[name].values(codes) for name, (codes, _) in made.items()}
     pack_layer(layer, weights, precision, values)

@@ -249,8 +249,10 @@ def test_channels_first():
         strides=2,
         packed_weights={
             "kernel": {
+                "kind": "binary",
                 "view": {"shape": [1, 50, ROWS], "rows": [2], "columns": [0, 1]},
-                "layout": {"rows": ROWS, "columns": 50, "group_size": 50, "plane_rows": [ROWS] * 3},
+                "group_size": 50,
+                "plane_rows": [ROWS] * 3,
             }
         },
     )
@@ -273,8 +275,10 @@ def test_fast_products_are_close():
 
 def spec(**changes):
     return {
+        "kind": "binary",
         "view": {"shape": [50, ROWS], "rows": [1], "columns": [0]},
-        "layout": {"rows": ROWS, "columns": 50, "group_size": 50, "plane_rows": [ROWS]},
+        "group_size": 50,
+        "plane_rows": [ROWS],
     } | changes
 
 
@@ -283,7 +287,19 @@ def spec(**changes):
     [
         ({"packed_weights": {}}, "`packed_weights` must name some of"),
         ({"packed_weights": {"bias": spec()}}, "Received: \\['bias'\\]"),
-        ({"packed_weights": {"kernel": {}}}, "a packed weight must be a dict of"),
+        ({"packed_weights": {"kernel": {}}}, "a packed weight must be a dict of one of the kinds"),
+        ({"packed_weights": {"kernel": spec(kind="pq")}}, r"of the kinds \['binary', .*'pq'"),
+        ({"packed_weights": {"kernel": spec(kind=[])}}, "of the kinds"),
+        ({"packed_weights": {"kernel": spec(x=1)}}, "a packed weight must be a dict of .*'kind'"),
+        ({"packed_weights": {"kernel": {"kind": "binary"}}}, "a packed weight must be a dict of"),
+        (
+            {"packed_weights": {"kernel": spec() | {"kind": "uniform", "bits": 2}}},
+            "a packed weight must be a dict of",
+        ),
+        (
+            {"packed_weights": {"kernel": {"kind": "uniform", "bits": 2, "view": spec()["view"]}}},
+            "`packed_weights` must be of codes that products are computed from. .*UniformWeight",
+        ),
         (
             {"packed_weights": {"kernel": spec(scale_dtype="int8")}},
             "`scale_dtype` must be one of .* Received: scale_dtype='int8'",
@@ -291,10 +307,10 @@ def spec(**changes):
         (
             {
                 "packed_weights": {
-                    "kernel": spec(view={"shape": [4, 5], "rows": [1], "columns": [0]})
+                    "kernel": spec(view={"shape": [50, 5], "rows": [1], "columns": [0]})
                 }
             },
-            r"`codes` must be \[5, 4\] for a weight of shape \[4, 5\]. Received: \[70, 50\]",
+            "`plane_rows` must fall from `rows` to 0 or more. .* rows=5",
         ),
         (
             {"packed_weights": {"kernel": spec()}, "precision": "low"},
@@ -328,6 +344,12 @@ def test_a_wide_convolution():
     layer = BCQConv1D(ROWS, 3, packed_weights={"kernel": spec()})
     with pytest.raises(ValueError, match="kernel size \\(3,\\)"):
         layer.build((None, 9, 50))
+
+
+def test_a_packed_weight_of_another_shape_is_refused():
+    layer = BCQDense(ROWS, packed_weights={"kernel": spec()})
+    with pytest.raises(ValueError, match=r"must have a 'kernel' of \[49, 70\]. Received: Binary"):
+        layer.build((None, 49))
 
 
 def test_weights_of_other_names_are_refused():

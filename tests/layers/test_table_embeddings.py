@@ -187,8 +187,9 @@ def test_an_id_that_is_no_row_is_an_error(kind, wrong):
 @some_kinds
 def test_sizes_that_are_not_those_of_the_codes_are_refused(kind):
     weight = kind.make().packed_weights["embeddings"]
-    with pytest.raises(ValueError, match=r"`packed_weights` must be of \[5, 7\]. Received: "):
-        kind.layer(5, 7, packed_weights={"embeddings": weight})
+    layer = kind.layer(5, 7, packed_weights={"embeddings": weight})
+    with pytest.raises(ValueError, match=r"must have a 'embeddings' of \[5, 7\]. Received: "):
+        layer.build()
     for wrong in (None, "embeddings", [weight]):
         with pytest.raises(TypeError, match="`packed_weights` must be a dict. Received"):
             kind.layer(ROWS, COLUMNS, packed_weights=wrong)

@@ -58,7 +58,7 @@ def test_bad_codes_are_refused():
         layer.assign_codes("bias", codes)
     with pytest.raises(TypeError, match="`codes` must be BinaryCodes, .* Received: ndarray"):
         layer.assign_codes("embeddings", random_table())
-    with pytest.raises(ValueError, match="`codes` must be those of UniformWeight.* PackedWeight"):
+    with pytest.raises(ValueError, match="`codes` must be those of UniformWeight.* BinaryWeight"):
         layer.assign_codes("embeddings", bcq_tf.quantize(random_table(), 2))
     weight = layer.packed_weights["embeddings"].to_dict() | {"bits": 9}
     with pytest.raises(ValueError, match="`bits` must be an integer from 1 to 8. Received: bits=9"):

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from bcq_tf import native
 from bcq_tf.codes import BinaryCodes, MatrixView, packing
-from bcq_tf.layers.packed_weight import PackedWeight
+from bcq_tf.layers import BinaryWeight
 from bcq_tf.ops import Layout, TiledCodes, bcq_matmul
 from tests.ops.codes import FORMS, random_codes
 
@@ -107,7 +107,9 @@ def test_sizes_out_of_a_config_take_no_memory():
     try:
         layout = Layout(2**31 - 1, 64, 64, (2**31 - 1,) * 8)
         view = MatrixView((2**31 - 1, 64), (0,), (1,))
-        assert PackedWeight(view, layout).nbytes == 4 * layout.words + 16 * layout.rows
+        assert (
+            BinaryWeight(view, 64, (2**31 - 1,) * 8).nbytes == 4 * layout.words + 16 * layout.rows
+        )
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

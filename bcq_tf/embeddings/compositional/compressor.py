@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.codes import CompositionalCodes
-from bcq_tf.codes.coded_matrix import largest_magnitude
+from bcq_tf.codes.float_range import largest_magnitude
 from bcq_tf.config import check_integer
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 from bcq_tf.embeddings.compositional.best_weights import BestWeights

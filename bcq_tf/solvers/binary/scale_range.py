@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.codes.coded_matrix import largest_magnitude
+from bcq_tf.codes.float_range import largest_magnitude
 from bcq_tf.config import AUTO, BCQConfig
 from bcq_tf.solvers import checks
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from bcq_tf.codes import CompositionalCodes
-from bcq_tf.codes.coded_matrix import largest_magnitude, row_blocks
+from bcq_tf.codes.coded_matrix import row_blocks
+from bcq_tf.codes.float_range import largest_magnitude
 from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
 from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.solvers.compositional.codebooks import (

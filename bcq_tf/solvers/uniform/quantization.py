@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bcq_tf.codes import UniformCodes, packing
-from bcq_tf.codes.coded_matrix import largest_magnitude
+from bcq_tf.codes.float_range import largest_magnitude
 from bcq_tf.config import check_bits, check_choice, check_integer
 from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.solvers.spans import for_chunks
