@@ -10,7 +10,7 @@ from bcq_tf.files.container import DTYPES
 from tests.files import golden_files
 from tests.files.values import random_codes
 
-ROOT = golden_files.DATA.parents[1]
+ROOT = golden_files.DATA.parents[2]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from bcq_tf.files.file import check_output
 from tests.files import golden_files
 from tests.files.values import random_codes
 
-ROOT = golden_files.DATA.parents[1]
+ROOT = golden_files.DATA.parents[2]
 F4 = np.ones(3, np.float32)
 
 
