@@ -122,14 +122,15 @@ struct Cuda {
   }
 };
 
+template <class Op, class Device>
+using Run = decltype(std::declval<const Op&>().run(
+    std::declval<const Inputs&>(), std::declval<Outputs&>(), std::declval<const Device&>()));
+
 template <class Op, class Device, class = void>
 struct RunsOn : std::false_type {};
 
 template <class Op, class Device>
-struct RunsOn<Op, Device,
-              std::void_t<decltype(std::declval<const Op&>().run(
-                  std::declval<const Inputs&>(), std::declval<Outputs&>(),
-                  std::declval<const Device&>()))>> : std::true_type {};
+struct RunsOn<Op, Device, std::void_t<Run<Op, Device>>> : std::true_type {};
 
 /* The outputs' shapes, as far as those of the inputs are known. */
 template <class Op>

@@ -21,11 +21,11 @@ ffi::Error call_on_cuda(void* stream, ffi::ScratchAllocator scratch, Args args, 
 
 template <class Op>
 XLA_FFI_Error* handle(XLA_FFI_CallFrame* frame) {
-  static auto* handler = with_arguments(ffi::Ffi::Bind()
-                                            .Ctx<ffi::PlatformStream<void*>>()
-                                            .Ctx<ffi::ScratchAllocator>())
-                             .To(call_on_cuda<Op>)
-                             .release();
+  static auto* handler =
+      with_arguments(
+          ffi::Ffi::Bind().Ctx<ffi::PlatformStream<void*>>().Ctx<ffi::ScratchAllocator>())
+          .To(call_on_cuda<Op>)
+          .release();
   return handler->Call(frame);
 }
 

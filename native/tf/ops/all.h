@@ -25,6 +25,7 @@ struct OpList {
   }
 };
 
+// clang-format off
 using AllOps = OpList<
     Product,
     ProductTransposed,
@@ -38,6 +39,7 @@ using AllOps = OpList<
     UniformRows,
     CompositionalRows,
     CompositionalGradient>;
+// clang-format on
 
 }  // namespace bcq
 

@@ -77,9 +77,8 @@ struct GatherScaleGradient : GatherOp {
   absl::Status run(const Inputs& in, Outputs& out, const Cpu& cpu) const {
     const bcq_matrix w = matrix(in);
     return with_ids(in, cpu, w, [&](int64_t* bad, bcq_parallel threads) {
-      return bcq_gather_scale_gradient(&w, in[0].as<int64_t>(), in[0].count, in[1].type,
-                                       in[1].data, out[0].as<float>(), out[1].as<float>(), bad,
-                                       threads);
+      return bcq_gather_scale_gradient(&w, in[0].as<int64_t>(), in[0].count, in[1].type, in[1].data,
+                                       out[0].as<float>(), out[1].as<float>(), bad, threads);
     });
   }
 
@@ -87,8 +86,8 @@ struct GatherScaleGradient : GatherOp {
     const bcq_matrix w = matrix(in);
     return with_ids(in, cuda, w, [&](int64_t* bad, void* stream) {
       return bcq_cuda_gather_scale_gradient(&w, in[0].as<int64_t>(), in[0].count, in[1].type,
-                                            in[1].data, out[0].as<float>(), out[1].as<float>(),
-                                            bad, stream);
+                                            in[1].data, out[0].as<float>(), out[1].as<float>(), bad,
+                                            stream);
     });
   }
 };

@@ -70,8 +70,8 @@ struct UniformRows : LookupOp {
     table.packed = packed.as<uint8_t>();
     table.zero_rows = in[2].as<uint8_t>();
     int64_t bad = 0;
-    const bcq_status status = bcq_uniform_rows(&table, ids_of(ids), ids.count,
-                                               out[0].as<float>(), &bad, cpu.threads);
+    const bcq_status status =
+        bcq_uniform_rows(&table, ids_of(ids), ids.count, out[0].as<float>(), &bad, cpu.threads);
     return ids_status(status, {table.rows}, bad, ids);
   }
 };
@@ -173,9 +173,8 @@ struct CompositionalGradient : CompositionalOp {
     const Input &ids = in[1], &dout = in[2];
     const bcq_compositional from = table(in[0], out[0].dims);
     int64_t bad = 0;
-    const bcq_status status =
-        bcq_compositional_gradient(&from, ids_of(ids), ids.count, dout.as<float>(),
-                                   out[0].as<float>(), &bad, cpu.threads);
+    const bcq_status status = bcq_compositional_gradient(
+        &from, ids_of(ids), ids.count, dout.as<float>(), out[0].as<float>(), &bad, cpu.threads);
     return ids_status(status, {from.rows}, bad, ids);
   }
 

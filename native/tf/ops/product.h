@@ -29,9 +29,8 @@ struct Product : CodesOp {
   absl::Status run(const Inputs& in, Outputs& out, const Cpu& cpu) const {
     const bcq_matrix w = matrix(in);
     const Input& x = in[0];
-    return codes_status(bcq_product(&w, precision, x.type, x.data, x.count / columns, out[0].data,
-                                    cpu.threads),
-                        w);
+    return codes_status(
+        bcq_product(&w, precision, x.type, x.data, x.count / columns, out[0].data, cpu.threads), w);
   }
 
   absl::Status run(const Inputs& in, Outputs& out, const Cuda& cuda) const {

@@ -160,8 +160,7 @@ struct TablesGradient : CountedTablesOp {
     const bcq_tables all = tables();
     const Input &ids = in[0], &dout = in[1];
     const int64_t batch = ids.count / all.count;
-    const int64_t bytes =
-        bcq_cuda_tables_gradient_workspace(&all, dout.type, batch, deterministic);
+    const int64_t bytes = bcq_cuda_tables_gradient_workspace(&all, dout.type, batch, deterministic);
     return cuda.with_workspace(bytes, [&](void* workspace) {
       return bcq_cuda_tables_gradient(&all, dout.type, ids_of(ids), batch, dout.data, out[0].data,
                                       deterministic, workspace, cuda.stream);

@@ -35,8 +35,8 @@ struct Operands {
     TF_ASSIGN_OR_RETURN(const xla::Shape shape, c->InputXlaShape(i));
     if (shape.is_dynamic()) {
       return absl::UnimplementedError(absl::StrCat(
-          "Input ", i, " must have a size that XLA knows when it compiles. Received: ",
-          shape.ToString()));
+          "Input ", i,
+          " must have a size that XLA knows when it compiles. Received: ", shape.ToString()));
     }
     shapes.push_back({Dims(shape.dimensions().begin(), shape.dimensions().end())});
     values.push_back(c->Input(i));
@@ -85,9 +85,8 @@ class XlaCall : public XlaOpKernel {
     Operands operands;
     Shapes results;
     for (int i = 0; i < c->num_inputs(); ++i) {
-      TF_RETURN_IF_ERROR(Op::kReadsVariable && i == 0
-                             ? operands.add_variable(c, i, variable_type_)
-                             : operands.add_input(c, i));
+      TF_RETURN_IF_ERROR(Op::kReadsVariable && i == 0 ? operands.add_variable(c, i, variable_type_)
+                                                      : operands.add_input(c, i));
     }
     TF_RETURN_IF_ERROR(check_shapes(&op, operands.shapes, &results));
     operands.values.resize(operands.values.size() - Op::kShapesOnly);
