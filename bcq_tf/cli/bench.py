@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 from bcq_tf.cli.command import Command, Result, add_import, add_precision, positive, positives
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.inputs import Inputs, arranged, random_inputs, read_inputs, running
-from bcq_tf.cli.models import check_exists, read_model, read_quantized
-from bcq_tf.cli.products import ProductTimes, time_products
-from bcq_tf.cli.timing import DEVICES, Rivals, choose_device, take_turns, waiting
-from bcq_tf.reports.tables import as_text, table, times
+from bcq_tf.cli.models import check_exists, read_quantized
+from bcq_tf.cli.products import time_products
+from bcq_tf.cli.timing import DEVICES, choose_device, compared, waiting
+from bcq_tf.reports.tables import table, times
 
 EXAMPLES = """\
   python -m bcq_tf bench model.bcq.npy
@@ -35,7 +34,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def _run(options: argparse.Namespace) -> Benchmark:
+def _run(options: argparse.Namespace) -> Result:
+    from bcq_tf import native
+    from bcq_tf.models.pack_report import PackReport
+
     check_exists(options.file)
     with choose_device(options.device, options.threads):
         packed = _read(options, packed=True, precision=options.precision)
@@ -43,88 +45,19 @@ def _run(options: argparse.Namespace) -> Benchmark:
         inputs = _inputs(options, floats)
         forward = [_time_forward(packed, floats, inputs, batch) for batch in options.batch]
         products = time_products(packed, options.batch)
-    return _result(options, packed, inputs, forward, products)
-
-
-@dataclasses.dataclass(frozen=True)
-class ForwardTimes(Rivals):
-    """Seconds of one forward pass of `batch` rows, of both models."""
-
-    batch: int
-    float_seconds: float
-    packed_seconds: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Benchmark(Result):
-    """What `bench` measured.
-
-    Args:
-        setting: device, threads (None: TensorFlow's choice), precision, isa (None: not compiled).
-        inputs: where they come from.
-        forward: a `ForwardTimes` for each batch.
-        products: a `ProductTimes` for each size of matrix and batch.
-        float_nbytes, packed_nbytes: of the weights in memory.
-    """
-
-    setting: dict
-    inputs: str
-    forward: list[ForwardTimes]
-    products: list[ProductTimes]
-    float_nbytes: int
-    packed_nbytes: int
-
-    def to_dict(self) -> dict:
-        said = super().to_dict()
-        for name in ("forward", "products"):
-            said[name] = [line.to_dict() for line in getattr(self, name)]
-        return said.pop("setting") | said
-
-    def __str__(self) -> str:
-        from rich.console import Group
-
-        said = self.setting
-        heading = (
-            f"Device {said['device']}, threads {said['threads'] or 'as TensorFlow chooses'}, "
-            f"precision {said['precision']}, core {said['isa'] or 'not compiled'}. "
-            f"Inputs: {self.inputs}"
-        )
-        memory = (
-            f"Weights in memory: {self.packed_nbytes:,} bytes packed, {self.float_nbytes:,} float, "
-            f"{self.float_nbytes / self.packed_nbytes:.2f} times"
-        )
-        return as_text(Group(heading, self._forward(), self._products(), memory))
-
-    def _forward(self):
-        rows = (
-            (
-                str(line.batch),
-                f"{1e3 * line.float_seconds:.3f}",
-                f"{1e3 * line.packed_seconds:.3f}",
-                f"{line.speedup:.2f}",
-            )
-            for line in self.forward
-        )
-        columns = "batch", "float ms", "packed ms", "times as fast"
-        return table("Forward pass", *columns, rows=rows)
-
-    def _products(self):
-        rows = (
-            (
-                line.layers[0],
-                str(len(line.layers)),
-                line.kind,
-                times((line.rows, line.columns)),
-                str(line.bits),
-                str(line.batch),
-                f"{1e6 * line.float_seconds:.2f}",
-                f"{1e6 * line.packed_seconds:.2f}",
-                f"{line.speedup:.2f}",
-            )
-            for line in self.products
-        )
-        return table("Layers' products", "layer", "layers", "kind", "rows x columns", "bits",
-                     "batch", "float µs", "packed µs", "times as fast", rows=rows)  # fmt: skip
+    report = PackReport.of(packed, {})
+    data = {
+        "device": options.device,
+        "threads": options.threads,
+        "precision": options.precision,
+        "isa": native.status().isa,
+        "inputs": inputs.origin,
+        "forward": forward,
+        "products": products,
+        "float_nbytes": report.float_nbytes,
+        "packed_nbytes": report.nbytes,
+    }
+    return Result(data, _shown(data))
 
 
 COMMAND = Command(
@@ -138,8 +71,7 @@ COMMAND = Command(
 
 
 def _read(options: argparse.Namespace, **loading):
-    model = options.model and read_model(options.model, options.modules)
-    return read_quantized(options.file, model, options.modules, **loading)
+    return read_quantized(options.file, options.model, options.modules, **loading)
 
 
 def _inputs(options: argparse.Namespace, model) -> Inputs:
@@ -155,14 +87,13 @@ def _inputs(options: argparse.Namespace, model) -> Inputs:
     return inputs
 
 
-def _time_forward(packed, floats, inputs: Inputs, batch: int) -> ForwardTimes:
+def _time_forward(packed, floats, inputs: Inputs, batch: int) -> dict:
     with running():
-        functions = {
+        rivals = {
             "float": _forward(floats, inputs, batch),
             "packed": _forward(packed, inputs, batch),
         }
-        seconds = take_turns(functions)
-    return ForwardTimes(batch, seconds["float"], seconds["packed"])
+        return {"batch": batch} | compared(rivals)
 
 
 def _forward(model, inputs: Inputs, batch: int):
@@ -176,15 +107,38 @@ def _forward(model, inputs: Inputs, batch: int):
     return waiting(lambda: made(x))
 
 
-def _result(options, packed, inputs: Inputs, forward, products) -> Benchmark:
-    from bcq_tf import native
-    from bcq_tf.models.pack_report import PackReport
+def _shown(data: dict) -> list:
+    heading = (
+        f"Device {data['device']}, threads {data['threads'] or 'as TensorFlow chooses'}, "
+        f"precision {data['precision']}, core {data['isa'] or 'not compiled'}. "
+        f"Inputs: {data['inputs']}"
+    )
+    floats, packed = data["float_nbytes"], data["packed_nbytes"]
+    memory = (
+        f"Weights in memory: {packed:,} bytes packed, {floats:,} float, {floats / packed:.2f} times"
+    )
+    forward = ((str(line["batch"]), *_times(line, 1e3, 3)) for line in data["forward"])
+    products = (
+        (
+            line["layers"][0],
+            str(len(line["layers"])),
+            line["kind"],
+            times((line["rows"], line["columns"])),
+            str(line["bits"]),
+            str(line["batch"]),
+            *_times(line, 1e6, 2),
+        )
+        for line in data["products"]
+    )
+    return [
+        heading,
+        table("Forward pass", "batch", "float ms", "packed ms", "times as fast", rows=forward),
+        table("Layers' products", "layer", "layers", "kind", "rows x columns", "bits", "batch",
+              "float µs", "packed µs", "times as fast", rows=products),
+        memory,
+    ]  # fmt: skip
 
-    setting = {
-        "device": options.device,
-        "threads": options.threads,
-        "precision": options.precision,
-        "isa": native.status().isa,
-    }
-    report = PackReport.of(packed, {})
-    return Benchmark(setting, inputs.origin, forward, products, report.float_nbytes, report.nbytes)
+
+def _times(line: dict, unit: float, digits: int) -> tuple[str, ...]:
+    both = (f"{unit * line[name]:.{digits}f}" for name in ("float_seconds", "packed_seconds"))
+    return *both, f"{line['speedup']:.2f}"

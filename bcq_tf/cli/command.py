@@ -9,12 +9,17 @@ from collections.abc import Callable
 PRECISIONS = ("exact", "fast")  # as in `bcq_tf.ops.binary`, which imports TensorFlow
 
 
+@dataclasses.dataclass(frozen=True)
 class Result:
-    """What a command returns, a dataclass: `str` of it is for people, `to_dict` for machines."""
+    """What a command found.
 
-    def to_dict(self) -> dict:
-        """JSON-able data, the fields unless a command says more; NaN and Inf become null."""
-        return dataclasses.asdict(self)
+    Args:
+        data: for machines: JSON-able, but that NaN and Inf become null.
+        shown: for people: lines, and tables of `rich`.
+    """
+
+    data: dict
+    shown: list
 
 
 @dataclasses.dataclass(frozen=True)

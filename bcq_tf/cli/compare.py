@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 
 import numpy as np
@@ -13,7 +12,7 @@ from bcq_tf.cli.command import Command, Result, add_import, add_precision, posit
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.inputs import Inputs, arranged, predict, random_inputs, read_inputs, running
 from bcq_tf.cli.models import check_exists, read_model
-from bcq_tf.reports.tables import as_text, table
+from bcq_tf.reports.tables import table
 
 RANDOM_ROWS = 32
 EXAMPLES = """\
@@ -35,7 +34,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def _run(options: argparse.Namespace) -> Comparison:
+def _run(options: argparse.Namespace) -> Result:
     check_exists(options.file)
     model = _read(options)
     if options.data:
@@ -43,83 +42,18 @@ def _run(options: argparse.Namespace) -> Comparison:
     else:
         inputs = random_inputs(model, RANDOM_ROWS)
     packed, report = _packed(options)
-    outputs = _agreements(model, packed, inputs, options.batch_size)
-    metrics = _metrics(model, packed, inputs, options.batch_size)
-    return Comparison(
-        inputs=inputs.origin,
-        rows=inputs.rows,
-        precision=options.precision,
-        outputs=outputs,
-        metrics=metrics,
-        file_nbytes=_Pair(os.path.getsize(options.model), os.path.getsize(options.file)),
-        memory_nbytes=_Pair(report.float_nbytes, report.nbytes),
-        dequantized={line.path: line.reason for line in report.dequantized},
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Pair:
-    # A figure of the float model, and of the packed one.
-    float: float
-    packed: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison(Result):
-    """What `compare` found.
-
-    Args:
-        inputs: where they come from.
-        rows: number of them.
-        precision: of the packed model's products.
-        outputs: an `Agreement` for each output.
-        metrics: by name, of both models; empty without targets.
-        file_nbytes, memory_nbytes: of both files, and of both models' weights in memory.
-        dequantized: {path: reason} of weights that have codes and are float in memory.
-    """
-
-    inputs: str
-    rows: int
-    precision: str
-    outputs: tuple[Agreement, ...]
-    metrics: dict[str, _Pair]
-    file_nbytes: _Pair
-    memory_nbytes: _Pair
-    dequantized: dict[str, str]
-
-    def to_dict(self) -> dict:
-        return super().to_dict() | {"outputs": [output.to_dict() for output in self.outputs]}
-
-    def __str__(self) -> str:
-        from rich.console import Group
-
-        parts = [f"Inputs: {self.inputs} ({self.rows} rows). Precision: {self.precision}"]
-        parts += [self._outputs(), self._sizes()]
-        if self.dequantized:
-            title, rows = "Codes, but float in memory", self.dequantized.items()
-            parts.append(table(title, "weight", "reason", rows=rows))
-        return as_text(Group(*parts))
-
-    def _outputs(self):
-        rows = (
-            (
-                output.name,
-                f"{output.relative_error:.3g}",
-                f"{output.cosine:.6f}",
-                "" if output.top1 is None else f"{100 * output.top1:.2f}%",
-            )
-            for output in self.outputs
-        )
-        return table("Outputs", "output", "relative error", "cosine", "same largest", rows=rows)
-
-    def _sizes(self):
-        sizes = {"file, bytes": self.file_nbytes, "weights, bytes in memory": self.memory_nbytes}
-        rows = [(name, f"{p.float:.5g}", f"{p.packed:.5g}") for name, p in self.metrics.items()]
-        rows += [
-            (name, f"{p.float:,}", f"{p.packed:,}", f"{p.float / p.packed:.2f}")
-            for name, p in sizes.items()
-        ]
-        return table("Models", "", "float", "packed", "ratio", rows=rows)
+    agreements = _agreements(model, packed, inputs, options.batch_size)
+    data = {
+        "inputs": inputs.origin,
+        "rows": inputs.rows,
+        "precision": options.precision,
+        "outputs": [agreement.to_dict() for agreement in agreements],
+        "metrics": _metrics(model, packed, inputs, options.batch_size),
+        "file_nbytes": _both(os.path.getsize(options.model), os.path.getsize(options.file)),
+        "memory_nbytes": _both(report.float_nbytes, report.nbytes),
+        "dequantized": {line.path: line.reason for line in report.dequantized},
+    }
+    return Result(data, _shown(data))
 
 
 COMMAND = Command(
@@ -150,7 +84,12 @@ def _packed(options: argparse.Namespace):
     return packed, report
 
 
-def _agreements(model, packed, inputs: Inputs, batch_size: int) -> tuple[Agreement, ...]:
+def _both(of_float, of_packed) -> dict:
+    # A figure of either model.
+    return {"float": of_float, "packed": of_packed}
+
+
+def _agreements(model, packed, inputs: Inputs, batch_size: int) -> list[Agreement]:
     agreements = None
     for batch in inputs.batches(batch_size):
         answers = [predict(m, batch) for m in (model, packed)]
@@ -158,7 +97,7 @@ def _agreements(model, packed, inputs: Inputs, batch_size: int) -> tuple[Agreeme
             agreements = [Agreement(name) for name in _output_names(model, len(answers[0]))]
         for agreement, a, b in zip(agreements, *answers, strict=True):
             agreement.add(a, b)
-    return tuple(agreements)
+    return agreements
 
 
 def _output_names(model, count: int) -> list[str]:
@@ -166,7 +105,7 @@ def _output_names(model, count: int) -> list[str]:
     return names if len(names) == count else [f"output {i}" for i in range(count)]
 
 
-def _metrics(model, packed, inputs: Inputs, batch_size: int) -> dict[str, _Pair]:
+def _metrics(model, packed, inputs: Inputs, batch_size: int) -> dict[str, dict]:
     if inputs.target is None:
         return {}
     if not (model.compiled and packed.compiled):
@@ -177,10 +116,10 @@ def _metrics(model, packed, inputs: Inputs, batch_size: int) -> dict[str, _Pair]
             m.evaluate(x, inputs.target, batch_size, verbose=0, return_dict=True)
             for m in (model, packed)
         ]
-    return {name: _Pair(float(a), float(values[1][name])) for name, a in values[0].items()}
+    return {name: _both(float(a), float(values[1][name])) for name, a in values[0].items()}
 
 
-def _accuracy(model, packed, inputs: Inputs, batch_size: int) -> dict[str, _Pair]:
+def _accuracy(model, packed, inputs: Inputs, batch_size: int) -> dict[str, dict]:
     # Of a model that was saved without its losses: the share of rows whose largest output is `y`.
     right, begin = [0, 0], 0
     for batch in inputs.batches(batch_size):
@@ -188,7 +127,7 @@ def _accuracy(model, packed, inputs: Inputs, batch_size: int) -> dict[str, _Pair
         begin += len(batch[0])
         for i, m in enumerate((model, packed)):
             right[i] += _right(predict(m, batch), wanted)
-    return {"accuracy": _Pair(*(count / inputs.target.size for count in right))}
+    return {"accuracy": _both(*(count / inputs.target.size for count in right))}
 
 
 def _right(answers: list, wanted: np.ndarray) -> int:
@@ -201,3 +140,32 @@ def _right(answers: list, wanted: np.ndarray) -> int:
             f"loss. Received: {wanted.dtype} of shape {list(wanted.shape)} in a batch"
         )
     return int(np.sum(answers[0].argmax(-1) == wanted.reshape(shape)))
+
+
+def _shown(data: dict) -> list:
+    outputs = (
+        (
+            line["output"],
+            f"{line['relative_error']:.3g}",
+            f"{line['cosine']:.6f}",
+            "" if line["top1"] is None else f"{100 * line['top1']:.2f}%",
+        )
+        for line in data["outputs"]
+    )
+    figures = [
+        (name, f"{both['float']:.5g}", f"{both['packed']:.5g}")
+        for name, both in data["metrics"].items()
+    ]
+    for name, key in (("file, bytes", "file_nbytes"), ("weights, bytes in memory",
+                       "memory_nbytes")):  # fmt: skip
+        a, b = data[key].values()
+        figures.append((name, f"{a:,}", f"{b:,}", f"{a / b:.2f}"))
+    shown = [
+        f"Inputs: {data['inputs']} ({data['rows']} rows). Precision: {data['precision']}",
+        table("Outputs", "output", "relative error", "cosine", "same largest", rows=outputs),
+        table("Models", "", "float", "packed", "ratio", rows=figures),
+    ]
+    if data["dequantized"]:
+        rows = data["dequantized"].items()
+        shown.append(table("Codes, but float in memory", "weight", "reason", rows=rows))
+    return shown

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 
 import numpy as np
@@ -11,12 +10,11 @@ import numpy as np
 import bcq_tf
 from bcq_tf.cli.command import Command, Result, add_import
 from bcq_tf.cli.errors import UserError, blaming_input
-from bcq_tf.cli.models import check_exists, check_output, read_model, read_quantized, write_model
+from bcq_tf.cli.models import check_exists, check_output, read_quantized, write_model
 from bcq_tf.files import container
 from bcq_tf.files.atomic import write_atomically
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.files.stored_weights import describes_model, stored_weights
-from bcq_tf.reports.tables import as_text
 
 KERAS, SAFETENSORS = ".keras", ".safetensors"
 EXAMPLES = """\
@@ -43,7 +41,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def _run(options: argparse.Namespace) -> Converted:
+def _run(options: argparse.Namespace) -> Result:
     check_exists(options.file)
     check_output(options.out, (KERAS, SAFETENSORS), [options.file, options.model])
     if options.out.endswith(KERAS):
@@ -51,33 +49,7 @@ def _run(options: argparse.Namespace) -> Converted:
     for name in ("packed", "model"):
         if getattr(options, name):
             raise UserError(f"`--{name}` must be left out for {SAFETENSORS}, which holds tensors")
-    return _to_safetensors(options.file, options.out)
-
-
-@dataclasses.dataclass(frozen=True)
-class Converted(Result):
-    """What was written.
-
-    Args:
-        path: of the file.
-        kind: "float Keras model", "packed Keras model" or "safetensors".
-        weights: number of them.
-        nbytes: of the file.
-        original_nbytes: of the file that it was made from.
-    """
-
-    path: str
-    kind: str
-    weights: int
-    nbytes: int
-    original_nbytes: int
-
-    def __str__(self) -> str:
-        return as_text(
-            f"{self.path}: {self.kind} of {self.weights} weights, {self.nbytes:,} bytes "
-            f"({self.nbytes / self.original_nbytes:.2f} times the {self.original_nbytes:,} bytes "
-            "that it was made from)"
-        )
+    return _to_safetensors(options)
 
 
 COMMAND = Command(
@@ -90,24 +62,37 @@ COMMAND = Command(
 )
 
 
-def _to_keras(options: argparse.Namespace) -> Converted:
-    model = options.model and read_model(options.model, options.modules)
-    made = read_quantized(options.file, model, options.modules, packed=options.packed)
+def _to_keras(options: argparse.Namespace) -> Result:
+    made = read_quantized(options.file, options.model, options.modules, packed=options.packed)
     with blaming_input():
         weights = len(bcq_tf.read(options.file))
-    kind = f"{'packed' if options.packed else 'float'} Keras model"
-    nbytes = write_model(made, options.out)
-    return Converted(options.out, kind, weights, nbytes, os.path.getsize(options.file))
+    write_model(made, options.out)
+    return _result(options, f"{'packed' if options.packed else 'float'} Keras model", weights)
 
 
-def _to_safetensors(path: str, out: str) -> Converted:
+def _to_safetensors(options: argparse.Namespace) -> Result:
     with blaming_input():
-        tensors = _float_tensors(path)
+        tensors = _float_tensors(options.file)
         pieces = {name: [tensor] for name, tensor in tensors.items()}
-        chunks = container.encode_safetensors(pieces, {"made_from": os.path.basename(path)})
-        write_atomically(out, chunks)
-    nbytes = sum(map(len, chunks))
-    return Converted(out, "safetensors", len(tensors), nbytes, os.path.getsize(path))
+        facts = {"made_from": os.path.basename(options.file)}
+        write_atomically(options.out, container.encode_safetensors(pieces, facts))
+    return _result(options, "safetensors", len(tensors))
+
+
+def _result(options: argparse.Namespace, kind: str, weights: int) -> Result:
+    nbytes, original = os.path.getsize(options.out), os.path.getsize(options.file)
+    data = {
+        "path": options.out,
+        "kind": kind,
+        "weights": weights,
+        "nbytes": nbytes,
+        "original_nbytes": original,
+    }
+    shown = (
+        f"{options.out}: {kind} of {weights} weights, {nbytes:,} bytes "
+        f"({nbytes / original:.2f} times the {original:,} bytes that it was made from)"
+    )
+    return Result(data, [shown])
 
 
 def _float_tensors(path: str) -> dict[str, np.ndarray]:

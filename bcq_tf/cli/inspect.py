@@ -14,7 +14,7 @@ from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.files.stored_weights import describes_model, stored_weights
 from bcq_tf.reports.report import Report
-from bcq_tf.reports.tables import as_text, table, times
+from bcq_tf.reports.tables import table, times
 
 EXAMPLES = """\
   python -m bcq_tf inspect model.bcq.npy
@@ -35,108 +35,20 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def _run(options: argparse.Namespace) -> ModelContents | TensorContents:
+def _run(options: argparse.Namespace) -> Result:
     check_exists(options.file)
     with blaming_input():
         if is_legacy(options.file):
-            tensors = _lines(bcq_tf.read_legacy(options.file))
-            return TensorContents(options.file, "transformer_bcq", tensors)
+            tensors = bcq_tf.read_legacy(options.file)
+            return _of_tensors(options.file, "transformer_bcq", tensors)
         opened = bcq_tf.read(options.file)
         if not describes_model(opened.metadata):
-            return TensorContents(opened.path, "tensors", _lines(opened))
+            return _of_tensors(opened.path, "tensors", opened)
         report = Report.of(opened, opened.metadata, opened.nbytes)
     if options.model is not None:
         model = read_model(options.model, options.modules)
         report = _measured(report, opened, model, options.model)
-    return ModelContents(opened.path, report, opened.metadata, options.model)
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelContents(Result):
-    """A file that holds a model.
-
-    Args:
-        path: of the file.
-        report: of its weights.
-        metadata: of the file.
-        measured: path of the model that the errors were measured against; None: as stored.
-    """
-
-    path: str
-    report: Report
-    metadata: dict
-    measured: str | None
-
-    def to_dict(self) -> dict:
-        return {
-            "path": self.path,
-            "kind": "model",
-            "config": self.metadata.get("config"),
-            **{name: self.metadata.get(name) for name in FACTS},
-            "keras_config": self.metadata.get("model") is not None,
-            "errors_against": self.measured,
-            **self.report.to_dict(),
-            "float_nbytes": self.report.float_nbytes,
-            "ratio": self.report.original_nbytes / self.report.nbytes,
-        }
-
-    def __str__(self) -> str:
-        errors = f"measured against {self.measured}" if self.measured else "as stored"
-        lines = [
-            f"{self.path}: {self.report.nbytes:,} bytes",
-            f"asked for     {_config(self.metadata.get('config'))}",
-            f"trained       {_training(self.metadata)}",
-            f"Keras config  {_keras_config(self.metadata)}",
-            f"errors        relative squared, {errors}",
-        ]
-        return "\n".join([as_text(line).rstrip() for line in lines] + ["", str(self.report)])
-
-
-@dataclasses.dataclass(frozen=True)
-class TensorLine:
-    """A tensor of a file: its name, shape, bytes; bits where it is codes (of
-    compositional ones, those of an index), else its dtype."""
-
-    name: str
-    shape: tuple[int, ...]
-    nbytes: int
-    bits: int | None
-    bits_per_weight: float | None
-    dtype: str | None
-
-    @classmethod
-    def of(cls, name: str, tensor) -> TensorLine:
-        """Of codes, an array or a `LegacyWeight`."""
-        codes = tensor.codes if isinstance(tensor, LegacyWeight) else tensor
-        if isinstance(codes, np.ndarray):
-            return cls(name, codes.shape, codes.nbytes, None, None, str(codes.dtype))
-        return cls(name, tensor.shape, codes.nbytes, codes.bits, codes.bits_per_weight, None)
-
-    def cells(self) -> tuple:
-        """Of a table's row."""
-        bits = ("", "") if self.bits is None else (str(self.bits), f"{self.bits_per_weight:.2f}")
-        return self.name, times(self.shape), *bits, self.dtype, f"{self.nbytes:,}"
-
-
-@dataclasses.dataclass(frozen=True)
-class TensorContents(Result):
-    """A file of tensors that does not say which model they are of.
-
-    Args:
-        path: of the file.
-        kind: "tensors" or "transformer_bcq".
-        tensors: one line each.
-    """
-
-    path: str
-    kind: str
-    tensors: tuple[TensorLine, ...]
-
-    def __str__(self) -> str:
-        kind = "pickled by transformer_bcq" if self.kind == "transformer_bcq" else "of no model"
-        columns = "tensor", "shape", "bits", "bits/weight", "dtype", "bytes"
-        rows = (line.cells() for line in self.tensors)
-        return as_text(table(f"{self.path}: tensors {kind}", *columns, rows=rows))
+    return _of_model(opened, report, options.model)
 
 
 COMMAND = Command(
@@ -150,8 +62,65 @@ COMMAND = Command(
 )
 
 
-def _lines(tensors) -> tuple[TensorLine, ...]:
-    return tuple(TensorLine.of(name, tensor) for name, tensor in tensors.items())
+def _of_tensors(path: str, kind: str, tensors) -> Result:
+    # Of a file that does not say which model they are of.
+    lines = [_tensor(name, tensor) for name, tensor in tensors.items()]
+    rows = (
+        (
+            line["name"],
+            times(line["shape"]),
+            "" if line["bits"] is None else str(line["bits"]),
+            "" if line["bits"] is None else f"{line['bits_per_weight']:.2f}",
+            line["dtype"],
+            f"{line['nbytes']:,}",
+        )
+        for line in lines
+    )
+    said = "pickled by transformer_bcq" if kind == "transformer_bcq" else "of no model"
+    columns = "tensor", "shape", "bits", "bits/weight", "dtype", "bytes"
+    shown = table(f"{path}: tensors {said}", *columns, rows=rows)
+    return Result({"path": path, "kind": kind, "tensors": lines}, [shown])
+
+
+def _tensor(name: str, tensor) -> dict:
+    # Bits of codes, those of an index of compositional ones; the dtype of an array.
+    codes = tensor.codes if isinstance(tensor, LegacyWeight) else tensor
+    is_array = isinstance(codes, np.ndarray)
+    return {
+        "name": name,
+        "shape": tensor.shape,
+        "nbytes": codes.nbytes,
+        "bits": None if is_array else codes.bits,
+        "bits_per_weight": None if is_array else codes.bits_per_weight,
+        "dtype": str(codes.dtype) if is_array else None,
+    }
+
+
+def _of_model(opened, report: Report, measured: str | None) -> Result:
+    # measured: path of the model that the errors were measured against; None: as stored.
+    metadata = opened.metadata
+    data = {
+        "path": opened.path,
+        "kind": "model",
+        "config": metadata.get("config"),
+        **{name: metadata.get(name) for name in FACTS},
+        "keras_config": metadata.get("model") is not None,
+        "errors_against": measured,
+        **report.to_dict(),
+        "float_nbytes": report.float_nbytes,
+        "ratio": report.original_nbytes / report.nbytes,
+    }
+    errors = f"measured against {measured}" if measured else "as stored"
+    shown = [
+        f"{opened.path}: {report.nbytes:,} bytes",
+        f"asked for     {_config(metadata.get('config'))}",
+        f"trained       {_training(metadata)}",
+        f"Keras config  {_keras_config(metadata)}",
+        f"errors        relative squared, {errors}",
+        "",
+        report,
+    ]
+    return Result(data, shown)
 
 
 def _measured(report: Report, opened, model, path: str) -> Report:

@@ -16,6 +16,7 @@ from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
 from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.start import INTERRUPTED
+from bcq_tf.reports.tables import as_text
 
 COMMANDS: tuple[Command | Group, ...] = (
     inspect.COMMAND,
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         result = options.command.run(options)
-        show(as_json(result.to_dict()) if options.json else str(result))
+        show(as_json(result.data) if options.json else as_text(*result.shown))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -49,28 +49,28 @@ def read_model(path: str, modules: list[str], compiled: bool = False):
         return keras.saving.load_model(path, compile=compiled)
 
 
-def read_quantized(path: str, model, modules: list[str], **options):
-    """`bcq_tf.load_model(path, model=model, **options)`.
+def read_quantized(path: str, model: str | None, modules: list[str], **options):
+    """`bcq_tf.load_model(path, model=the Keras model of the file `model`, **options)`.
 
     Raises:
         UserError: where that raises; where the file needs a model, it names `--model`.
     """
     check_exists(path)
+    floats = None if model is None else read_model(model, modules)
     import_frameworks()
     import bcq_tf
 
     import_modules(modules)
-    if model is None:
-        _check_has_config(path)
     with blaming_input():
-        return bcq_tf.load_model(path, model=model, **options)
+        if model is None and bcq_tf.read(path).metadata.get("model") is None:
+            raise UserError(f"`--model` must be given, since '{path}' has no Keras config")
+        return bcq_tf.load_model(path, model=floats, **options)
 
 
-def write_model(model, path: str) -> int:
-    """Writes a model to a `.keras` file, whole or not at all; returns its bytes."""
+def write_model(model, path: str) -> None:
+    """Writes a model to a `.keras` file, whole or not at all."""
     with blaming_input(), replacing(path, ".keras") as temporary:
         model.save(temporary)
-    return os.path.getsize(path)
 
 
 def check_exists(path: str) -> None:
@@ -110,11 +110,3 @@ def check_output(
 
 def _same_file(path: str, other: str) -> bool:
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
-
-
-def _check_has_config(path: str) -> None:
-    import bcq_tf
-
-    with blaming_input():
-        if bcq_tf.read(path).metadata.get("model") is None:
-            raise UserError(f"`--model` must be given, since '{path}' has no Keras config")

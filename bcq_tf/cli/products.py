@@ -2,57 +2,41 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
-from bcq_tf.cli.timing import Rivals, take_turns, waiting
+from bcq_tf.cli.timing import compared, waiting
 
 MOST_PRODUCTS = 64  # in one call, whose own time is then little beside theirs
 CALL_WORK = 1 << 26  # multiply-adds of one call, unless one product is more
 
 
-@dataclasses.dataclass(frozen=True)
-class ProductTimes(Rivals):
-    """Times of one product, the same for all layers of equal size.
-
-    Args:
-        layers: paths of these weights.
-        kind: "product", x [batch, columns] times the matrix; or "rows", `batch` rows looked up.
-        rows, columns: of the matrix.
-        bits: bit planes.
-        batch: rows of x, or number of ids.
-        float_seconds, packed_seconds: of one product.
-    """
-
-    layers: tuple[str, ...]
-    kind: str
-    rows: int
-    columns: int
-    bits: int
-    batch: int
-    float_seconds: float
-    packed_seconds: float
-
-
-def time_products(model, batches: list[int]) -> list[ProductTimes]:
-    """Times of the products of a packed model's layers.
+def time_products(model, batches: list[int]) -> list[dict]:
+    """Times of the products of a packed model's layers, once for all layers of equal size.
 
     Args:
         model: a model that `bcq_tf.pack_model` packed.
         batches: numbers of rows of x.
+
+    Returns:
+        For each size and batch "layers", the paths of the weights; "kind", which is "product", x
+        [batch, columns] times the matrix, or "rows", `batch` rows of it; "rows" and "columns" of
+        the matrix, its "bits", the "batch", and what `compared` returns.
     """
     results = []
     for members in _alike(model).values():
         layer, name = members[0]
         layout = layer.packed_weights[name].layout
-        paths = tuple(f"{member.path}/{own}" for member, own in members)
-        facts = paths, _kind(layer, name), layout.rows, layout.columns, layout.bits
+        facts = {
+            "layers": [f"{member.path}/{own}" for member, own in members],
+            "kind": _kind(layer, name),
+            "rows": layout.rows,
+            "columns": layout.columns,
+            "bits": layout.bits,
+        }
         for batch in batches:
             count = _products_in_a_call(layout, batch)
-            times = take_turns(_rivals(layer, name, batch, count))
-            seconds = (times[which] / count for which in ("float", "packed"))
-            results.append(ProductTimes(*facts, batch, *seconds))
+            times = compared(_rivals(layer, name, batch, count), count)
+            results.append(facts | {"batch": batch} | times)
     return results
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 import bcq_tf
 from bcq_tf.cli.command import Command, Result, add_import
@@ -11,8 +10,6 @@ from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_output, read_model
 from bcq_tf.cli.settings import add_settings, read_settings
 from bcq_tf.files.file import SUFFIX
-from bcq_tf.reports.report import Report
-from bcq_tf.reports.tables import as_text
 
 LONG = 1 << 22  # weights that take a second or more, so that progress is shown
 EXAMPLES = """\
@@ -34,7 +31,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_import(parser)
 
 
-def _run(options: argparse.Namespace) -> Quantized:
+def _run(options: argparse.Namespace) -> Result:
     check_output(options.out, (SUFFIX,), [options.model])
     with blaming_input():  # before the model is read, which takes a while
         config, rules = read_settings(options)
@@ -48,21 +45,8 @@ def _run(options: argparse.Namespace) -> Quantized:
             filepath=options.out,
             verbose=model.count_params() >= LONG,
         )
-    return Quantized(options.out, report)
-
-
-@dataclasses.dataclass(frozen=True)
-class Quantized(Result):
-    """The file that was written, and the report of its weights."""
-
-    path: str
-    report: Report
-
-    def to_dict(self) -> dict:
-        return {"path": self.path, **self.report.to_dict()}
-
-    def __str__(self) -> str:
-        return f"{self.report}{as_text(f'Written: {self.path}')}"
+    data = {"path": options.out, **report.to_dict()}
+    return Result(data, [report, f"Written: {options.out}"])
 
 
 COMMAND = Command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import time
 from collections.abc import Callable
@@ -13,22 +12,6 @@ from bcq_tf.cli.start import import_frameworks
 DEVICES = ("cpu", "gpu")
 ROUNDS = 9
 TURN_SECONDS = 0.01
-
-
-class Rivals:
-    """What has `float_seconds` and `packed_seconds`: a dataclass."""
-
-    float_seconds: float
-    packed_seconds: float
-
-    @property
-    def speedup(self) -> float:
-        """How many times as fast the packed one is."""
-        return self.float_seconds / self.packed_seconds
-
-    def to_dict(self) -> dict:
-        """JSON-able data."""
-        return dataclasses.asdict(self) | {"speedup": self.speedup}
 
 
 def choose_device(name: str, threads: int | None):
@@ -64,6 +47,20 @@ def waiting(function: Callable[[], object]) -> Callable[[], object]:
         tf.test.experimental.sync_devices()
 
     return run
+
+
+def compared(rivals: dict[str, Callable[[], object]], count: int = 1) -> dict[str, float]:
+    """The times of two functions, "float" and "packed", each of which computes `count` times.
+
+    Returns:
+        "float_seconds" and "packed_seconds" of one of these times, and "speedup".
+    """
+    seconds = {name: total / count for name, total in take_turns(rivals).items()}
+    return {
+        "float_seconds": seconds["float"],
+        "packed_seconds": seconds["packed"],
+        "speedup": seconds["float"] / seconds["packed"],
+    }
 
 
 def take_turns(functions: dict[str, Callable[[], object]]) -> dict[str, float]:

@@ -1,17 +1,25 @@
-"""The compiled ops, native/tf: the five functions that `gradients` speaks of."""
+"""The compiled ops on binary codes, native/tf, and their gradients in terms of the ops themselves.
+
+With W the matrix that the codes stand for, y = x W^T is linear in x and linear in the scales and
+the offset ("the parts"), and so is everything here. So five functions are closed under
+differentiation, to any order:
+
+    product(x)                      y = x W^T
+    product_transposed(dy)          dx = dy W
+    product_scale_gradient(x, dy)   dscales[g, i, r] = sum over batch b and columns c of group g of
+                                        dy[b, r] x[b, c] sign(i, r, c);   doffset the same, no sign
+    gather(ids)                     rows of W
+    gather_scale_gradient(ids, dout)
+                                    the same with the rows of dout whose id is r
+"""
 
 from __future__ import annotations
 
-import sys
-
 import tensorflow as tf
 
-from bcq_tf.ops import gradients
 from bcq_tf.ops.engine import library
 from bcq_tf.ops.layout import Layout
 from bcq_tf.ops.tiled_codes import TiledCodes
-
-_THIS = sys.modules[__name__]
 
 
 def product(x, codes: TiledCodes, precision: str = "exact"):
@@ -61,6 +69,40 @@ def _arguments(codes: TiledCodes) -> dict:
     }
 
 
+@tf.RegisterGradient("BcqProduct")
+def _product_gradient(op, dy):
+    x, codes = op.inputs[0], _codes_of(op)
+    return _for_inputs(
+        op, [lambda: product_transposed(dy, codes)], lambda: product_scale_gradient(x, dy, codes)
+    )
+
+
+@tf.RegisterGradient("BcqProductTransposed")
+def _product_transposed_gradient(op, ddx):
+    dy, codes = op.inputs[0], _codes_of(op)
+    return _for_inputs(
+        op, [lambda: product(ddx, codes)], lambda: product_scale_gradient(ddx, dy, codes)
+    )
+
+
+@tf.RegisterGradient("BcqProductScaleGradient")
+def _product_scale_gradient_gradient(op, *ddparts):
+    (x, dy), other = op.inputs[:2], _with_parts(_codes_of(op), ddparts)
+    return _for_inputs(op, [lambda: product_transposed(dy, other), lambda: product(x, other)])
+
+
+@tf.RegisterGradient("BcqGather")
+def _gather_gradient(op, dout):
+    ids, codes = op.inputs[0], _codes_of(op)
+    return _for_inputs(op, [None], lambda: gather_scale_gradient(ids, dout, codes))
+
+
+@tf.RegisterGradient("BcqGatherScaleGradient")
+def _gather_scale_gradient_gradient(op, *ddparts):
+    (ids, dout), other = op.inputs[:2], _with_parts(_codes_of(op), ddparts)
+    return _for_inputs(op, [None, lambda: gather(ids, other, dout.dtype)])
+
+
 def _codes_of(op) -> TiledCodes:
     # The codes that an op was called with: its last five inputs, and its attributes.
     tiles, scales, *others = op.inputs[-5:]
@@ -71,48 +113,23 @@ def _codes_of(op) -> TiledCodes:
     return TiledCodes(tiles, scales, layout, offset, row_order, row_place)
 
 
-def _for_inputs(op, gradient, not_floats: int = 0) -> list:
-    # The gradients that are wanted, one an input; the first inputs may be other than floats.
-    of_firsts, of_parts = gradient
+def _with_parts(codes: TiledCodes, dparts) -> TiledCodes:
+    # The same signs with other parts. What a plane does not cover has no gradient.
+    dscales, *doffset = _present(codes, dparts)
+    if codes.layout.covered is not None:
+        dscales = tf.where(codes.layout.covered, dscales, 0.0)
+    return codes.with_parts([dscales, *doffset])
+
+
+def _for_inputs(op, of_firsts: list, of_parts=None) -> list:
+    # One gradient an input, those that are wanted: of the first inputs, each by a function or None
+    # where it has none, and of scales and offset, both by one function, in float32.
     skipped = set(getattr(op, "skip_input_indices", None) or ())
     results = [None] * len(op.inputs)
-    for i, function in enumerate(of_firsts, not_floats):
-        results[i] = None if i in skipped else function()
+    for i, function in enumerate(of_firsts):
+        results[i] = None if function is None or i in skipped else function()
     scales = len(op.inputs) - 4
     if of_parts is not None and not {scales, scales + 1} <= skipped:
-        parts = of_parts()
+        parts = [tf.cast(part, op.inputs[scales].dtype) for part in of_parts()]
         results[scales : scales + len(parts)] = parts
     return results
-
-
-@tf.RegisterGradient("BcqProduct")
-def _product_gradient(op, dy):
-    return _for_inputs(op, gradients.of_product(_THIS, _codes_of(op), op.inputs[0], dy))
-
-
-@tf.RegisterGradient("BcqProductTransposed")
-def _product_transposed_gradient(op, ddx):
-    codes = _codes_of(op)
-    return _for_inputs(op, gradients.of_product_transposed(_THIS, codes, op.inputs[0], ddx))
-
-
-@tf.RegisterGradient("BcqProductScaleGradient")
-def _product_scale_gradient_gradient(op, *ddparts):
-    codes = _codes_of(op)
-    x, dy = op.inputs[:2]
-    gradient = gradients.of_product_scale_gradient(_THIS, codes, x, dy, _present(codes, ddparts))
-    return _for_inputs(op, gradient)
-
-
-@tf.RegisterGradient("BcqGather")
-def _gather_gradient(op, dout):
-    gradient = gradients.of_gather(_THIS, _codes_of(op), op.inputs[0], dout)
-    return _for_inputs(op, gradient, not_floats=1)
-
-
-@tf.RegisterGradient("BcqGatherScaleGradient")
-def _gather_scale_gradient_gradient(op, *ddparts):
-    codes = _codes_of(op)
-    ids, dout = op.inputs[:2]
-    gradient = gradients.of_gather_scale_gradient(_THIS, codes, ids, dout, _present(codes, ddparts))
-    return _for_inputs(op, gradient, not_floats=1)

@@ -14,7 +14,7 @@ def gather(table, ids, counted, *sizes):
 
 
 def gradient(ids, drows, counted, *sizes):
-    """The gradient of the tables from that of the rows; sizes as of `gather`."""
+    """The gradient of the tables: the sum over all places of drows at the rows that ids name."""
     return library().bcq_tables_gradient(dout=drows, **_arguments(ids, counted, *sizes))
 
 

@@ -3,12 +3,11 @@
 `compiled_embedding` and `portable_embedding` have the functions that compute:
 
     gather(table, ids, ...)      rows of the tables, see `bcq_tf.ops.tables.Tables`
-    gradient(ids, drows, ...)    the sum over all places of drows at the rows that ids name
     unique(ids, size)            the different ids, and where among these each is
     rows_of_variable(variable, ids)     rows without reading all of it
 
-The first two are each other's gradient, so they can be differentiated to any order. Both take the
-tables' `sizes` and `dims`; the size of a table alone may be -1, that of the vector `counted`.
+The first takes the tables' `sizes` and `dims`; the size of a table alone may be -1, that of the
+vector `counted`. It can be differentiated to any order.
 """
 
 from __future__ import annotations

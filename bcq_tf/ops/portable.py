@@ -1,21 +1,22 @@
-"""The five functions that `gradients` speaks of, in plain TensorFlow ops.
+"""The ops on binary codes in plain TensorFlow ops.
 
 For where the compiled library is not loaded, and for models that have to run without bcq_tf. A
 product makes the matrix as float32 [R, C] and multiplies with it, whichever precision is asked for.
+
+Shapes: G groups, q planes, n rows, W words of a row.
 """
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.ops import gradients, signs
-from bcq_tf.ops.layout import Layout
+from bcq_tf.codes.packing import WORD_BITS
+from bcq_tf.ops.fields import nan_where_no_row
+from bcq_tf.ops.layout import TILE_ROWS, Layout
 from bcq_tf.ops.tiled_codes import TiledCodes
 
-_THIS = sys.modules[__name__]
+_BIT = np.uint32(1) << np.arange(WORD_BITS, dtype=np.uint32)
 
 
 def product(x, codes: TiledCodes, precision: str = "exact"):
@@ -26,42 +27,23 @@ def product(x, codes: TiledCodes, precision: str = "exact"):
     @tf.custom_gradient
     def run(x, *parts):
         own = codes.with_parts(parts)
-        y = tf.matmul(_flat(x, layout.columns), _matrix(own), transpose_b=True)
-        y = _unflat(tf.cast(y, x.dtype), layout.rows, _batch(x))
-        return y, lambda dy: _evaluated(gradients.of_product(_THIS, own, x, dy))
+        flat = _flat(x, layout.columns)
+        y = tf.matmul(flat, _values(_all_rows(own), own), transpose_b=True)
+
+        def gradient(dy):
+            # The matrix is made again: of a model's matrices never more than one is in memory.
+            with tf.GradientTape() as tape:
+                tape.watch(parts)
+                matrix = _values(_all_rows(own), own)
+            dy = _flat(dy, layout.rows)
+            dmatrix = tf.matmul(dy, flat, transpose_a=True)
+            dx = _unflat(tf.cast(tf.matmul(dy, matrix), x.dtype), layout.columns, batch)
+            return dx, *tape.gradient(matrix, parts, dmatrix)
+
+        batch = _dimensions(x)[:-1]
+        return _unflat(tf.cast(y, x.dtype), layout.rows, batch), gradient
 
     return run(x, *codes.parts)
-
-
-def product_transposed(dy, codes: TiledCodes):
-    """dy [..., R] -> dy W [..., C]."""
-    layout = codes.layout
-
-    @tf.custom_gradient
-    def run(dy, *parts):
-        own = codes.with_parts(parts)
-        dx = tf.matmul(_flat(dy, layout.rows), _matrix(own))
-        dx = _unflat(tf.cast(dx, dy.dtype), layout.columns, _batch(dy))
-        return dx, lambda ddx: _evaluated(gradients.of_product_transposed(_THIS, own, dy, ddx))
-
-    return run(dy, *codes.parts)
-
-
-def product_scale_gradient(x, dy, codes: TiledCodes) -> tuple:
-    """x [..., C], dy [..., R] -> (dscales,) or (dscales, doffset), float32."""
-    layout = codes.layout
-
-    @tf.custom_gradient
-    def run(x, dy):
-        of_matrix = tf.matmul(_flat(dy, layout.rows), _flat(x, layout.columns), transpose_a=True)
-        sums = _sums_of_parts(of_matrix, _all_rows(codes), codes)
-
-        def gradient(*ddparts):
-            return _evaluated(gradients.of_product_scale_gradient(_THIS, codes, x, dy, ddparts))
-
-        return sums, gradient
-
-    return run(x, dy)
 
 
 def gather(ids, codes: TiledCodes, dtype: tf.DType):
@@ -69,65 +51,61 @@ def gather(ids, codes: TiledCodes, dtype: tf.DType):
 
     An id that is no row is an error on the CPU; on other devices and under XLA its row is NaN.
     """
-    layout = codes.layout
-
-    @tf.custom_gradient
-    def run(*parts):
-        own = codes.with_parts(parts)
-        values = _valid(ids, layout, _values(_stored_rows(ids, own), own))
-        values = _unflat(tf.cast(values, dtype), layout.columns, _dimensions(ids))
-        return values, lambda dout: _evaluated(gradients.of_gather(_THIS, own, ids, dout))
-
-    return run(*codes.parts)
-
-
-def gather_scale_gradient(ids, dout, codes: TiledCodes) -> tuple:
-    """ids int64 [...], dout [..., C] -> (dscales,) or (dscales, doffset), float32."""
-    layout = codes.layout
-
-    @tf.custom_gradient
-    def run(dout):
-        values = _valid(ids, layout, _flat(dout, layout.columns))
-        sums = _sums_of_parts(values, _stored_rows(ids, codes), codes)
-
-        def gradient(*ddparts):
-            both = gradients.of_gather_scale_gradient(_THIS, codes, ids, dout, ddparts)
-            return _evaluated(both)
-
-        return sums, gradient
-
-    return run(dout)
-
-
-def _evaluated(gradient):
-    of_firsts, of_parts = gradient
-    results = [function() for function in of_firsts]
-    return results if of_parts is None else [*results, *of_parts()]
-
-
-def _matrix(codes: TiledCodes):
-    # W, float32 [R, C].
-    return _values(_all_rows(codes), codes)
+    flat = tf.reshape(ids, [-1])
+    values = _values(tf.gather(_all_rows(codes), flat), codes)
+    values = nan_where_no_row(values, flat, codes.layout.rows)
+    return _unflat(tf.cast(values, dtype), codes.layout.columns, _dimensions(ids))
 
 
 def _values(rows, codes: TiledCodes):
-    # The values of the stored rows int64 [n], float32 [n, C].
-    words = signs.words_of_rows(codes.tiles, rows, codes.layout)
-    scales = tf.gather(codes.scales, rows, axis=2)
-    offset = None if codes.offset is None else tf.gather(codes.offset, rows, axis=1)
-    return signs.weighted_sum(words, scales, offset, codes.layout)
-
-
-def _sums_of_parts(dvalues, rows, codes: TiledCodes) -> tuple:
-    # The gradient of `_values`, [n, C] -> (dscales,) or (dscales, doffset).
+    # The values of the stored rows int64 [n], float32 [n, C]: the offset, then scale times sign of
+    # one plane after the other.
     layout = codes.layout
-    words = signs.words_of_rows(codes.tiles, rows, layout)
-    dscales = _sum_by_row(signs.signed_sums(words, dvalues, layout), rows, layout.rows)
-    if layout.covered is not None:
-        dscales = tf.where(layout.covered, dscales, 0.0)
-    if codes.offset is None:
-        return (dscales,)
-    return dscales, _sum_by_row(signs.group_sums(dvalues, layout), rows, layout.rows)
+    words, scales = _words(codes.tiles, rows, layout), _of_rows(codes.scales, rows)
+    if layout.plane_rows[-1] < layout.rows:
+        plane_rows = tf.constant(layout.plane_rows, rows.dtype)[:, tf.newaxis]
+        scales = tf.where(rows < plane_rows, scales, 0.0)
+    total = 0.0 if codes.offset is None else _along_row(_of_rows(codes.offset, rows))
+    for i in range(layout.bits):
+        scale = _along_row(scales[:, i])
+        total += tf.where(_positive(words[i], layout), scale, -scale)
+    return tf.reshape(total, [-1, layout.groups * layout.padded_group])[:, : layout.columns]
+
+
+def _words(tiles, rows, layout: Layout):
+    # The words of stored rows [n] -> [q, n, W]; any for what no plane covers.
+    tile = rows // TILE_ROWS
+    planes = tf.gather(tf.constant(layout.tile_planes, tf.int64), tile)
+    starts = tf.gather(tf.constant(layout.tile_starts, tf.int64), tile) + rows % TILE_ROWS
+    # Word w of plane i stands TILE_ROWS * (w * planes + i) after the row's first.
+    plane = tf.minimum(tf.range(layout.bits, dtype=tf.int64)[:, tf.newaxis], planes - 1)
+    steps = tf.range(layout.row_words, dtype=tf.int64) * planes[:, tf.newaxis]
+    return tf.gather(tiles, starts[:, tf.newaxis] + TILE_ROWS * (steps + plane[..., tf.newaxis]))
+
+
+def _positive(words, layout: Layout):
+    # [n, W] -> bool [n, G, padded group]: whether the sign is +1.
+    missing = layout.groups * layout.padded_group // WORD_BITS - layout.row_words
+    words = tf.pad(words, [[0, 0], [0, missing]]) if missing else words
+    bits = tf.bitwise.bitwise_and(words[:, :, tf.newaxis], _BIT)
+    return tf.reshape(tf.cast(bits, tf.bool), [-1, layout.groups, layout.padded_group])
+
+
+@tf.custom_gradient
+def _of_rows(per_row, rows):
+    # [..., R] -> float32 [..., n]; a row's gradient is summed in float32 too.
+    def gradient(dvalues):
+        axes = [*range(len(dvalues.shape))]
+        first = tf.transpose(dvalues, [axes[-1], *axes[:-1]])
+        sums = tf.math.unsorted_segment_sum(first, rows, per_row.shape[-1])
+        return tf.cast(tf.transpose(sums, [*axes[1:], 0]), per_row.dtype), None
+
+    return tf.cast(tf.gather(per_row, rows, axis=-1), tf.float32), gradient
+
+
+def _along_row(per_group):
+    # [G, n] -> [n, G, 1]
+    return tf.transpose(per_group)[:, :, tf.newaxis]
 
 
 def _all_rows(codes: TiledCodes):
@@ -135,24 +113,6 @@ def _all_rows(codes: TiledCodes):
     if codes.row_place is None:
         return tf.range(codes.layout.rows, dtype=tf.int64)
     return tf.cast(codes.row_place, tf.int64)
-
-
-def _stored_rows(ids, codes: TiledCodes):
-    # int64 [n]; on the CPU tf.gather raises for an id that is no row.
-    return tf.gather(_all_rows(codes), tf.reshape(ids, [-1]))
-
-
-def _valid(ids, layout: Layout, values):
-    # [n, C] with NaN where the id is no row.
-    ids = tf.reshape(ids, [-1, 1])
-    return tf.where((ids >= 0) & (ids < layout.rows), values, np.float32(np.nan))
-
-
-def _sum_by_row(sums, rows, count: int):
-    # [..., n] of the rows [n] -> [..., count]
-    axes = [*range(len(sums.shape))]
-    total = tf.math.unsorted_segment_sum(tf.transpose(sums, [axes[-1], *axes[:-1]]), rows, count)
-    return tf.transpose(total, [*axes[1:], 0])
 
 
 def _flat(tensor, last: int):
@@ -164,10 +124,6 @@ def _unflat(values, last: int, batch):
     # [n, last] -> [*batch, last]
     shape = [*batch, last] if isinstance(batch, list) else tf.concat([batch, [last]], axis=0)
     return tf.reshape(values, shape)
-
-
-def _batch(tensor):
-    return _dimensions(tensor)[:-1]
 
 
 def _dimensions(tensor):

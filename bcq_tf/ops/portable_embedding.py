@@ -15,44 +15,16 @@ def gather(table, ids, counted, sizes, dims, deterministic: bool):
 
     An id that is no row is an error on the CPU; on other devices and under XLA its row is NaN.
     """
-
-    @tf.custom_gradient
-    def run(table):
-        parts = [
-            _rows(part, part_ids, name)
-            for part, part_ids, name in _tables(table, ids, counted, sizes, dims)
-        ]
-
-        def of_table(drows):
-            return gradient(ids, drows, counted, sizes, dims, deterministic)
-
-        return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1), of_table
-
-    return run(table)
-
-
-def gradient(ids, drows, counted, sizes, dims, deterministic: bool):
-    """The gradient of the tables from that of the rows."""
-
-    @tf.custom_gradient
-    def run(drows):
-        parts = [drows] if len(dims) == 1 else tf.split(drows, list(dims), axis=-1)
-        tables = [
-            _sums(part, _ids_of(ids, t, len(dims)), _size(sizes[t], counted), dims[t])
-            for t, part in enumerate(parts)
-        ]
-        if len(dims) == 1:
-            dtable = tables[0]
-        else:
-            dtable = tf.concat([tf.reshape(table, [-1]) for table in tables], axis=0)
-
-        def of_drows(ddtable):
-            ddtable = tf.convert_to_tensor(ddtable)
-            return gather(ddtable, ids, counted, sizes, dims, deterministic)
-
-        return dtable, of_drows
-
-    return run(drows)
+    del counted, deterministic
+    if len(dims) == 1:
+        return _rows_of_table(table, ids, "ids")
+    shapes = list(zip(sizes, dims, strict=True))
+    pieces = tf.split(table, [size * dim for size, dim in shapes])
+    rows = [
+        _rows_of_table(tf.reshape(piece, shape), ids[..., t], f"ids_of_table_{t}")
+        for t, (piece, shape) in enumerate(zip(pieces, shapes, strict=True))
+    ]
+    return tf.concat(rows, axis=-1)
 
 
 def unique(ids, size: int) -> tuple:
@@ -67,22 +39,19 @@ def rows_of_variable(variable: tf.Variable, ids):
     return _rows(variable, ids, "ids")
 
 
-def _tables(table, ids, counted, sizes, dims):
-    # (table [size, dim], its ids, a name for errors) of each.
-    if len(dims) == 1:
-        yield table, ids, "ids"
-        return
-    pieces = tf.split(table, [size * dim for size, dim in zip(sizes, dims, strict=True)])
-    for t, piece in enumerate(pieces):
-        yield tf.reshape(piece, [sizes[t], dims[t]]), ids[..., t], f"ids_of_table_{t}"
+def _rows_of_table(table, ids, name: str):
+    # With a dense gradient.
+    @tf.custom_gradient
+    def run(table):
+        def gradient(drows):
+            values = tf.cast(tf.reshape(drows, [-1, table.shape[1]]), tf.float32)
+            size = tf.shape(table)[0]
+            sums = tf.math.unsorted_segment_sum(values, tf.reshape(ids, [-1]), size)
+            return tf.cast(sums, table.dtype)
 
+        return _rows(table, ids, name), gradient
 
-def _ids_of(ids, t: int, count: int):
-    return ids if count == 1 else ids[..., t]
-
-
-def _size(size: int, counted):
-    return tf.size(counted) if size < 0 else size
+    return run(table)
 
 
 def _rows(table, ids, name: str):
@@ -91,9 +60,3 @@ def _rows(table, ids, name: str):
     size = table.shape[0]
     valid = (ids >= 0) & (ids < (tf.shape(table, out_type=ids.dtype)[0] if size is None else size))
     return tf.where(valid, rows, tf.cast(np.nan, rows.dtype))
-
-
-def _sums(drows, ids, size, dim: int):
-    values = tf.cast(tf.reshape(drows, [-1, dim]), tf.float32)
-    sums = tf.math.unsorted_segment_sum(values, tf.reshape(ids, [-1]), size)
-    return tf.cast(sums, drows.dtype)

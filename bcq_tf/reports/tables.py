@@ -35,7 +35,7 @@ def times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape)) if shape else "scalar"
 
 
-def as_text(renderable) -> str:
+def as_text(*renderables) -> str:
     """What `rich` would print, without colours, as wide as it is.
 
     Strings in it are shown as they are, and what would control a terminal is replaced: they may
@@ -47,7 +47,8 @@ def as_text(renderable) -> str:
     console = Console(
         file=text, width=_UNLIMITED, soft_wrap=True, color_system=None, markup=False, emoji=False
     )
-    console.print(renderable)
+    for renderable in renderables:
+        console.print(renderable)
     return printable(text.getvalue())
 
 

@@ -98,10 +98,10 @@ def test_wrong_arguments_are_one_line(fail, words, message, tmp_path, monkeypatc
 
 
 def test_a_fault_of_the_program_shows_its_traceback(folder, monkeypatch):
-    def broken(self):
+    def broken(*_):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(cli.inspect.ModelContents, "__str__", broken)
+    monkeypatch.setattr(cli.inspect, "_of_model", broken)
     with pytest.raises(ValueError, match="a bug"):
         cli.main(["inspect", folder.file])
 

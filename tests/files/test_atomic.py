@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bcq_tf.files import leftovers
+from bcq_tf.files import atomic
 from bcq_tf.files.atomic import replacing, replacing_all, write_atomically
 
 
@@ -197,7 +197,7 @@ def test_the_temporary_file_of_a_killed_writer_goes_with_the_next_write(tmp_path
 
 
 def name_of_temporary(machine=None, process=None) -> str:
-    machine = machine or leftovers._machine(os.getpid())
+    machine = machine or atomic._machine(os.getpid())
     return f".bcq-{machine}-{process or os.getpid()}-{'0' * 32}.tmp"
 
 

@@ -9,13 +9,14 @@ import time
 
 from bcq_tf import embeddings
 from bcq_tf.cli.command import Command, Result, positive, positives
+from bcq_tf.cli.embed.picture import draw
 from bcq_tf.cli.embed.vectors import add_vectors, check_two_words, codes_of, read_vectors
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.models import check_exists, check_output
 from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.embeddings import Quality
 from bcq_tf.embeddings.compression import METHODS, check_settings, most_codebooks
-from bcq_tf.reports.tables import as_text, table
+from bcq_tf.reports.tables import table
 
 PICTURES = (".png", ".svg", ".pdf")
 EXAMPLES = """\
@@ -44,7 +45,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--picture", metavar="FILE.png", help="draw size against score")
 
 
-def _run(options: argparse.Namespace) -> Comparison:
+def _run(options: argparse.Namespace) -> Result:
     _check(options)
     vectors = read_vectors(options)
     check_two_words(options.vectors, vectors)
@@ -57,13 +58,17 @@ def _run(options: argparse.Namespace) -> Comparison:
         codes = codes_of(vectors, method, settings, options)
         seconds = time.perf_counter() - begin
         lines.append(Line(method, label, _quality(options, vectors, codes), seconds))
-    result = Comparison(options.vectors, vectors.shape, lines, skipped, options.picture)
     if options.picture:
-        from bcq_tf.cli.embed.picture import draw
-
         with blaming_input():
-            draw(result, options.picture)
-    return result
+            draw(lines, options.picture)
+    data = {
+        "path": options.vectors,
+        "shape": vectors.shape,
+        "lines": [line.to_dict() for line in lines],
+        "skipped": skipped,
+        "picture": options.picture,
+    }
+    return Result(data, [_table(data, lines), *_notes(data, lines[0].quality)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,53 +108,6 @@ class Line:
             *([] if q.analogies is None else [f"{q.analogies.score:.3f}"]),
             f"{self.seconds:.1f}",
         )
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison(Result):
-    """What `embed compare` measured.
-
-    Args:
-        path: of the vectors.
-        shape: words and dimension.
-        lines: the float table, then one for each method and size.
-        skipped: what was not possible, and why.
-        picture: path of the picture that was drawn, or None.
-    """
-
-    path: str
-    shape: tuple[int, int]
-    lines: list[Line]
-    skipped: list[str]
-    picture: str | None
-
-    def to_dict(self) -> dict:
-        return super().to_dict() | {"lines": [line.to_dict() for line in self.lines]}
-
-    def __str__(self) -> str:
-        words, dimension = self.shape
-        first = self.lines[0].quality
-        columns = ["method", "size", "bytes", "bits/weight", "distance", "relative error", "EOS",
-                   "neighbours"]  # fmt: skip
-        columns += ["similarity"] * (first.similarity is not None)
-        columns += ["analogies"] * (first.analogies is not None)
-        title = f"{self.path}: {words:,} words of {dimension} numbers"
-        rows = (line.cells() for line in self.lines)
-        made = table(title, *columns, "seconds", rows=rows)
-        return as_text(made) + as_text("\n".join(self._notes()))
-
-    def _notes(self) -> list[str]:
-        notes = [f"Left out: {text}" for text in self.skipped]
-        first = self.lines[0].quality
-        if first.similarity is not None:
-            covered = [f"{s.name} {s.covered} of {s.pairs}" for s in first.similarity]
-            notes.append(f"Pairs covered: {', '.join(covered)}")
-        if first.analogies is not None:
-            asked = first.analogies
-            notes.append(f"Analogies covered: {asked.covered:,} of {asked.questions:,}")
-        if self.picture:
-            notes.append(f"Written: {self.picture}")
-        return notes
 
 
 COMMAND = Command(
@@ -223,3 +181,26 @@ def _quality(options: argparse.Namespace, vectors, table) -> Quality:
         table = embeddings.CompressedVectors(vectors.words, table)
     with blaming_input():
         return embeddings.measure_quality(vectors, table, options.wordsim, options.analogies)
+
+
+def _table(data: dict, lines: list[Line]):
+    (words, dimension), first = data["shape"], lines[0].quality
+    columns = ["method", "size", "bytes", "bits/weight", "distance", "relative error", "EOS",
+               "neighbours"]  # fmt: skip
+    columns += ["similarity"] * (first.similarity is not None)
+    columns += ["analogies"] * (first.analogies is not None)
+    title = f"{data['path']}: {words:,} words of {dimension} numbers"
+    return table(title, *columns, "seconds", rows=(line.cells() for line in lines))
+
+
+def _notes(data: dict, first: Quality) -> list[str]:
+    notes = [f"Left out: {text}" for text in data["skipped"]]
+    if first.similarity is not None:
+        covered = [f"{s.name} {s.covered} of {s.pairs}" for s in first.similarity]
+        notes.append(f"Pairs covered: {', '.join(covered)}")
+    if first.analogies is not None:
+        asked = first.analogies
+        notes.append(f"Analogies covered: {asked.covered:,} of {asked.questions:,}")
+    if data["picture"]:
+        notes.append(f"Written: {data['picture']}")
+    return notes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 from bcq_tf import embeddings
 from bcq_tf.cli.command import Command, Result
@@ -12,7 +11,6 @@ from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_output
 from bcq_tf.embeddings.compression import METHODS, check_settings
 from bcq_tf.files.file import SUFFIX
-from bcq_tf.reports.tables import as_text
 
 EXAMPLES = """\
   python -m bcq_tf embed compress glove.txt glove.bcq.npy --method uniform --bits 2
@@ -35,7 +33,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--K", type=int, help="vectors of a codebook")
 
 
-def _run(options: argparse.Namespace) -> Compressed:
+def _run(options: argparse.Namespace) -> Result:
     check_output(options.out, (SUFFIX,), [options.vectors, options.words])
     settings = {name: getattr(options, name) for name in ("bits", "M", "K")}
     shared = {name: getattr(options, name) for name in ("trainer", "seed", "epochs")}
@@ -46,66 +44,30 @@ def _run(options: argparse.Namespace) -> Compressed:
     with blaming_input():
         file_nbytes = embeddings.CompressedVectors(vectors.words, codes).save(options.out)
     moved = embeddings.distance(vectors, codes)
-    return Compressed(
-        path=options.out,
-        shape=codes.shape,
-        method=options.method,
-        nbytes=codes.nbytes,
-        file_nbytes=file_nbytes,
-        bits_per_weight=codes.bits_per_weight,
-        mean_distance=moved.mean,
-        relative_error=moved.relative_error,
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class Compressed(Result):
-    """What was written.
-
-    Args:
-        path: of the file.
-        shape: words and dimension.
-        method: of the codes.
-        nbytes: of the codes.
-        file_nbytes: with the words.
-        bits_per_weight: of the codes.
-        mean_distance, relative_error: see `Distance`.
-    """
-
-    path: str
-    shape: tuple[int, int]
-    method: str
-    nbytes: int
-    file_nbytes: int
-    bits_per_weight: float
-    mean_distance: float
-    relative_error: float
-
-    @property
-    def float_nbytes(self) -> int:
-        """Bytes of the vectors as float32."""
-        return 4 * self.shape[0] * self.shape[1]
-
-    @property
-    def ratio(self) -> float:
-        """How many times as large float32 is."""
-        return self.float_nbytes / self.nbytes
-
-    def to_dict(self) -> dict:
-        return super().to_dict() | {"float_nbytes": self.float_nbytes, "ratio": self.ratio}
-
-    def __str__(self) -> str:
-        words, dimension = self.shape
-        lines = (
-            f"vectors         {words:,} of {dimension} numbers",
-            f"codes           {self.method}, {self.nbytes:,} bytes, "
-            f"{self.bits_per_weight:.3f} bits a weight",
-            f"float32         {self.float_nbytes:,} bytes, {self.ratio:.2f} times",
-            f"mean distance   {self.mean_distance:.4f}",
-            f"relative error  {self.relative_error:.5f}, squared",
-            f"Written: {self.path}, {self.file_nbytes:,} bytes with the words",
-        )
-        return as_text("\n".join(lines))
+    words, dimension = codes.shape
+    float_nbytes = 4 * words * dimension
+    data = {
+        "path": options.out,
+        "shape": codes.shape,
+        "method": options.method,
+        "nbytes": codes.nbytes,
+        "file_nbytes": file_nbytes,
+        "bits_per_weight": codes.bits_per_weight,
+        "mean_distance": moved.mean,
+        "relative_error": moved.relative_error,
+        "float_nbytes": float_nbytes,
+        "ratio": float_nbytes / codes.nbytes,
+    }
+    shown = [
+        f"vectors         {words:,} of {dimension} numbers",
+        f"codes           {options.method}, {codes.nbytes:,} bytes, "
+        f"{codes.bits_per_weight:.3f} bits a weight",
+        f"float32         {float_nbytes:,} bytes, {data['ratio']:.2f} times",
+        f"mean distance   {moved.mean:.4f}",
+        f"relative error  {moved.relative_error:.5f}, squared",
+        f"Written: {options.out}, {file_nbytes:,} bytes with the words",
+    ]
+    return Result(data, shown)
 
 
 COMMAND = Command(

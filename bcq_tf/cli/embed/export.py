@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import os
 
 from bcq_tf.cli.command import Command, Result
@@ -14,7 +13,6 @@ from bcq_tf.codes import CompositionalCodes
 from bcq_tf.embeddings.compositional.code_files import code_paths, write_codes
 from bcq_tf.embeddings.vector_files.vector_file import FORMATS, output_paths, write_vectors
 from bcq_tf.files.file import SUFFIX
-from bcq_tf.reports.tables import as_text
 
 CODES = ("codes", "word-codes")
 EXAMPLES = """\
@@ -38,26 +36,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _run(options: argparse.Namespace) -> Exported:
+def _run(options: argparse.Namespace) -> Result:
     _check_outputs(options)
     vectors = read_compressed(options.file)
     with blaming_input():
         if options.format in CODES:
-            return Exported(_write_codes(options, vectors))
-        return Exported(write_vectors(options.out, vectors, options.format))
-
-
-@dataclasses.dataclass(frozen=True)
-class Exported(Result):
-    """The files that were written."""
-
-    paths: tuple[str, ...]
-
-    def to_dict(self) -> dict:
-        return {"paths": list(self.paths), "nbytes": [os.path.getsize(p) for p in self.paths]}
-
-    def __str__(self) -> str:
-        return as_text("\n".join(f"Written: {p}, {os.path.getsize(p):,} bytes" for p in self.paths))
+            paths = _write_codes(options, vectors)
+        else:
+            paths = write_vectors(options.out, vectors, options.format)
+    sizes = [os.path.getsize(path) for path in paths]
+    shown = [f"Written: {path}, {n:,} bytes" for path, n in zip(paths, sizes, strict=True)]
+    return Result({"paths": paths, "nbytes": sizes}, shown)
 
 
 COMMAND = Command(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 
 from bcq_tf.cli.command import Command, Result, positive
 from bcq_tf.cli.embed.vectors import check_two_words, read_either
 from bcq_tf.cli.errors import blaming_input
-from bcq_tf.reports.tables import as_text, table
+from bcq_tf.reports.tables import table
 
 USUAL = 10  # words
 EXAMPLES = """\
@@ -27,28 +26,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-k", "--k", type=positive, help=f"how many ({USUAL}, or all others where they are fewer)")
 
 
-def _run(options: argparse.Namespace) -> Neighbours:
+def _run(options: argparse.Namespace) -> Result:
     vectors = read_either(options.file)
     check_two_words(options.file, vectors)
     k = min(USUAL, len(vectors) - 1) if options.k is None else options.k
     with blaming_input(errors=(ValueError, KeyError)):
-        return Neighbours(options.word, vectors.neighbours(options.word, k))
-
-
-@dataclasses.dataclass(frozen=True)
-class Neighbours(Result):
-    """The nearest words with their cosines, the nearest first."""
-
-    word: str
-    nearest: list[tuple[str, float]]
-
-    def to_dict(self) -> dict:
-        nearest = [{"word": word, "cosine": cosine} for word, cosine in self.nearest]
-        return {"word": self.word, "nearest": nearest}
-
-    def __str__(self) -> str:
-        rows = ((word, f"{cosine:.4f}") for word, cosine in self.nearest)
-        return as_text(table(f"Nearest to '{self.word}'", "word", "cosine", rows=rows))
+        nearest = vectors.neighbours(options.word, k)
+    data = {
+        "word": options.word,
+        "nearest": [{"word": word, "cosine": cosine} for word, cosine in nearest],
+    }
+    rows = ((word, f"{cosine:.4f}") for word, cosine in nearest)
+    return Result(data, [table(f"Nearest to '{options.word}'", "word", "cosine", rows=rows)])
 
 
 COMMAND = Command(

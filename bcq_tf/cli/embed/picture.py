@@ -11,20 +11,21 @@ ERROR = "relative error"
 MARKERS = {"uniform": "o", "binary": "s", "compositional": "^"}
 
 
-def draw(comparison, path: str) -> None:
-    """Draws a `Comparison` to a file whose name says the format, whole or not at all.
+def draw(lines, path: str) -> None:
+    """Draws the `Line`s of `embed compare`, the float table's first, to a file whose name says the
+    format, whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
     from matplotlib.figure import Figure
 
-    panels = _panels(comparison.lines)
+    panels = _panels(lines)
     rows = -(-len(panels) // COLUMNS)
     figure = Figure(figsize=(4 * COLUMNS, 3.4 * rows), layout="constrained")
     for place, (title, scores) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(rows, COLUMNS, place)
-        _draw_panel(axes, title, comparison.lines, scores)
+        _draw_panel(axes, title, lines, scores)
     figure.axes[1].legend(fontsize=8)  # not on the first, which has no line of the float table
     with replacing(path, os.path.splitext(path)[1]) as temporary:
         figure.savefig(temporary, dpi=120)

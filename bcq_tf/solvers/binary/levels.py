@@ -50,7 +50,7 @@ def thresholds_and_patterns(params: np.ndarray, offset: bool):
         params = np.concatenate([reach[None], params[1:]])
     values = level_values(params)
     keys = _make_keys(values, flips=not offset)
-    _sort_first_axis(keys)
+    keys.sort(axis=0)
     mask = 2 * len(values) - 1
     patterns = keys & mask
     keys &= ~mask
@@ -112,24 +112,3 @@ def _make_keys(values: np.ndarray, flips: bool) -> np.ndarray:
     if flips:
         keys |= negative.astype(np.int64) * count
     return keys
-
-
-def _sort_first_axis(keys: np.ndarray) -> None:
-    # Bitonic sorting network in place; the length of the first axis is a power of two.
-    count = len(keys)
-    size = 2
-    while size <= count:
-        pairs = keys.reshape(count // size, size, -1)
-        _exchange(pairs[:, : size // 2], pairs[:, : size // 2 - 1 : -1])
-        step = size // 4
-        while step:
-            pairs = keys.reshape(count // (2 * step), 2, step, -1)
-            _exchange(pairs[:, 0], pairs[:, 1])
-            step //= 2
-        size *= 2
-
-
-def _exchange(low: np.ndarray, high: np.ndarray) -> None:
-    smaller = np.minimum(low, high)
-    np.maximum(low, high, out=high)
-    low[...] = smaller
