@@ -33,6 +33,10 @@ class BCQConfig:
 
     Raises:
         ValueError, TypeError: an argument breaks its rule.
+
+    Example:
+        >>> bcq_tf.BCQConfig(bits=2, group_size=128)
+        BCQConfig(bits=2, group_size=128, offset=False, solver='alternating', scale_dtype='auto')
     """
 
     bits: int = 3
@@ -112,6 +116,11 @@ class Rule:
         config: the `BCQConfig` to use, or None to leave the weight float.
         axes: for a weight that the library does not know by its layer's type: the reduction axes
             (columns) of the weight as a tuple of ints; the other axes become rows.
+
+    Example:
+        >>> rule = bcq_tf.Rule("*embedding*", bcq_tf.BCQConfig(bits=4))
+        >>> rule.matches("decoder/token_embedding/embeddings")
+        True
     """
 
     pattern: str

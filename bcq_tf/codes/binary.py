@@ -40,6 +40,15 @@ class BinaryCodes(CodedMatrix):
 
     Raises:
         ValueError, TypeError: the parts do not fit together.
+
+    Example:
+        >>> codes = bcq_tf.quantize(np.eye(4, 32), bits=2)
+        >>> codes.shape, codes.bits, [plane.shape for plane in codes.planes]
+        ((4, 32), 2, [(4, 1), (4, 1)])
+        >>> codes.scales[0][0], codes.scales[1][0]
+        (array([0.5], dtype=float16), array([0.5], dtype=float16))
+        >>> codes.reconstruct()[1, :4]
+        array([0., 1., 0., 0.], dtype=float32)
     """
 
     planes: tuple[np.ndarray, ...]

@@ -35,6 +35,13 @@ class CompositionalCodes(CodedMatrix):
 
     Raises:
         ValueError, TypeError: the parts do not fit together.
+
+    Example:
+        >>> codebooks = np.array([[[1, 0], [0, 1]], [[0, 0], [4, 4]]], "float32")  # [M, K, D]
+        >>> codes = bcq_tf.CompositionalCodes.of([[0, 1], [1, 0]], codebooks)
+        >>> codes.reconstruct()
+        array([[5., 4.],
+               [0., 1.]], dtype=float32)
     """
 
     packed: np.ndarray

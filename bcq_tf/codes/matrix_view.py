@@ -30,6 +30,13 @@ class MatrixView:
     Raises:
         TypeError: an argument is not a sequence of integers.
         ValueError: a size is not positive, or rows and columns do not name each axis once.
+
+    Example:
+        >>> view = bcq_tf.MatrixView((3, 3, 16, 32), rows=(3,), columns=(0, 1, 2))
+        >>> view.matrix_shape
+        (32, 144)
+        >>> view.to_matrix(np.zeros(view.shape)).shape
+        (32, 144)
     """
 
     shape: tuple[int, ...]

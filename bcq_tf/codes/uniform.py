@@ -48,6 +48,14 @@ class UniformCodes(CodedMatrix):
 
     Raises:
         ValueError, TypeError: the parts do not fit together.
+
+    Example:
+        >>> matrix = np.linspace(-1, 1, 64).reshape(2, 32)
+        >>> codes = bcq_tf.embeddings.quantize_uniform(matrix, bits=2)
+        >>> codes.shape, codes.bits, codes.packed.shape
+        ((2, 32), 2, (2, 8))
+        >>> codes.levels
+        array([-0.7618604 , -0.25395346,  0.25395346,  0.7618604 ], dtype=float32)
     """
 
     packed: np.ndarray

@@ -23,6 +23,14 @@ class CompressedVectors(WordTable):
 
     Raises:
         ValueError, TypeError: the parts do not fit together.
+
+    Example:
+        >>> matrix = np.eye(3, 32, dtype="float32")
+        >>> codes = bcq_tf.embeddings.compress(matrix, "binary", bits=2)
+        >>> vectors = bcq_tf.embeddings.CompressedVectors(["cat", "dog", "car"], codes)
+        >>> nbytes = vectors.save("words.bcq.npy")
+        >>> bcq_tf.embeddings.CompressedVectors.read("words.bcq.npy").vector("dog")[:4]
+        array([0., 1., 0., 0.], dtype=float32)
     """
 
     def __init__(self, words: Iterable[str], codes):

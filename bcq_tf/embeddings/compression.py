@@ -51,6 +51,11 @@ def compress(
 
     Raises:
         ValueError, TypeError: an argument breaks its rule.
+
+    Example:
+        >>> matrix = np.random.default_rng(0).normal(size=(1000, 50)).astype("float32")
+        >>> bcq_tf.embeddings.compress(matrix, "uniform", bits=2)
+        UniformCodes([1000, 50], bits=2, limit=1.49374, 13004 bytes, 2.08 bits per weight)
     """
     check_settings(method, bits, M, K, trainer, seed, epochs)
     check_choice("dtype", dtype, tuple(DTYPES))

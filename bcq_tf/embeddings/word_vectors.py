@@ -20,6 +20,12 @@ class WordVectors(WordTable):
 
     Raises:
         ValueError, TypeError: the parts do not fit together.
+
+    Example:
+        >>> matrix = [[1, 0.2], [1, 0.3], [0, 1]]
+        >>> vectors = bcq_tf.embeddings.WordVectors(["cat", "dog", "car"], matrix)
+        >>> vectors.vector("dog"), vectors.neighbours("cat", 1)
+        (array([1. , 0.3], dtype=float32), [('dog', 0.9955794811248779)])
     """
 
     def __init__(self, words: Iterable[str], matrix):

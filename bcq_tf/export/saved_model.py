@@ -41,6 +41,14 @@ def export_saved_model(model, path, portable: bool = True, input_signature=None)
         OSError: it cannot be written.
         TypeError, ValueError: the model is not built or not packed.
         bcq_tf.native.NativeLibraryError: `portable` is False and the compiled ops cannot be used.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.pack_model(model, bcq_tf.quantize_model(model, bits=2).codes)
+        >>> bcq_tf.export_saved_model(model, "models/mine/1")
+        >>> served = bcq_tf.load_saved_model("models/mine/1")
+        >>> served.serve(np.ones((1, 64), "float32")).shape
+        TensorShape([1, 32])
     """
     check_packed(model)
     path = _free(path)

@@ -62,7 +62,15 @@ _CRC = slice(8 + len(_HEADER_START), 8 + len(_HEADER_START) + 8)
 
 
 class FileFormatError(ValueError):
-    """A file that is damaged, forged, of another kind or of a newer version."""
+    """A file that is damaged, forged, of another kind or of a newer version.
+
+    Example:
+        >>> np.save("plain.npy", np.zeros(3))
+        >>> bcq_tf.read("plain.npy")
+        Traceback (most recent call last):
+            ...
+        bcq_tf.files.container.FileFormatError: 'plain.npy' is not a whole bcq_tf file: ...
+    """
 
 
 def unique(pairs: Iterable[tuple[str, Value]]) -> dict[str, Value]:

@@ -76,6 +76,12 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
     Raises:
         TypeError, ValueError: an argument breaks its rule; nothing has been written.
         OSError: the file cannot be written.
+
+    Example:
+        >>> codes = bcq_tf.quantize(np.eye(32), bits=2)
+        >>> nbytes = bcq_tf.save("tensors.bcq.npy", {"kernel": codes, "bias": np.zeros(32)})
+        >>> sorted(bcq_tf.read("tensors.bcq.npy"))
+        ['bias', 'kernel']
     """
     path = _checked_name(path)
     chunks = _encode(tensors, metadata)
@@ -142,6 +148,12 @@ def read(path, *, mapped: bool = True) -> QuantizedFile:
         FileFormatError: the file is damaged, of another kind or of a newer version; says what and
             where.
         FileNotFoundError, OSError: it cannot be opened.
+
+    Example:
+        >>> nbytes = bcq_tf.save("tensors.bcq.npy", {"kernel": bcq_tf.quantize(np.eye(32), bits=2)})
+        >>> opened = bcq_tf.read("tensors.bcq.npy")
+        >>> opened["kernel"].bits, opened.nbytes == nbytes
+        (2, True)
     """
     path = as_path("path", path)
     try:

@@ -53,6 +53,11 @@ class FastEmbedding(keras.layers.Embedding):
         tf.errors.InvalidArgumentError: an id is not from 0 to input_dim - 1; the message names it.
             (`keras.layers.Embedding` counts negative ids from the end.) See
             `bcq_tf.ops.embedding.gather_rows` for GPUs, where the row is NaN instead.
+
+    Example:
+        >>> layer = bcq_tf.layers.FastEmbedding(1000, 64)
+        >>> layer(np.array([[3, 1, 4]])).shape
+        TensorShape([1, 3, 64])
     """
 
     def __init__(self, input_dim, output_dim, *args, deterministic: bool = True, **kwargs):

@@ -44,6 +44,12 @@ class QuantEmbedding(PackedEmbedding):
         ValueError, TypeError: an argument breaks its rule; the matrix or the codes do not fit.
         bcq_tf.embeddings.VectorFileError, bcq_tf.FileFormatError, OSError: the file is damaged or
             cannot be read.
+
+    Example:
+        >>> table = np.random.default_rng(0).normal(size=(1000, 64)).astype("float32")
+        >>> layer = bcq_tf.layers.QuantEmbedding(1000, 64, nbit=2, weights=table)
+        >>> layer(np.array([[3, 1, 4]])).shape
+        TensorShape([1, 3, 64])
     """
 
     def __init__(

@@ -43,6 +43,12 @@ def quantize_embed(model, nbit: int, method: str = "uniform") -> PackReport:
     Raises:
         ValueError, TypeError: an argument breaks its rule, a table is not finite, the model has
             packed products or no Embedding layer with a float table. The model is unchanged then.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((5,)), keras.layers.Embedding(1000, 64)])
+        >>> report = bcq_tf.quantize_embed(model, nbit=2)
+        >>> report.packed[0].nbytes, report.packed[0].float_nbytes
+        (16008, 256000)
     """
     nbit = check_method(nbit, method)
     check_float_model(model)

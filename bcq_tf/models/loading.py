@@ -24,6 +24,14 @@ def load_weights(model, path) -> None:
         FileNotFoundError: there is no such file.
         FileFormatError: it is damaged, or holds no model's weights.
         ValueError: the model's weights are not those of the file. The model is unchanged then.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.quantize_model(model, bits=2, filepath="model.bcq.npy")
+        >>> other = keras.models.clone_model(model)
+        >>> bcq_tf.load_weights(other, "model.bcq.npy")
+        >>> bool(np.array_equal(other.get_weights()[0], model.get_weights()[0]))
+        True
     """
     contents = ModelContents.of_file(file.read(path))
     contents.put_weights(model)
@@ -63,6 +71,14 @@ def load_model(
         FileFormatError: it is damaged, or holds no model's weights.
         ValueError: the file's config does not make a model, so that `model` must be given; or the
             model's weights are not those of the file.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.quantize_model(model, bits=2, filepath="model.bcq.npy")
+        >>> packed = bcq_tf.load_model("model.bcq.npy")  # in any process
+        >>> x = np.ones((1, 64), "float32")
+        >>> bool(np.allclose(packed(x), model(x), atol=1e-5))
+        True
     """
     if packing and not packed:
         raise ValueError(f"`packed` must be True with {sorted(packing)}. Received: packed={packed}")

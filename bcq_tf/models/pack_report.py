@@ -45,6 +45,12 @@ class PackReport:
         floats: the other weights, without one: biases, normalization, what was never quantized.
 
     `print(report)` shows the first two as tables; `to_dict()` is for machines.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.pack_model(model, bcq_tf.quantize_model(model, bits=2).codes)
+        >>> [line.path for line in report.packed], [line.path for line in report.floats]
+        (['sequential/dense/kernel'], ['sequential/dense/bias'])
     """
 
     packed: tuple[PackedLine, ...]

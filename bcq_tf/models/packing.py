@@ -55,6 +55,13 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
         TypeError, ValueError: an argument breaks its rule; the codes are not this model's; the
             model has packed layers other than embeddings. The model is unchanged then.
         FileFormatError, OSError: the file is damaged or cannot be read.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.quantize_model(model, bits=2)
+        >>> packed = bcq_tf.pack_model(model, report.codes)
+        >>> type(model.layers[0]).__name__, packed.packed[0].nbytes, packed.packed[0].float_nbytes
+        ('BCQDense', 1152, 8192)
     """
     if isinstance(codes, Mapping) and not hasattr(codes, "metadata"):
         _check(model, precision)
@@ -123,6 +130,13 @@ def unpack_model(model) -> None:
     Raises:
         TypeError: it is no Keras model.
         ValueError: it has no such layers.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.pack_model(model, bcq_tf.quantize_model(model, bits=2).codes)
+        >>> bcq_tf.unpack_model(model)  # floats with the codes' values: it can be trained on
+        >>> type(model.layers[0]).__name__
+        'Dense'
     """
     if not isinstance(model, keras.Model):
         raise TypeError(f"`model` must be a Keras model. Received: model={model!r}")

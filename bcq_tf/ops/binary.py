@@ -42,6 +42,15 @@ def bcq_matmul(x, codes: BinaryCodes | TiledCodes, precision: str = "exact"):
         TypeError: x is of another dtype, or codes are no codes.
         ValueError: x does not end with C, or precision is unknown.
         tf.errors.InvalidArgumentError: the same, of what is known only when a graph runs.
+
+    Example:
+        >>> matrix = np.random.default_rng(0).normal(size=(100, 256)).astype("float32")
+        >>> codes = bcq_tf.quantize(matrix, bits=3)
+        >>> tiled = bcq_tf.ops.TiledCodes.from_codes(codes)
+        >>> x = np.ones((2, 256), "float32")
+        >>> y = bcq_tf.ops.bcq_matmul(x, tiled)
+        >>> bool(np.allclose(y, x @ codes.reconstruct().T, atol=1e-3))
+        True
     """
     if precision not in PRECISIONS:
         raise ValueError(
@@ -72,6 +81,13 @@ def bcq_gather(codes: BinaryCodes | TiledCodes, ids, dtype=tf.float32):
         TypeError: ids are no integers, or codes are no codes.
         tf.errors.InvalidArgumentError: an id is no row; the message names it. Plain TensorFlow ops
             cannot raise on a GPU or under XLA: such a row is NaN there.
+
+    Example:
+        >>> codes = bcq_tf.quantize(np.eye(4, 32), bits=2)
+        >>> rows = bcq_tf.ops.bcq_gather(bcq_tf.ops.TiledCodes.from_codes(codes), [2, 0])
+        >>> rows.numpy()[:, :4]
+        array([[0., 0., 1., 0.],
+               [1., 0., 0., 0.]], dtype=float32)
     """
     codes = tiled(codes)
     dtype = tf.as_dtype(dtype)

@@ -43,6 +43,12 @@ class Report:
         has_config: whether the file holds the model's Keras config, so that it is enough.
 
     `print(report)` shows a table; `to_dict()` is for machines.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.quantize_model(model, bits=1)
+        >>> report.bits_per_weight, report.codes_nbytes, report.float_nbytes
+        (1.25, 320, 128)
     """
 
     chosen: tuple[ChosenWeight, ...]

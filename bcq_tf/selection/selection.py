@@ -52,6 +52,13 @@ class Plan:
     Args:
         chosen: the weights to quantize, in the order of `model.weights`.
         skipped: the weights that are left as they are, in that order.
+
+    Example:
+        >>> denses = [keras.layers.Dense(8), keras.layers.Dense(4)]
+        >>> model = keras.Sequential([keras.Input((64,)), *denses])
+        >>> plan = bcq_tf.select(model, rules={"*dense_1*": None})
+        >>> len(plan.chosen), len(plan.skipped), len(plan.weights)
+        (1, 3, 4)
     """
 
     chosen: tuple[Chosen, ...]
@@ -98,6 +105,14 @@ def select(model, config: BCQConfig | None = None, rules=None) -> Plan:
         TypeError: `model` is no Keras model, `config` no BCQConfig.
         ValueError: the model is not built; a layer other than an embedding is packed; a rule
             matches no weight; a rule's `axes` do not fit.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> plan = bcq_tf.select(model, bcq_tf.BCQConfig(bits=2))
+        >>> [weight.view.matrix_shape for weight in plan.chosen]
+        [(32, 64)]
+        >>> [weight.reason for weight in plan.skipped]
+        ['bias']
     """
     config = make_config(config)
     _check_built(model)

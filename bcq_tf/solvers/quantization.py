@@ -61,6 +61,14 @@ def quantize(
 
     Raises:
         ValueError, TypeError: an argument breaks its rule, or `scale_dtype` cannot hold the scales.
+
+    Example:
+        >>> matrix = np.random.default_rng(0).normal(size=(100, 256)).astype("float32")
+        >>> codes = bcq_tf.quantize(matrix, bits=3)
+        >>> codes.bits_per_weight, codes.reconstruct().shape
+        (3.1875, (100, 256))
+        >>> round(float(((codes.reconstruct() - matrix) ** 2).sum() / (matrix**2).sum()), 3)
+        0.033
     """
     config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     matrix = checks.check_matrix(matrix)

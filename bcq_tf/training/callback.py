@@ -71,6 +71,16 @@ class BCQCallback(keras.callbacks.Callback):
             `monitor`, a weight holds NaN or Inf when an epoch ends and no callback ends training
             there, or with `resume=True` the file is of other settings or another model.
         FileFormatError: the file at `filepath` is damaged.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> model.compile("adam", "mse")
+        >>> x, y = np.ones((256, 64)), np.ones((256, 32))
+        >>> callback = bcq_tf.BCQCallback("model.bcq.npy", bits=2, latent=True, every_n_steps=4)
+        >>> settings = {"epochs": 2, "validation_split": 0.5, "verbose": 0}
+        >>> history = model.fit(x, y, callbacks=[callback], **settings)
+        >>> callback.report.chosen[0].codes
+        BinaryCodes([32, 64], bits=2, group_size=None, 640 bytes, 2.50 bits per weight)
     """
 
     def __init__(

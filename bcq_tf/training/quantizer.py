@@ -211,6 +211,12 @@ def quantize_model(
         ValueError, TypeError: an argument breaks its rule, or a weight holds NaN or Inf; the model
             is unchanged then.
         OSError: the file cannot be written; the model is unchanged then.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.quantize_model(model, bits=2, filepath="model.bcq.npy")
+        >>> [weight.path for weight in report.chosen], [weight.reason for weight in report.skipped]
+        (['sequential/dense/kernel'], ['bias'])
     """
     config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     if filepath is not None:
