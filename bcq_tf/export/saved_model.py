@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import shutil
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -16,7 +11,8 @@ import tensorflow as tf
 from bcq_tf import native
 from bcq_tf.export.interface import check_packed, float32, input_specs, new_archive
 from bcq_tf.export.tracing import PackedFunction
-from bcq_tf.files.paths import check_writable, make_way
+from bcq_tf.files.atomic import replacing
+from bcq_tf.files.paths import check_writable
 from bcq_tf.ops import engine
 
 
@@ -55,7 +51,7 @@ def export_saved_model(model, path, portable: bool = True, input_signature=None)
     serve, specs = (_portable if portable else _compiled)(model, input_signature)
     archive = new_archive(model)
     archive.add_endpoint("serve", serve, specs)
-    with _new_folder(path) as folder:
+    with replacing(path) as folder:
         # Gradients would be saved too, and are of no use.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         archive.write_out(folder, options=options, verbose=False)
@@ -104,30 +100,8 @@ def _load_ops(need: str) -> None:
         )
 
 
-def _free(path) -> Path:
-    path = Path(path).absolute()
-    if path.exists() or path.is_symlink():
-        raise FileExistsError(errno.EEXIST, "`path` must not exist yet", str(path))
-    check_writable(path)
-    return path
-
-
-@contextlib.contextmanager
-def _new_folder(path: Path) -> Iterator[str]:
-    # A folder that gets the name `path` when the context ends well, and is removed otherwise.
-    make_way(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        yield str(temporary)
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                _sync(file)
-        os.rename(temporary, path)
-    except BaseException:  # KeyboardInterrupt too
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-
-
-def _sync(file: Path) -> None:
-    with open(file, "r+b") as opened:
-        os.fsync(opened.fileno())
+def _free(path) -> str:
+    path = os.path.abspath(os.fsdecode(path))
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, "`path` must not exist yet", path)
+    return check_writable(path)

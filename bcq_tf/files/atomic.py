@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import re
+import shutil
 import socket
 import time
 import uuid
@@ -42,7 +43,7 @@ def write_atomically(path: str, chunks: Iterable) -> None:
 def replacing(path: str, suffix: str = ".tmp") -> Iterator[str]:
     """Yields the path of a temporary file to write, which replaces `path` when the context ends.
 
-    As `write_atomically`, for what writes a file by its name.
+    As `write_atomically`, for what writes a file, or a folder where there is none, by its name.
 
     Args:
         path: what is replaced.
@@ -69,15 +70,14 @@ def replacing_all(paths: Sequence[str], suffix: str = ".tmp") -> Iterator[list[s
     try:
         yield temporaries
         for temporary in temporaries:
-            _sync_file(temporary)
+            _sync(temporary)
         for temporary, path in zip(temporaries, paths, strict=True):
             os.replace(temporary, path)
         for folder in set(folders):
             _sync_folder(folder)
     except BaseException as error:  # KeyboardInterrupt too
         for temporary in temporaries:
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(temporary)
+            _remove(temporary)
         path = _path_of(error, dict(zip(temporaries, given, strict=True)))
         if path is None:
             raise
@@ -93,9 +93,20 @@ def _path_of(error: BaseException, given: dict[str, str]) -> str | None:
     return given.get(error.filename, next(iter(given.values())))
 
 
-def _sync_file(path: str) -> None:
+def _sync(path: str) -> None:
+    if os.path.isdir(path):
+        for name in os.listdir(path):
+            _sync(os.path.join(path, name))
+        return
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif os.path.lexists(path):
+        os.remove(path)
 
 
 def _sync_folder(folder: str) -> None:
@@ -117,7 +128,7 @@ def _remove_leftovers(folder: str) -> None:
             match = _NAME.match(entry.name)
             if match and (_is_dead(match[1], int(match[2])) or _is_old(entry)):
                 with contextlib.suppress(OSError):
-                    os.remove(entry.path)
+                    _remove(entry.path)
 
 
 def _is_dead(machine: str, process: int) -> bool:

@@ -196,6 +196,21 @@ def test_the_temporary_file_of_a_killed_writer_goes_with_the_next_write(tmp_path
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    path = str(tmp_path / "some" / "folder")
+    for error in (ValueError, KeyboardInterrupt):
+        with pytest.raises(error), replacing(path) as temporary:
+            Path(temporary).mkdir()
+            (Path(temporary) / "file").touch()
+            raise error
+        assert os.listdir(tmp_path / "some") == []
+    with replacing(path) as temporary:
+        (Path(temporary) / "inside").mkdir(parents=True)
+        (Path(temporary) / "inside" / "file").write_bytes(b"new")
+    assert os.listdir(tmp_path / "some") == ["folder"]
+    assert (tmp_path / "some" / "folder" / "inside" / "file").read_bytes() == b"new"
+
+
 def name_of_temporary(machine=None, process=None) -> str:
     machine = machine or atomic._machine(os.getpid())
     return f".bcq-{machine}-{process or os.getpid()}-{'0' * 32}.tmp"
@@ -216,8 +231,13 @@ def name_of_temporary(machine=None, process=None) -> str:
     # Not by name, which has the number of a process: workers must agree on what they run.
     ids=["own", "parents", "elsewhere", "old", "beyond", "nameless", "notes", "model"],
 )
-def test_only_what_nobody_writes_any_more_is_removed(tmp_path, name, days, stays):
-    (tmp_path / name).touch()
+@pytest.mark.parametrize("folder", [False, True])
+def test_only_what_nobody_writes_any_more_is_removed(tmp_path, name, days, stays, folder):
+    if folder:
+        (tmp_path / name / "inside").mkdir(parents=True)
+        (tmp_path / name / "inside" / "file").touch()
+    else:
+        (tmp_path / name).touch()
     past = time.time() - days * 24 * 3600
     os.utime(tmp_path / name, (past, past))
     write_atomically(str(tmp_path / "new"), [b"new"])
