@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS: dict[str, type] = {}
-"""Subclasses of `CodedMatrix` by their `KIND`."""
+from bcq_tf.codes.coded_matrix import CodedMatrix
+
+KINDS: dict[str, type[CodedMatrix]] = {}
+"""By their `KIND`."""
 
 
-def register(cls: type) -> type:
-    """Makes a subclass of `CodedMatrix` a kind of codes: files hold it, tables of words are it."""
+def register(cls: type[CodedMatrix]) -> type[CodedMatrix]:
+    """Makes a class a kind of codes: files hold it, tables of words may be it."""
     KINDS[cls.KIND] = cls
     return cls
 
 
 def is_codes(value) -> bool:
     """Whether a value is codes of a registered kind."""
-    return isinstance(value, tuple(KINDS.values()))
+    return isinstance(value, CodedMatrix) and value.KIND in KINDS
 
 
 def not_codes(value: Any, where: str = "") -> TypeError:

@@ -64,8 +64,7 @@ class PackedSubclass:
         with float_classes([self]):
             config = keras.saving.serialize_keras_object(self)
         config.pop("build_config", None)  # it would make the float variables
-        packed = {name: weight.to_dict() for name, weight in self.packed_weights.items()}
-        return {"layer": config, "packed_weights": packed, "precision": self.precision}
+        return {"layer": config} | self.packing_config()
 
     @classmethod
     def from_config(cls, config):

@@ -15,11 +15,10 @@ from bcq_tf._keras import (
     initialize,
     initialize_rest,
     own_variables,
-    unlocked,
 )
 from bcq_tf.codes import CodedMatrix
 from bcq_tf.config import check_choice
-from bcq_tf.layers.kinds.coded_weight import CodedWeight, item_bytes
+from bcq_tf.layers.kinds.coded_weight import item_bytes
 from bcq_tf.layers.kinds.registry import weight_from_dict, weight_of
 from bcq_tf.ops import TiledCodes, bcq_matmul
 from bcq_tf.ops.binary import PRECISIONS
@@ -98,11 +97,14 @@ class PackedLayer:
             raise ValueError(
                 f"`packed_weights` must have a {name!r} of {list(shape)}. Received: {weight}"
             )
-        self._add_parts(name)
+        self.add_parts(name)
         return None
 
-    def _add_parts(self, name: str, values: dict | None = None) -> None:
-        # Variables, of these values where they are given; or other variables, to be shared.
+    def add_parts(self, name: str, values: dict | None = None) -> None:
+        """Adds the variables of the packed weight `name`.
+
+        values: by part, tensors or variables to share; None where they get their values later.
+        """
         for part, (shape, dtype, trainable) in self.packed_weights[name].parts().items():
             value = values and values[part]
             if not isinstance(value, keras.Variable):
@@ -183,8 +185,12 @@ class PackedLayer:
 
     def get_config(self):
         """The config of the float layer, and that of the packing."""
+        return super().get_config() | self.packing_config()
+
+    def packing_config(self) -> dict:
+        """The arguments that make the layer a packed one, as JSON-able data."""
         packed = {name: weight.to_dict() for name, weight in self.packed_weights.items()}
-        return super().get_config() | {"packed_weights": packed, "precision": self.precision}
+        return {"packed_weights": packed, "precision": self.precision}
 
     def save_own_variables(self, store):
         """By name, as the order differs between layers that were packed and those made anew."""
@@ -213,18 +219,6 @@ def check_backend() -> None:
             "packed layers need the TensorFlow backend of Keras. "
             f"Received: backend '{keras.backend.backend()}'"
         )
-
-
-def begin_packing(layer, weights: dict[str, CodedWeight], precision: str, values: dict) -> None:
-    """Completes a built layer whose class has just become a packed one.
-
-    values: for each name of `weights` tensors by part, or variables to share, or None for variables
-        that get their values later.
-    """
-    layer.set_packing(weights, precision)
-    with unlocked(layer):
-        for name in weights:
-            layer._add_parts(name, values.get(name))
 
 
 def _constant(value):

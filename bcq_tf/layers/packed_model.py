@@ -88,7 +88,7 @@ class PackedModel:
 
     def __reduce__(self):
         """Pickled by its `.keras` file, since the class has no name that pickle finds."""
-        return _unpickle, super().__reduce__()[1]
+        return unpickled_model, super().__reduce__()[1]
 
     def make_train_function(self, force=False):
         """Raises ValueError where codes are to train, or products from codes of fixed scales.
@@ -109,10 +109,6 @@ class PackedModel:
                 f"Received: model '{self.name}'"
             )
         return super().make_train_function(force)
-
-
-def _unpickle(file):
-    return unpickled_model(file)
 
 
 def pack_class(model) -> None:
@@ -139,14 +135,9 @@ def _packed_models(model) -> list[PackedModel]:
 def _packing(model) -> dict:
     layers = layers_by_path(model)
     return {
-        "layers": {path: _line(layer) for path, layer in layers.items() if is_swapped(layer)},
+        "layers": {p: layer.packing_config() for p, layer in layers.items() if is_swapped(layer)},
         "models": [path for path, layer in layers.items() if isinstance(layer, PackedModel)],
     }
-
-
-def _line(layer: PackedLayer) -> dict:
-    weights = {name: weight.to_dict() for name, weight in layer.packed_weights.items()}
-    return {"weights": weights, "precision": layer.precision}
 
 
 class _OtherLayersError(ValueError):
@@ -156,7 +147,7 @@ class _OtherLayersError(ValueError):
 def _pack_again(model, config: dict) -> None:
     layers = layers_by_path(model)
     weights = {
-        path: {name: weight_from_dict(weight) for name, weight in line["weights"].items()}
+        path: {name: weight_from_dict(weight) for name, weight in line["packed_weights"].items()}
         for path, line in config["layers"].items()
     }
     models = [layers.get(path) for path in config["models"]]

@@ -10,11 +10,12 @@ from bcq_tf._keras import (
     restore_variable,
     swap_back,
     swap_class,
+    unlocked,
 )
 from bcq_tf.layers import convolution, einsum_dense
 from bcq_tf.layers.kinds.coded_weight import CodedWeight
 from bcq_tf.layers.packed_classes import PACKED_CLASSES, known_base, packed_class
-from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer, begin_packing
+from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer
 
 
 def why_not_packed(layer, weight: CodedWeight) -> str | None:
@@ -76,7 +77,10 @@ def pack_layer(
     values = (values or {}) | {name: shared[key] for name, key in held.items() if key in shared}
     lost = {name: remove_variable(layer, name) for name in weights}
     swap_class(layer, packed_class(type(layer), weights), (lost, layer.supports_jit))
-    begin_packing(layer, weights, precision, values)
+    layer.set_packing(weights, precision)
+    with unlocked(layer):
+        for name in weights:
+            layer.add_parts(name, values.get(name))
     shared |= {key: layer.parts_of(name) for name, key in held.items()}
 
 
