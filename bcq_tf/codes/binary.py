@@ -68,15 +68,14 @@ class BinaryCodes(CodedMatrix):
         "row_order": Array(("integer",), lambda codes: (codes.shape[0],), optional=True),
     }
 
-    def check_sizes(self) -> None:
+    def __post_init__(self):
         if len(self.planes) != len(self.scales):
             raise ValueError(
                 f"`scales` must have one array for each of {len(self.planes)} planes. "
                 f"Received: {len(self.scales)}"
             )
         check_bits(len(self.planes))
-
-    def check_values(self) -> None:
+        super().__post_init__()
         _check_planes(self)
         _check_sums(self)
         rows = self.shape[0]

@@ -42,20 +42,12 @@ class CodedMatrix(abc.ABC):
             object.__setattr__(self, name, value)
         for name, check in self.FACTS.items():
             object.__setattr__(self, name, check(getattr(self, name)))
-        self.check_sizes()
         if self.shape[0] < 1:
             name = next(iter(self.ARRAYS))
             raise ValueError(f"`{name}` must have at least one row. Received: 0 rows")
         for name, array in self.ARRAYS.items():
             for part, value in array.named(name, getattr(self, name)).items():
                 array.check(part, value, self)
-        self.check_values()
-
-    def check_sizes(self) -> None:  # noqa: B027
-        """Raises TypeError, ValueError where `shape` or the shapes of arrays cannot be told."""
-
-    def check_values(self) -> None:  # noqa: B027
-        """Raises ValueError where arrays, of the right shapes, hold what they may not."""
 
     @property
     @abc.abstractmethod

@@ -58,10 +58,9 @@ class CompositionalCodes(CodedMatrix):
         ),
     }
 
-    def check_sizes(self) -> None:
-        _check_codebooks(self.codebooks)
-
-    def check_values(self) -> None:
+    def __post_init__(self):
+        _check_codebooks(np.shape(self.codebooks))
+        super().__post_init__()
         _check_sums(self.codebooks)
         packing.check_padding("packed", self.packed, self.count, self.bits)
         if self.entries < 1 << self.bits:
@@ -77,8 +76,7 @@ class CompositionalCodes(CodedMatrix):
             ValueError, TypeError: the parts do not fit together.
         """
         indexes, codebooks = np.asarray(indexes), np.asarray(codebooks)
-        _check_codebooks(codebooks)
-        count, entries = codebooks.shape[:2]
+        count, entries, _ = _check_codebooks(codebooks.shape)
         if indexes.ndim != 2 or indexes.shape[1] != count or not len(indexes):
             raise ValueError(
                 f"`indexes` must be [R, {count}] with a row at least. "
@@ -126,12 +124,13 @@ def index_bits(entries: int) -> int:
     return max(1, (entries - 1).bit_length())
 
 
-def _check_codebooks(codebooks: np.ndarray) -> None:
-    if codebooks.ndim != 3 or 0 in codebooks.shape or codebooks.shape[1] > MOST_ENTRIES:
+def _check_codebooks(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 3 or 0 in shape or shape[1] > MOST_ENTRIES:
         raise ValueError(
             f"`codebooks` must be [M, K, D] with K from 1 to {MOST_ENTRIES}. "
-            f"Received: {list(codebooks.shape)}"
+            f"Received: {list(shape)}"
         )
+    return shape
 
 
 def _check_sums(codebooks: np.ndarray) -> None:

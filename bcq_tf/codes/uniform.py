@@ -76,7 +76,8 @@ class UniformCodes(CodedMatrix):
         ),
     }
 
-    def check_values(self) -> None:
+    def __post_init__(self):
+        super().__post_init__()
         check_padding("packed", self.packed, self.columns, self.bits)
         if self.zero_rows is not None:
             check_padding("zero_rows", self.zero_rows, len(self.packed), 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
 from bcq_tf.layers.packed_layer import PackedLayer
 
@@ -29,13 +28,13 @@ class _PointwiseConvolution(PackedLayer):
         """inputs [batch, *space, channels] -> [batch, *space / strides, filters]; or with
         data_format "channels_first" the channels before space."""
         first = self.data_format == "channels_first"
-        x = _move_channels(inputs, 1, -1) if first else inputs
+        x = keras.ops.moveaxis(inputs, 1, -1) if first else inputs
         if any(stride > 1 for stride in self.strides):
             x = x[(slice(None), *(slice(None, None, stride) for stride in self.strides))]
         x = self.product(x, "kernel")
         if self.use_bias:
             x = keras.ops.add(x, self.bias)
-        x = _move_channels(x, -1, 1) if first else x
+        x = keras.ops.moveaxis(x, -1, 1) if first else x
         return x if self.activation is None else self.activation(x)
 
 
@@ -61,9 +60,3 @@ def why_no_product(layer) -> str | None:
     if layer.groups != 1:
         return f"a convolution of {layer.groups} groups"
     return None
-
-
-def _move_channels(x, source: int, target: int):
-    axes = [*range(len(x.shape))]
-    axes.insert(target if target > 0 else len(axes), axes.pop(source))
-    return tf.transpose(x, axes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 
@@ -71,9 +70,9 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
     def call(self, inputs, training=None):
         """As `keras.layers.EinsumDense`."""
         view = self.packed_weights["kernel"].view
-        steps = _steps(self.equation, len(inputs.shape), view)
-        y = self.product(_merge_last(_permute(inputs, steps.before), len(view.columns)), "kernel")
-        y = _permute(_split_last(y, [view.shape[axis] for axis in view.rows]), steps.after)
+        before, after = _orders(self.equation, len(inputs.shape), view)
+        y = self.product(_merge_last(_permute(inputs, before), len(view.columns)), "kernel")
+        y = _permute(_split_last(y, [view.shape[axis] for axis in view.rows]), after)
         if self.bias is not None:
             y = keras.ops.add(y, self.bias)
         return y if self.activation is None else self.activation(y)
@@ -93,12 +92,6 @@ def why_no_product(equation: str) -> str | None:
     return None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Steps:
-    before: tuple[int, ...]  # the axes of the input: those that stay, then those summed over
-    after: tuple[int, ...]  # the axes of the product, in the order of the output
-
-
 def _operands(equation: str) -> tuple[str, str, str]:
     inputs, output = equation.replace(" ", "").split("->")
     inputs, weight = inputs.split(",")
@@ -106,7 +99,9 @@ def _operands(equation: str) -> tuple[str, str, str]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _steps(equation: str, rank: int, view: MatrixView) -> _Steps:
+def _orders(equation: str, rank: int, view: MatrixView) -> tuple[tuple[int, ...], ...]:
+    # The axes of the input: those that stay, then those summed over; and those of the product, in
+    # the order of the output.
     weight = _operands(equation)[1]
     inputs, output = equation.replace(" ", "").split("->")
     inputs = _name_axes(inputs.split(",")[0], rank)
@@ -114,10 +109,8 @@ def _steps(equation: str, rank: int, view: MatrixView) -> _Steps:
     stay = [name for name in inputs if name not in summed]
     product = stay + [weight[axis] for axis in view.rows]
     output = _name_axes(output, len(product))
-    return _Steps(
-        tuple(inputs.index(name) for name in [*stay, *summed]),
-        tuple(product.index(name) for name in output),
-    )
+    before = tuple(inputs.index(name) for name in [*stay, *summed])
+    return before, tuple(product.index(name) for name in output)
 
 
 def _name_axes(letters: str, rank: int) -> list[str]:
