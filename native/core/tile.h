@@ -1,4 +1,4 @@
-/* Planes to tiles: see matrix.h. */
+/* The size of tiles: see matrix.h. */
 #ifndef BCQ_CORE_TILE_H_
 #define BCQ_CORE_TILE_H_
 
@@ -10,11 +10,6 @@ extern "C" {
 
 /* Number of 32-bit words of all tiles; -1 where an argument breaks its rule or it overflows. */
 int64_t bcq_tile_words(int64_t rows, int64_t columns, int32_t bits, const int64_t* plane_rows);
-
-/* Writes the tiles of planes[i], each uint32 [plane_rows[i], columns / 32 rounded up] in row-major
- * order. */
-bcq_status bcq_tile(int64_t rows, int64_t columns, int32_t bits, const int64_t* plane_rows,
-                    const uint32_t* const* planes, uint32_t* tiles);
 
 #ifdef __cplusplus
 }

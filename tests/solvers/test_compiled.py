@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bcq_tf import native
-from bcq_tf.solvers import compiled, nearest, quantize, spans
+from bcq_tf.solvers import compiled, quantize, spans
 from tests.solvers.reference import DISTRIBUTIONS, draw, squared_error
 
 pytestmark = pytest.mark.usefixtures("code")
@@ -53,16 +53,6 @@ def test_errors_are_those_of_the_numpy_solver(bits, effort, offset, weighted):
     assert np.mean(ours / energy) <= np.mean(theirs / energy) * (1 + tolerance) + 1e-9
     if not search:
         np.testing.assert_allclose(ours, theirs, atol=1e-9 * energy.max(), rtol=1e-5)
-
-
-@COMPILED
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("bits", range(1, 9))
-def test_nearest_takes_the_signs_of_the_numpy_code(bits, offset, dtype):
-    matrix = rows(101, seed=bits).astype(dtype)
-    codes = quantize(matrix[::-1], bits, 32, offset, effort="low")
-    assert_same(nearest(matrix, codes), with_numpy(nearest, matrix, codes))
 
 
 @COMPILED

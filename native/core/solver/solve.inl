@@ -133,33 +133,23 @@ static void SolveRow(const Job& job, const double* start, Row* row, double* para
   SolveCold<M, kOffset>(MakeSorted(row), job, start, params);
 }
 
-/* Params of group `unit`, to and from arrays [m][rows][groups]. */
-template <int M>
-static void ScaledParams(const double* all, int64_t unit, int64_t units, int exponent,
-                         double* params) {
-  for (int i = 0; i < M; ++i) params[i] = __builtin_ldexp(all[i * units + unit], exponent);
-}
-
 template <int M, bool kOffset>
 static void Work(const Job& job, int64_t begin, int64_t end, Row* row) {
   const bcq_problem& problem = *job.problem;
   const int64_t columns = problem.columns, width = problem.group_size;
   const int64_t groups = (columns + width - 1) / width, units = problem.rows * groups;
   const int64_t words = (columns + BCQ_WORD_BITS - 1) / BCQ_WORD_BITS;
-  const bool nearest = job.search == nullptr && job.start == nullptr;
   for (int64_t unit = begin; unit < end; ++unit) {
     const int64_t first = unit % groups * width, r = unit / groups;
     const int64_t last = first + width < columns ? first + width : columns;
     LoadRow(problem, r, first, last, row);
     double start[M], params[M];
-    if (nearest) {
-      ScaledParams<M>(job.params, unit, units, -row->exponent, params);
-    } else {
-      if (job.start != nullptr) ScaledParams<M>(job.start, unit, units, -row->exponent, start);
-      SolveRow<M, kOffset>(job, job.start == nullptr ? nullptr : start, row, params);
-      for (int i = 0; i < M; ++i) {
-        job.params[i * units + unit] = __builtin_ldexp(params[i], row->exponent);
-      }
+    for (int i = 0; i < M && job.start != nullptr; ++i) {
+      start[i] = __builtin_ldexp(job.start[i * units + unit], -row->exponent);
+    }
+    SolveRow<M, kOffset>(job, job.start == nullptr ? nullptr : start, row, params);
+    for (int i = 0; i < M; ++i) {
+      job.params[i * units + unit] = __builtin_ldexp(params[i], row->exponent);
     }
     Assign<M, kOffset>(*row, params, job.planes, r * words + first / BCQ_WORD_BITS);
   }

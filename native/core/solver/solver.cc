@@ -113,11 +113,4 @@ BCQ_EXPORT bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* se
   return bcq_solver::Run({problem, search, start, params, planes}, parallel);
 }
 
-BCQ_EXPORT bcq_status bcq_nearest(const bcq_problem* problem, const double* params,
-                                  uint32_t* const* planes, bcq_parallel parallel) {
-  if (!bcq_solver::Valid(problem)) return BCQ_BAD_ARGUMENT;
-  double* unchanged = const_cast<double*>(params);  // no search and no start: only read
-  return bcq_solver::Run({problem, nullptr, nullptr, unchanged, planes}, parallel);
-}
-
 }  // extern "C"

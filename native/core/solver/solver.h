@@ -56,11 +56,6 @@ typedef struct {
 bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search, const double* start,
                      double* params, uint32_t* const* planes, bcq_parallel parallel);
 
-/* The signs that are nearest for params of any sign and order; scale_type and importance do not
- * matter. */
-bcq_status bcq_nearest(const bcq_problem* problem, const double* params, uint32_t* const* planes,
-                       bcq_parallel parallel);
-
 #ifdef __cplusplus
 }
 #endif
