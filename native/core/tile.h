@@ -2,7 +2,7 @@
 #ifndef BCQ_CORE_TILE_H_
 #define BCQ_CORE_TILE_H_
 
-#include "matrix.h"
+#include "core/matrix.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -14,7 +14,6 @@ namespace bcq_cuda {
 
 constexpr int kGradientThreads = 256;
 constexpr int kGradientBatch = 32;
-constexpr int kGradientColumns = 64;
 constexpr int kSliceWords = 16;
 constexpr int kGradientStride = kTileRows + 1;
 constexpr int kSums = kMaxBits + 1; /* the planes, and D itself for the offset */

@@ -47,6 +47,12 @@ class Parallel(ctypes.Structure):
     _fields_ = (("run", RUN), ("context", ctypes.c_void_p), ("threads", ctypes.c_int32))
 
 
+def compiled_isas():
+    """The instruction sets of the core as it was built; none where it was not."""
+    path = native.FOLDER / f"lib{native.CORE}.so"
+    return native.isas_of(ctypes.CDLL(str(path))) if path.exists() else []
+
+
 def load(isa, folder):
     """A copy of the core of its own, which runs with the instruction set `isa`; None: not here."""
     path = shutil.copy(native.FOLDER / f"lib{native.CORE}.so", folder / f"{isa}.so")
@@ -54,8 +60,7 @@ def load(isa, folder):
     before = os.environ.get("BCQ_TF_ISA")
     os.environ["BCQ_TF_ISA"] = isa
     try:
-        library.bcq_isa_name.restype = ctypes.c_char_p
-        chosen = library.bcq_isa_name(library.bcq_cpu_isa()).decode()
+        chosen = native.isa_of(library)
     finally:
         del os.environ["BCQ_TF_ISA"]
         if before is not None:

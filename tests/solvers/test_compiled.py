@@ -10,9 +10,11 @@ import pytest
 
 from bcq_tf import native
 from bcq_tf.solvers import compiled, quantize, spans
+from tests.native.core import compiled_isas
 from tests.solvers.reference import DISTRIBUTIONS, draw, squared_error
 
 pytestmark = pytest.mark.usefixtures("code")
+ISAS = compiled_isas()
 COMPILED = pytest.mark.parametrize("code", ["compiled"], indirect=True)
 
 
@@ -120,9 +122,9 @@ def test_rounding_of_scales_is_that_of_numpy():
 
 
 @COMPILED
-@pytest.mark.parametrize("isa", native.ISAS)
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_gives_the_same_errors(isa):
-    if native.ISAS.index(isa) > native.ISAS.index(native.status().isa):
+    if ISAS.index(isa) > ISAS.index(native.status().isa):
         pytest.skip(f"this processor lacks {isa}")
     code = "import tests.solvers.test_compiled as t; print(*t.mean_errors().ravel())"
     variables = {**os.environ, "BCQ_TF_ISA": isa, "BCQ_TF_NATIVE": "require"}

@@ -1,13 +1,13 @@
-#include "embedding.h"
+#include "core/embedding/embedding.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
-#include "../export.h"
-#include "../memory.h"
-#include "rows.h"
+#include "core/export.h"
+#include "core/memory.h"
+#include "core/isa/instruction_set.h"
 
 namespace {
 
@@ -17,14 +17,6 @@ constexpr int64_t kBlock = 128;             // rows of the batch that are worked
 constexpr int64_t kChunk = 1 << 14;         // numbers that are filled or rounded together
 constexpr double kWorthAThread = 50000;     // nanoseconds
 constexpr double kPerId = 1, kPerColumn = .15, kPerNumber = .1;  // nanoseconds, roughly
-
-const RowKernels& rows() {
-#if defined(__x86_64__)
-  if (bcq_cpu_isa() == BCQ_AVX512) return kAvx512Rows;
-  if (bcq_cpu_isa() == BCQ_AVX2) return kAvx2Rows;
-#endif
-  return kPortableRows;
-}
 
 /* A table: where it begins in the array, and among the columns of the result. */
 struct Table {
@@ -48,7 +40,7 @@ struct Job {
 bool set_job(Job& job, const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
              const void* from, void* to) {
   if (tables == nullptr || tables->count < 1 || !tables->sizes || !tables->dims) return false;
-  if (type != BCQ_FLOAT32 && type != BCQ_FLOAT16 && type != BCQ_BFLOAT16) return false;
+  if (!is_type(type)) return false;
   if ((ids.bytes != 4 && ids.bytes != 8) || batch < 0 || (batch > 0 && !ids.data)) return false;
   for (int64_t t = 0; t < tables->count; ++t) {
     const int64_t size = tables->sizes[t], dim = tables->dims[t];
@@ -80,7 +72,7 @@ int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, 
   for (int64_t row = first; row < last; ++row) {
     const int64_t index = row * count + static_cast<int64_t>(t), id = id_at(job.ids, index);
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(table.size)) {
-      job.bad.Report(index);
+      job.bad.report(index);
       continue;
     }
     places[found] = {table.first + id * table.columns, row - first};
@@ -100,7 +92,7 @@ void gather(void* argument, int64_t begin, int64_t end) {
       const int64_t found = find_places(job, t, {0, table.size}, first, last, places);
       for (int64_t i = 0; i < found; ++i) places[i].element *= width;
       char* out = static_cast<char*>(element(job.to, job.type, first * job.columns + table.column));
-      rows().copy(places, found, static_cast<const char*>(job.from), out, job.columns * width,
+      isa().embedding->copy(places, found, static_cast<const char*>(job.from), out, job.columns * width,
                   table.columns * width);
     }
   }
@@ -119,7 +111,7 @@ void add_part(Job& job, int64_t begin, int64_t end, int64_t k) {
       const int64_t step = divide_up(table.size, job.row_parts);
       const int64_t found =
           find_places(job, t, {k * step, (k + 1) * step}, first, last, places);
-      rows().add(places, found, job.type,
+      isa().embedding->add(places, found, job.type,
                  element(job.from, job.type, first * job.columns + from), job.columns, to - from,
                  job.sums + (from - table.column));
     }
@@ -143,7 +135,7 @@ void clear(void* argument, int64_t begin, int64_t end) {
 void round(void* argument, int64_t begin, int64_t end) {
   const Job& job = *static_cast<Job*>(argument);
   const int64_t first = begin * kChunk, last = smaller(end * kChunk, job.elements);
-  rows().round(job.sums + first, last - first, job.type, element(job.to, job.type, first));
+  isa().embedding->round(job.sums + first, last - first, job.type, element(job.to, job.type, first));
 }
 
 /* Cuts the columns of the result into about `parts` ranges of about the same size. Rows of a table
@@ -174,7 +166,7 @@ double batch_row_cost(const Job& job) {
 }
 
 bcq_status finish(const Job& job, int64_t* bad) {
-  return job.bad.Tell(bad) ? BCQ_BAD_ID : BCQ_OK;
+  return job.bad.tell(bad) ? BCQ_BAD_ID : BCQ_OK;
 }
 
 template <typename Id>

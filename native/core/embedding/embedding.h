@@ -7,9 +7,9 @@
 #ifndef BCQ_CORE_EMBEDDING_EMBEDDING_H_
 #define BCQ_CORE_EMBEDDING_EMBEDDING_H_
 
-#include "../ids.h"
-#include "../matrix.h"
-#include "../parallel.h"
+#include "core/ids.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,11 +1,11 @@
-#include "gather.h"
+#include "core/gather/gather.h"
 
 #include <cstdlib>
 #include <cstring>
 
-#include "../export.h"
-#include "../memory.h"
-#include "../product/kernels.h"
+#include "core/export.h"
+#include "core/memory.h"
+#include "core/isa/instruction_set.h"
 
 namespace {
 
@@ -59,7 +59,7 @@ bcq_status check(const bcq_matrix* m, const int64_t* ids, int64_t count, bcq_typ
 void gather(void* argument, int64_t begin, int64_t end) {
   const Job& job = *static_cast<const Job*>(argument);
   for (int64_t i = begin; i < end; ++i) {
-    kernels().reconstruct_row(job.matrix, stored_row(job.matrix, job.ids[i]), job.type,
+    isa().product->reconstruct_row(job.matrix, stored_row(job.matrix, job.ids[i]), job.type,
                               element(job.out, job.type, i * job.matrix->columns));
   }
 }
@@ -69,7 +69,7 @@ void scale_gradient(void* argument, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
     const int64_t count = job.starts[row + 1] - job.starts[row];
     if (count == 0) continue;
-    kernels().row_scale_gradient(job.matrix, row, job.type, job.dout, job.places + job.starts[row],
+    isa().product->row_scale_gradient(job.matrix, row, job.type, job.dout, job.places + job.starts[row],
                                  count, job.dscales, job.doffset);
   }
 }

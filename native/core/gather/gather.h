@@ -2,8 +2,8 @@
 #ifndef BCQ_CORE_GATHER_H_
 #define BCQ_CORE_GATHER_H_
 
-#include "../matrix.h"
-#include "../parallel.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 #ifdef __cplusplus
 extern "C" {

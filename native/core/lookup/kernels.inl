@@ -1,57 +1,8 @@
-/* Rows of packed integers, for one instruction set; included inside its namespace, after lanes.inl. */
+/* Rows of packed integers. Included inside the namespace of a set, after numbers.inl. */
+
+namespace lookup {
 
 enum { kAhead = 8, kParts = kStrip / kLanes }; /* rows fetched ahead; vectors of a strip */
-
-/* 16 fields of up to 8 bits begin at a whole byte: the bytes that hold each, and its place in them. */
-struct FieldPlaces {
-  uint8_t bytes[4 * kLanes]; /* 4 a lane, the first two of which matter */
-  int32_t shifts[kLanes];
-};
-
-template <int bits>
-static constexpr FieldPlaces field_places() {
-  FieldPlaces places = {};
-  for (int i = 0; i < kLanes; ++i) {
-    const int first = i * bits / 8;
-    for (int b = 0; b < 4; ++b) places.bytes[4 * i + b] = first + b < 15 ? first + b : 15;
-    places.shifts[i] = i * bits % 8;
-  }
-  return places;
-}
-
-/* The 16 fields that begin at `from`; reads 16 bytes. */
-template <int bits>
-static inline i32x16 read_fields(const uint8_t* from) {
-#if defined(BCQ_AVX512) || defined(BCQ_AVX2)
-  alignas(64) static constexpr FieldPlaces kPlaces = field_places<bits>();
-#endif
-#if defined(BCQ_AVX512)
-  const __m512i row = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i*)from));
-  const __m512i words = _mm512_permutexvar_epi8(_mm512_load_si512(kPlaces.bytes), row);
-  const __m512i shifted = _mm512_srlv_epi32(words, _mm512_load_si512(kPlaces.shifts));
-  return (i32x16)_mm512_and_si512(shifted, _mm512_set1_epi32((1 << bits) - 1));
-#elif defined(BCQ_AVX2)
-  const __m256i row = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)from));
-  i32x16 fields;
-  for (int half = 0; half < 2; ++half) {
-    const __m256i* bytes = (const __m256i*)kPlaces.bytes + half;
-    const __m256i* shifts = (const __m256i*)kPlaces.shifts + half;
-    const __m256i words = _mm256_shuffle_epi8(row, _mm256_load_si256(bytes));
-    const __m256i shifted = _mm256_srlv_epi32(words, _mm256_load_si256(shifts));
-    store((char*)&fields + 32 * half,
-          (i32x8)_mm256_and_si256(shifted, _mm256_set1_epi32((1 << bits) - 1)));
-  }
-  return fields;
-#else
-  i32x16 fields;
-  for (int half = 0; half < 2; ++half) {
-    uint64_t word = 0;
-    for (int b = 0; b < bits; ++b) word |= (uint64_t)from[half * bits + b] << (8 * b);
-    for (int i = 0; i < 8; ++i) fields[8 * half + i] = word >> (bits * i) & ((1 << bits) - 1);
-  }
-  return fields;
-#endif
-}
 
 /* Those of which not all 16 bytes may be within the table. */
 template <int bits>
@@ -272,4 +223,8 @@ static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t 
   kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums, stride);
 }
 
-static constexpr LookupKernels kLookup = {levels, indexes, pack, sum, scatter};
+static constexpr LookupKernels kKernels = {levels, indexes, pack, sum, scatter};
+
+}  // namespace lookup
+
+extern const LookupKernels kLookup = lookup::kKernels;

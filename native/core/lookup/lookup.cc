@@ -1,13 +1,13 @@
-#include "lookup.h"
+#include "core/lookup/lookup.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 
-#include "../export.h"
-#include "../memory.h"
-#include "kernels.h"
+#include "core/export.h"
+#include "core/memory.h"
+#include "core/isa/instruction_set.h"
 
 namespace {
 
@@ -24,14 +24,6 @@ using Floats = Memory<float>;
 /* In whole cache lines; `count` is a multiple of 16. */
 Floats aligned_floats(int64_t count) {
   return Floats(static_cast<float*>(std::aligned_alloc(64, count * sizeof(float))));
-}
-
-const LookupKernels& lookup() {
-#if defined(__x86_64__)
-  if (bcq_cpu_isa() == BCQ_AVX512) return kAvx512Lookup;
-  if (bcq_cpu_isa() == BCQ_AVX2) return kAvx2Lookup;
-#endif
-  return kPortableLookup;
 }
 
 struct Job {
@@ -53,7 +45,7 @@ bool read_ids(Job& job, int64_t first, int64_t last, int64_t* rows) {
   for (int64_t i = first; i < last; ++i) {
     const int64_t id = id_at(job.ids, i);
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(job.rows)) {
-      job.bad.Report(i);
+      job.bad.report(i);
       return false;
     }
     rows[i - first] = id;
@@ -71,7 +63,7 @@ void uniform_rows(void* argument, int64_t begin, int64_t end) {
     const int64_t last = smaller(first + kBlock, end);
     if (!read_ids(job, first, last, rows)) return;
     float* out = job.to + first * table.columns;
-    lookup().levels(&table, rows, last - first, out);
+    isa().lookup->levels(&table, rows, last - first, out);
     if (table.zero_rows == nullptr) continue;
     for (int64_t i = 0; i < last - first; ++i) {
       if (!marked(table.zero_rows, rows[i])) continue;
@@ -91,7 +83,7 @@ Indexes memory_of_indexes(Job& job) {
 bool read_indexes(Job& job, int64_t first, int64_t last, int32_t* vectors) {
   int64_t rows[kBlock];
   if (!read_ids(job, first, last, rows)) return false;
-  if (lookup().indexes(job.compositional, rows, last - first, vectors)) return true;
+  if (isa().lookup->indexes(job.compositional, rows, last - first, vectors)) return true;
   job.status = BCQ_BAD_ARGUMENT;
   return false;
 }
@@ -103,7 +95,7 @@ void compositional_rows(void* argument, int64_t begin, int64_t end) {
   for (int64_t first = begin; first < end; first += kBlock) {
     const int64_t last = smaller(first + kBlock, end);
     if (!read_indexes(job, first, last, vectors.get())) return;
-    lookup().sum(job.compositional, vectors.get(), last - first, job.packed,
+    isa().lookup->sum(job.compositional, vectors.get(), last - first, job.packed,
                  job.to + first * job.compositional->columns);
   }
 }
@@ -111,7 +103,7 @@ void compositional_rows(void* argument, int64_t begin, int64_t end) {
 void pack(void* argument, int64_t begin, int64_t end) {
   const Job& job = *static_cast<const Job*>(argument);
   for (int64_t strip = begin; strip < end; ++strip) {
-    lookup().pack(job.compositional, strip,
+    isa().lookup->pack(job.compositional, strip,
                   job.packed + strip * all_vectors(job.compositional) * kStrip);
   }
 }
@@ -134,7 +126,7 @@ void add_rows(Job& job, const Part& part, int32_t* vectors, float* sums, int64_t
   for (int64_t first = 0; first < job.count; first += kBlock) {
     const int64_t last = smaller(first + kBlock, job.count);
     if (!read_indexes(job, first, last, vectors)) return;
-    lookup().scatter(&table, vectors, last - first, part.first_book, part.last_book, part.columns,
+    isa().lookup->scatter(&table, vectors, last - first, part.first_book, part.last_book, part.columns,
                      job.dout + first * table.columns + part.column, sums, stride);
   }
 }
@@ -173,7 +165,7 @@ void add(void* argument, int64_t begin, int64_t end) {
 }
 
 bcq_status finish(const Job& job, int64_t* bad) {
-  return job.bad.Tell(bad) ? BCQ_BAD_ID : job.status.load();
+  return job.bad.tell(bad) ? BCQ_BAD_ID : job.status.load();
 }
 
 /* Whether an array may be [rows, columns]; both not negative. */

@@ -8,9 +8,9 @@
 #ifndef BCQ_CORE_LOOKUP_LOOKUP_H_
 #define BCQ_CORE_LOOKUP_LOOKUP_H_
 
-#include "../ids.h"
-#include "../matrix.h"
-#include "../parallel.h"
+#include "core/ids.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,9 +1,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "../export.h"
-#include "../memory.h"
-#include "kernels.h"
+#include "core/export.h"
+#include "core/memory.h"
+#include "core/isa/instruction_set.h"
 
 namespace {
 
@@ -23,7 +23,7 @@ struct Job {
 void arrange(void* argument, int64_t begin, int64_t end) {
   const Job& job = *static_cast<const Job*>(argument);
   for (int64_t tile = begin; tile < end; ++tile) {
-    kernels().arrange(job.matrix, job.type, job.dy, job.batch, tile,
+    isa().product->arrange(job.matrix, job.type, job.dy, job.batch, tile,
                       job.arranged + tile * job.batch * kTileRows);
   }
 }
@@ -31,14 +31,14 @@ void arrange(void* argument, int64_t begin, int64_t end) {
 void transposed(void* argument, int64_t begin, int64_t end) {
   const Job& job = *static_cast<const Job*>(argument);
   for (int64_t word = begin; word < end; ++word) {
-    kernels().transposed(job.matrix, job.arranged, job.batch, word, job.type, job.dx);
+    isa().product->transposed(job.matrix, job.arranged, job.batch, word, job.type, job.dx);
   }
 }
 
 void scale_gradient(void* argument, int64_t begin, int64_t end) {
   const Job& job = *static_cast<const Job*>(argument);
   for (int64_t tile = begin; tile < end; ++tile) {
-    kernels().scale_gradient(job.matrix, job.type, job.x,
+    isa().product->scale_gradient(job.matrix, job.type, job.x,
                              job.arranged + tile * job.batch * kTileRows, job.batch, tile,
                              job.dscales, job.doffset);
   }

@@ -1,29 +1,11 @@
-#include "kernels.h"
+#include "core/product/kernels.h"
 
-#include "../tile.h"
+#include "core/tile.h"
 
 namespace bcq {
 
-const Kernels& kernels() {
-#if defined(__x86_64__)
-  switch (bcq_cpu_isa()) {
-    case BCQ_AVX512:
-      return kAvx512Kernels;
-    case BCQ_AVX2:
-      return kAvx2Kernels;
-    default:
-      break;
-  }
-#endif
-  return kPortableKernels;
-}
-
-static bool valid_type(int32_t type) {
-  return type == BCQ_FLOAT32 || type == BCQ_FLOAT16 || type == BCQ_BFLOAT16;
-}
-
 bool valid(const bcq_matrix* m, bcq_type type) {
-  if (m == nullptr || !valid_type(type) || !valid_type(m->scale_type)) return false;
+  if (m == nullptr || !is_type(type) || !is_type(m->scale_type)) return false;
   if (m->tiles == nullptr || m->scales == nullptr) return false;
   if (bcq_tile_words(m->rows, m->columns, m->bits, m->plane_rows) < 0) return false;
   // Tables take at most 16 bytes for each column.

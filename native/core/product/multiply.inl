@@ -74,7 +74,7 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segme
         digits == 1 ? t->weights + row * t->row_weights + s.begin * 2 : nullptr;
     for (int64_t p = 0; p < tile.planes; ++p) {
       const uint32_t* words = tile.words + (s.begin * tile.planes + p) * kTileRows;
-      lookup<digits, batch>(words, tile.planes * kTileRows, s.end - s.begin, bytes, t->row_bytes,
+      sum_entries<digits, batch>(words, tile.planes * kTileRows, s.end - s.begin, bytes, t->row_bytes,
                             weights, t->row_weights, sums[p][0]);
     }
     for (int b = 0; b < batch; ++b) {

@@ -1,10 +1,10 @@
-#include "product.h"
+#include "core/product/product.h"
 
 #include <cstdlib>
 
-#include "../export.h"
-#include "../memory.h"
-#include "kernels.h"
+#include "core/export.h"
+#include "core/memory.h"
+#include "core/isa/instruction_set.h"
 
 namespace {
 
@@ -22,7 +22,7 @@ struct Job {
   void* y;
   int64_t batch;
 
-  int64_t BatchBlocks() const { return divide_up(batch, kBlockBatch); }
+  int64_t batch_blocks() const { return divide_up(batch, kBlockBatch); }
 };
 
 int64_t round_up(int64_t bytes) { return divide_up(bytes, kLine) * kLine; }
@@ -33,7 +33,7 @@ Tables plan(const bcq_matrix* m, bcq_precision precision) {
   Tables t = {};
   t.precision = precision;
   t.tiles = divide_up(words_per_row(m), kTileWords);
-  t.row_bytes = words * kernels().table_bytes[precision];
+  t.row_bytes = words * isa().product->table_bytes[precision];
   t.row_weights = precision == BCQ_FAST ? words * 2 : 0;
   return t;
 }
@@ -60,7 +60,7 @@ void prepare(void* argument, int64_t begin, int64_t end) {
   const int64_t tiles = job.tables.tiles;
   for (int64_t i = begin; i < end; ++i) {
     const void* x = element(job.x, job.type, i / tiles * job.matrix->columns);
-    kernels().prepare(job.matrix, job.type, x, i / tiles, i % tiles, &job.tables);
+    isa().product->prepare(job.matrix, job.type, x, i / tiles, i % tiles, &job.tables);
   }
 }
 
@@ -71,7 +71,7 @@ void multiply(void* argument, int64_t begin, int64_t end) {
   while (begin < end) {
     const int64_t tile = begin % tiles, row = begin / tiles * kBlockBatch;
     const int64_t count = smaller(smaller(kBlockTiles, tiles - tile), end - begin);
-    kernels().multiply(job.matrix, &job.tables, job.type, job.x, job.y, row,
+    isa().product->multiply(job.matrix, &job.tables, job.type, job.x, job.y, row,
                        smaller(kBlockBatch, job.batch - row), tile, count);
     begin += count;
   }
@@ -86,9 +86,9 @@ void run_product(Job* job, const bcq_parallel& parallel) {
   const Tables& t = job->tables;
   run(parallel, job->batch * t.tiles, kTableNanoseconds * kTileWords * kWordBits, prepare, job);
   const int64_t tiles = row_tiles(m);
-  const double rows = static_cast<double>(job->batch) / job->BatchBlocks();
+  const double rows = static_cast<double>(job->batch) / job->batch_blocks();
   const double signs = rows * static_cast<double>(m->columns) * m->bits;
-  run(parallel, job->BatchBlocks() * tiles, signs * sign_nanoseconds(t.precision), multiply, job);
+  run(parallel, job->batch_blocks() * tiles, signs * sign_nanoseconds(t.precision), multiply, job);
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #ifndef BCQ_CORE_SOLVER_H_
 #define BCQ_CORE_SOLVER_H_
 
-#include "../matrix.h"
-#include "../parallel.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 #ifdef __cplusplus
 extern "C" {

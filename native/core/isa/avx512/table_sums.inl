@@ -113,7 +113,7 @@ static inline __m512i combined(const __m512i sums[digits]) {
  * [count][64], `stride` apart. The tables of the rows of x are `row_bytes` apart, the weights
  * `row_weights`. sums [batch][64]. */
 template <int digits, int batch>
-static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
+static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
                           const uint8_t* bytes, int64_t row_bytes, const uint32_t* weights,
                           int64_t row_weights, int32_t* sums) {
   constexpr int kRowGroups = batch == 1 ? 4 : digits == 3 ? 2 : 4;  // of 16 rows, at once

@@ -1,5 +1,7 @@
-/* Short rows, for one instruction set; included inside its namespace, after lanes.inl. Lengths up to
- * 16 have a function each, in which the compiler knows the length. */
+/* Many short rows. Included inside the namespace of a set, after numbers.inl. Lengths up to 16 have a
+ * function each, in which the compiler knows the length. */
+
+namespace embedding {
 
 enum { kAhead = 8 }; /* places before it is needed that a row is fetched from memory */
 
@@ -87,4 +89,8 @@ static void round(const float* from, int64_t count, bcq_type type, void* to) {
   from_floats(last, type, count - whole, element(to, type, whole));
 }
 
-static constexpr RowKernels kRows = {copy, add, round};
+static constexpr EmbeddingKernels kKernels = {copy, add, round};
+
+}  // namespace embedding
+
+extern const EmbeddingKernels kEmbedding = embedding::kKernels;

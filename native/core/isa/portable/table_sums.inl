@@ -45,9 +45,9 @@ static inline void store_multipliers(const i32x16& multipliers, uint32_t* weight
 }
 
 /* The sums of entries over `count` words of one plane of a tile for one row of x, as in
- * lookup_avx512.inl. */
+ * avx512/table_sums.inl. */
 template <int digits, int batch>
-static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
+static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
                           const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
                           int32_t* sums) {
   static_assert(batch == 1, "rows of x come one at a time");
