@@ -4,17 +4,12 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct {
   const void* data;
   int32_t bytes; /* of an id: 4 or 8, signed */
 } bcq_ids;
 
 #ifdef __cplusplus
-}
 
 #include <atomic>
 

@@ -17,10 +17,6 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum { BCQ_TILE_ROWS = 64, BCQ_WORD_BITS = 32, BCQ_MAX_BITS = 8 };
 
 /* The most elements that any array may have: more than memory holds, and so few that no count of bytes
@@ -52,9 +48,5 @@ typedef enum {
   BCQ_NO_DEVICE = 4,    /* CUDA only: no device, or an error of the driver */
   BCQ_BAD_ROWS = 5      /* CPU only: row_order and row_place that are not each other's inverse */
 } bcq_status;
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "core/export.h"
 
 namespace {
 
@@ -58,7 +57,7 @@ void run_threads(void* context, int64_t items, int64_t nanoseconds, bcq_task tas
 
 }  // namespace
 
-extern "C" BCQ_EXPORT bcq_parallel bcq_threads(int32_t threads) {
+bcq_parallel bcq_threads(int32_t threads) {
   const intptr_t count = std::clamp(threads, 1, kMostThreads);
   return {run_threads, reinterpret_cast<void*>(count), static_cast<int32_t>(count)};
 }

@@ -3,7 +3,7 @@
 #ifndef BCQ_CUDA_DEVICE_H_
 #define BCQ_CUDA_DEVICE_H_
 
-#include "index.h"
+#include "cuda/index.h"
 
 #ifndef __CUDACC__
 #include "tests/cuda_emulator.h"
@@ -113,6 +113,15 @@ BCQ_DEVICE void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memor
 namespace bcq_cuda {
 
 BCQ_DEVICE bool is_finite(float value) { return (bits_of(value) & 0x7f800000u) != 0x7f800000u; }
+
+constexpr int kThreads = 256; /* of a block, where nothing else is said */
+
+/* Runs work(i) for each i below `count`, which the threads of all blocks share. */
+template <class Work>
+BCQ_DEVICE void for_each(int64_t count, const Work& work) {
+  const int64_t stride = block_count() * thread_count();
+  for (int64_t i = block_index() * thread_count() + thread_index(); i < count; i += stride) work(i);
+}
 
 /* Element `index` of an array of a bcq_type, as float32. */
 BCQ_DEVICE float load_as_float(const void* data, int type, int64_t index) {

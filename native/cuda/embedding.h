@@ -7,10 +7,6 @@
 #include "core/embedding/embedding.h"
 #include "core/export.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* ids [batch, tables] -> out [batch, columns]. */
 BCQ_EXPORT bcq_status bcq_cuda_tables_gather(const bcq_tables* tables, bcq_type type,
                                              const void* table, bcq_ids ids, int64_t batch,
@@ -26,9 +22,5 @@ BCQ_EXPORT bcq_status bcq_cuda_tables_gradient(const bcq_tables* tables, bcq_typ
                                                bcq_ids ids, int64_t batch, const void* dout,
                                                void* dtable, int32_t deterministic,
                                                void* workspace, void* stream);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

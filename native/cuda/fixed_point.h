@@ -7,7 +7,7 @@
 #ifndef BCQ_CUDA_FIXED_POINT_H_
 #define BCQ_CUDA_FIXED_POINT_H_
 
-#include "device.h"
+#include "cuda/device.h"
 
 namespace bcq_cuda {
 

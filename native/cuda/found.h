@@ -2,7 +2,7 @@
 #ifndef BCQ_CUDA_FOUND_H_
 #define BCQ_CUDA_FOUND_H_
 
-#include "device.h"
+#include "cuda/device.h"
 
 namespace bcq_cuda {
 

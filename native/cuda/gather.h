@@ -7,10 +7,6 @@
 #include "core/export.h"
 #include "core/matrix.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* ids [count] -> out [count, columns] of `type`; NaN in the rows of bad ids. */
 BCQ_EXPORT bcq_status bcq_cuda_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
                                       bcq_type type, void* out, int64_t* bad, void* stream);
@@ -26,9 +22,5 @@ BCQ_EXPORT bcq_status bcq_cuda_gather_scale_gradient(const bcq_matrix* matrix, c
  * is its value and *id is the id there, both in host memory. */
 BCQ_EXPORT bcq_status bcq_cuda_check_ids(const int64_t* ids, const int64_t* bad, int64_t* index,
                                          int64_t* id, void* stream);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

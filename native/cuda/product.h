@@ -15,10 +15,6 @@
 #include "core/export.h"
 #include "core/product/product.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Bytes of workspace; -1 where an argument breaks its rule. */
 BCQ_EXPORT int64_t bcq_cuda_product_workspace(const bcq_matrix* matrix, bcq_precision precision,
                                               int64_t batch);
@@ -45,9 +41,5 @@ BCQ_EXPORT bcq_status bcq_cuda_product_scale_gradient(const bcq_matrix* matrix, 
                                                       const void* x, const void* dy, int64_t batch,
                                                       float* dscales, float* doffset,
                                                       void* workspace, void* stream);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

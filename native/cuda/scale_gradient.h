@@ -8,7 +8,7 @@
 #ifndef BCQ_CUDA_SCALE_GRADIENT_H_
 #define BCQ_CUDA_SCALE_GRADIENT_H_
 
-#include "weights.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 
@@ -135,12 +135,10 @@ BCQ_KERNEL(kGradientThreads) scale_gradient_kernel(BCQ_ARGUMENTS(GradientArgumen
   }
 }
 
-/* A thread: one sum. */
-BCQ_KERNEL(kGradientThreads) add_slices_kernel(BCQ_ARGUMENTS(GradientArguments) a) {
+/* A thread: sums. */
+BCQ_KERNEL(kThreads) add_slices_kernel(BCQ_ARGUMENTS(GradientArguments) a) {
   const Matrix& m = a.matrix;
-  const int64_t count = int64_t{m.groups} * (m.bits + 1) * m.rows;
-  const int64_t stride = block_count() * thread_count();
-  for (int64_t at = block_index() * thread_count() + thread_index(); at < count; at += stride) {
+  for_each(int64_t{m.groups} * (m.bits + 1) * m.rows, [&](int64_t at) {
     const int64_t row = at % m.rows;
     const int i = static_cast<int>(at / m.rows % (m.bits + 1));
     const int group = static_cast<int>(at / m.rows / (m.bits + 1));
@@ -153,7 +151,7 @@ BCQ_KERNEL(kGradientThreads) add_slices_kernel(BCQ_ARGUMENTS(GradientArguments) 
     } else if (a.doffset) {
       a.doffset[offset_place(m, group, row)] = sum;
     }
-  }
+  });
 }
 
 }  // namespace bcq_cuda

@@ -9,8 +9,8 @@
 #ifndef BCQ_CUDA_SIGN_PRODUCT_H_
 #define BCQ_CUDA_SIGN_PRODUCT_H_
 
-#include "fixed_point.h"
-#include "weights.h"
+#include "cuda/fixed_point.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 

@@ -2,7 +2,7 @@
 #ifndef BCQ_CUDA_TRANSPOSED_PRODUCT_H_
 #define BCQ_CUDA_TRANSPOSED_PRODUCT_H_
 
-#include "weights.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 

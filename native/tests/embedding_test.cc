@@ -72,19 +72,16 @@ void test_bad_arguments() {
   const bcq_tables tables = w.tables();
   Numbers table(BCQ_FLOAT32, w.first(2)), out(BCQ_FLOAT32, 4 * 23);
   int64_t bad = 0;
-  const auto statuses = [&](const bcq_tables* t, int type, bcq_ids ids, int64_t batch, void* from,
-                            void* to, int64_t* bad, bcq_status expected, const char* what) {
-    const bcq_type as = static_cast<bcq_type>(type);
-    context = std::string("bad arguments: ") + what;
-    expect(bcq_tables_gather(t, as, from, ids, batch, to, bad, alone()) == expected, "gather");
-    expect(bcq_tables_gradient(t, as, ids, batch, to, from, bad, alone()) == expected, "gradient");
-  };
   const auto refuses = [&](const char* what, const bcq_tables* t, int type, bcq_ids ids,
                            int64_t batch, void* from, void* to, int64_t* bad) {
-    statuses(t, type, ids, batch, from, to, bad, BCQ_BAD_ARGUMENT, what);
+    const bcq_type as = static_cast<bcq_type>(type);
+    context = std::string("bad arguments: ") + what;
+    expect(bcq_tables_gather(t, as, from, ids, batch, to, bad, alone()) == BCQ_BAD_ARGUMENT,
+           "gather");
+    expect(bcq_tables_gradient(t, as, ids, batch, to, from, bad, alone()) == BCQ_BAD_ARGUMENT,
+           "gradient");
   };
   const bcq_ids ids = w.ids_of(8);
-  statuses(&tables, 0, ids, 4, table.data(), out.data(), &bad, BCQ_OK, "none");
   const std::vector<int64_t> negative = {5, -1}, zero = {3, 0}, huge = {5, INT64_MAX / 4};
   const bcq_tables none = {0, w.sizes.data(), w.dims.data()};
   const bcq_tables sizes = {2, negative.data(), w.dims.data()};
@@ -102,21 +99,35 @@ void test_bad_arguments() {
   refuses("table", &tables, 0, ids, 4, nullptr, out.data(), &bad);
   refuses("out", &tables, 0, ids, 4, table.data(), nullptr, &bad);
   refuses("bad", &tables, 0, ids, 4, table.data(), out.data(), nullptr);
+}
+
+void test_bad_ids() {
+  const TablesCase w({5, 9}, {3, 20}, 4);
+  const bcq_tables tables = w.tables();
+  Numbers table(BCQ_FLOAT32, w.first(2)), out(BCQ_FLOAT32, 4 * 23);
   for (int64_t id : {int64_t{-1}, int64_t{9}, INT64_MAX, INT64_MIN}) {
-    std::vector<int64_t> wrong = w.wide;
+    context = "bad id " + std::to_string(id);
+    std::vector<int64_t> wrong = w.wide, unique(8);
     wrong[3] = wrong[6] = id;
-    statuses(&tables, 0, {wrong.data(), 8}, 4, table.data(), out.data(), &bad, BCQ_BAD_ID, "id");
-    expect(bad == 3, "the first bad id");
-    int64_t unique[8], found = 0;
+    const bcq_ids ids = {wrong.data(), 8};
+    int64_t bad[3] = {}, found = 0;
     int32_t slots[8];
-    expect(bcq_unique_ids({wrong.data(), 8}, 8, 9, unique, slots, &found, &bad) == BCQ_BAD_ID &&
-               bad == 3, "unique");
+    expect(bcq_tables_gather(&tables, BCQ_FLOAT32, table.data(), ids, 4, out.data(), &bad[0],
+                             alone()) == BCQ_BAD_ID,
+           "gather");
+    expect(bcq_tables_gradient(&tables, BCQ_FLOAT32, ids, 4, out.data(), table.data(), &bad[1],
+                               alone()) == BCQ_BAD_ID,
+           "gradient");
+    expect(bcq_unique_ids(ids, 8, 9, unique.data(), slots, &found, &bad[2]) == BCQ_BAD_ID,
+           "unique");
+    for (int64_t index : bad) expect(index == 3, "the first bad id");
   }
-  int64_t found = 0;
+  context = "unique ids of nothing";
+  int64_t found = 0, bad = 0;
   expect(bcq_unique_ids({nullptr, 8}, 1, 9, nullptr, nullptr, &found, &bad) == BCQ_BAD_ARGUMENT,
-         "unique of no ids");
+         "no ids");
   expect(bcq_unique_ids({nullptr, 8}, 0, 9, nullptr, nullptr, &found, &bad) == BCQ_OK && found == 0,
-         "unique of 0 ids");
+         "0 ids");
 }
 
 }  // namespace
@@ -142,5 +153,6 @@ int main() {
     }
   }
   test_bad_arguments();
+  test_bad_ids();
   return finish();
 }

@@ -190,41 +190,42 @@ void test_bad_indexes() {
   }
 }
 
-void test_bad_arguments() {
+void test_bad_uniform() {
   const Fields fields(9, 5, 3, 8);
   const bcq_uniform good = {9, 5, 3, 1, fields.packed.data(), nullptr};
-  const Compositional w(BCQ_FLOAT32, 9, 5, 8, 4, 3);
   const RandomIds ids(9, 6);
-  std::vector<float> out(30), sums(5 * 8 * 4);
+  std::vector<float> out(30);
   int64_t bad = 0;
-  const auto refuses_uniform = [&](const char* what, const bcq_uniform* table, bcq_ids ids,
+  const auto refuses = [&](const char* what, const bcq_uniform* table, bcq_ids ids,
                                    int64_t count, float* to, int64_t* bad) {
     context = std::string("bad arguments, uniform: ") + what;
     expect(bcq_uniform_rows(table, ids, count, to, bad, alone()) == BCQ_BAD_ARGUMENT, "status");
   };
-  const auto changed = [&](auto change) {
+  const auto refuses_change = [&](const char* what, auto change) {
     bcq_uniform table = good;
     change(table);
-    return table;
+    refuses(what, &table, ids.of(8), 6, out.data(), &bad);
   };
-  const auto refuses_change = [&](const char* what, auto change) {
-    const bcq_uniform table = changed(change);
-    refuses_uniform(what, &table, ids.of(8), 6, out.data(), &bad);
-  };
-  refuses_uniform("no table", nullptr, ids.of(8), 6, out.data(), &bad);
-  refuses_uniform("width of ids", &good, {ids.wide.data(), 2}, 6, out.data(), &bad);
-  refuses_uniform("ids", &good, {nullptr, 8}, 6, out.data(), &bad);
-  refuses_uniform("count", &good, ids.of(8), -1, out.data(), &bad);
-  refuses_uniform("large count", &good, ids.of(8), INT64_MAX / 4, out.data(), &bad);
-  refuses_uniform("out", &good, ids.of(8), 6, nullptr, &bad);
-  refuses_uniform("bad", &good, ids.of(8), 6, out.data(), nullptr);
+  refuses("no table", nullptr, ids.of(8), 6, out.data(), &bad);
+  refuses("width of ids", &good, {ids.wide.data(), 2}, 6, out.data(), &bad);
+  refuses("ids", &good, {nullptr, 8}, 6, out.data(), &bad);
+  refuses("count", &good, ids.of(8), -1, out.data(), &bad);
+  refuses("large count", &good, ids.of(8), INT64_MAX / 4, out.data(), &bad);
+  refuses("out", &good, ids.of(8), 6, nullptr, &bad);
+  refuses("bad", &good, ids.of(8), 6, out.data(), nullptr);
   refuses_change("rows", [](bcq_uniform& t) { t.rows = -1; });
   refuses_change("columns", [](bcq_uniform& t) { t.columns = 0; });
   refuses_change("too few bits", [](bcq_uniform& t) { t.bits = 0; });
   refuses_change("too many bits", [](bcq_uniform& t) { t.bits = 9; });
   refuses_change("large", [](bcq_uniform& t) { t.rows = INT64_MAX / 4; });
   refuses_change("packed", [](bcq_uniform& t) { t.packed = nullptr; });
+}
 
+void test_bad_compositional() {
+  const Compositional w(BCQ_FLOAT32, 9, 5, 8, 4, 3);
+  const RandomIds ids(9, 6);
+  std::vector<float> out(30), sums(5 * 8 * 4);
+  int64_t bad = 0;
   const auto refuses = [&](const char* what, auto change, bool gradient_too = true) {
     context = std::string("bad arguments, compositional: ") + what;
     bcq_compositional table = w.table;
@@ -280,6 +281,7 @@ int main() {
   }
   test_bad_ids();
   test_bad_indexes();
-  test_bad_arguments();
+  test_bad_uniform();
+  test_bad_compositional();
   return finish();
 }

@@ -219,6 +219,33 @@ struct RandomMatrix {
   }
 };
 
+/* Calls refuses(what, matrix) with each rule of matrix.h broken in turn. */
+template <class Refuses>
+void break_matrix(const bcq_matrix& good, const Refuses& refuses) {
+  const int64_t rows = good.rows;
+  const int64_t rising[] = {rows, rows + 1}, short_rows[] = {rows - 1, rows - 1};
+  const int64_t negative[] = {rows, -1};
+  const auto with = [&](const char* what, auto change) {
+    bcq_matrix m = good;
+    change(m);
+    refuses(what, m);
+  };
+  with("rows", [](bcq_matrix& m) { m.rows = 0; });
+  with("columns", [](bcq_matrix& m) { m.columns = 0; });
+  with("negative columns", [](bcq_matrix& m) { m.columns = -1; });
+  with("many columns", [](bcq_matrix& m) { m.columns = m.group_size = INT64_MAX; });
+  with("bits", [](bcq_matrix& m) { m.bits = 9; });
+  with("group_size", [](bcq_matrix& m) { m.group_size = 48; });
+  with("no group_size", [](bcq_matrix& m) { m.group_size = 0; });
+  with("scale_type", [](bcq_matrix& m) { m.scale_type = 3; });
+  with("rising planes", [&](bcq_matrix& m) { m.plane_rows = rising; });
+  with("short planes", [&](bcq_matrix& m) { m.plane_rows = short_rows; });
+  with("negative planes", [&](bcq_matrix& m) { m.plane_rows = negative; });
+  with("no planes", [](bcq_matrix& m) { m.plane_rows = nullptr; });
+  with("tiles", [](bcq_matrix& m) { m.tiles = nullptr; });
+  with("scales", [](bcq_matrix& m) { m.scales = nullptr; });
+}
+
 inline std::string name(const Form& f) {
   std::string planes;
   for (int64_t n : f.plane_rows) planes += " " + std::to_string(n);

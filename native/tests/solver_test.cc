@@ -241,6 +241,30 @@ void test_solve(const Task& task, int kind, bcq_parallel parallel) {
   problem.solve(nullptr, &odd, alone());
 }
 
+void test_bad_search() {
+  context = "bad search";
+  const Task task = {2, 40, 40, 3, 0, BCQ_FLOAT32, 0, false};
+  Problem problem(task);
+  const Search good(task, 8);
+  Solution s = problem.empty();
+  const Solution untouched = s;
+  const auto refuses = [&](const char* what, auto change) {
+    bcq_search search = good.search;
+    change(search);
+    expect(bcq_solve(&problem.problem, &search, nullptr, s.params.data(),
+                     Problem::pointers(s).data(), alone()) == BCQ_BAD_ARGUMENT,
+           what);
+  };
+  refuses("rounds", [](bcq_search& w) { w.rounds = 0; });
+  refuses("batches", [](bcq_search& w) { w.batches = -1; });
+  refuses("elites", [](bcq_search& w) { w.elites = 7; });
+  refuses("polished", [](bcq_search& w) { w.polished = 9; });
+  refuses("starts", [](bcq_search& w) { w.starts[3] = nullptr; });
+  refuses("noise", [](bcq_search& w) { w.noise[3] = nullptr; });
+  refuses("growth", [](bcq_search& w) { w.growth[3] = nullptr; });
+  expect(s == untouched, "nothing is written");
+}
+
 void test_bad_arguments() {
   context = "bad arguments";
   const Task task = {2, 40, 40, 3, 0, BCQ_FLOAT32, 0, false};
@@ -248,15 +272,12 @@ void test_bad_arguments() {
   const Search search(task, 8);
   Solution s = good.empty();
   const Solution untouched = s;
-  const auto refuses_search = [&](const char* what, auto change) {
-    bcq_problem p = good.problem;
-    bcq_search wrong = search.search;
-    change(p, wrong);
-    expect(bcq_solve(&p, &wrong, nullptr, s.params.data(), Problem::pointers(s).data(), alone()) ==
-               BCQ_BAD_ARGUMENT, what);
-  };
   const auto refuses = [&](const char* what, auto change) {
-    refuses_search(what, [&](bcq_problem& p, bcq_search&) { change(p); });
+    bcq_problem p = good.problem;
+    change(p);
+    expect(bcq_solve(&p, &search.search, nullptr, s.params.data(), Problem::pointers(s).data(),
+                     alone()) == BCQ_BAD_ARGUMENT,
+           what);
   };
   refuses("rows", [](bcq_problem& p) { p.rows = 0; });
   refuses("many rows", [](bcq_problem& p) { p.rows = int64_t{1} << 60; });
@@ -268,13 +289,6 @@ void test_bad_arguments() {
   refuses("offset", [](bcq_problem& p) { p.offset = 2; });
   refuses("scale_type", [](bcq_problem& p) { p.scale_type = BCQ_BFLOAT16; });
   refuses("values", [](bcq_problem& p) { p.values = nullptr; });
-  refuses_search("rounds", [](bcq_problem&, bcq_search& w) { w.rounds = 0; });
-  refuses_search("batches", [](bcq_problem&, bcq_search& w) { w.batches = -1; });
-  refuses_search("elites", [](bcq_problem&, bcq_search& w) { w.elites = 7; });
-  refuses_search("polished", [](bcq_problem&, bcq_search& w) { w.polished = 9; });
-  refuses_search("starts", [](bcq_problem&, bcq_search& w) { w.starts[3] = nullptr; });
-  refuses_search("noise", [](bcq_problem&, bcq_search& w) { w.noise[3] = nullptr; });
-  refuses_search("growth", [](bcq_problem&, bcq_search& w) { w.growth[3] = nullptr; });
   const auto solve = [&](const bcq_problem* p, double* params, uint32_t* const* planes) {
     return bcq_solve(p, &search.search, nullptr, params, planes, alone());
   };
@@ -328,6 +342,7 @@ int main() {
       test_solve({2, 45, 32, bits, offset, BCQ_FLOAT32, offset, offset == 0}, bits, scattered());
     }
   }
+  test_bad_search();
   test_bad_arguments();
   test_not_finite();
   return finish();

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <vector>
 
-#include "core/export.h"
 #include "core/memory.h"
 #include "core/isa/instruction_set.h"
 
@@ -81,8 +80,7 @@ int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, 
   return found;
 }
 
-void gather(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void gather(Job& job, int64_t begin, int64_t end) {
   const int64_t width = type_bytes(job.type);
   Place places[kBlock];
   for (int64_t first = begin; first < end; first += kBlock) {
@@ -118,24 +116,21 @@ void add_part(Job& job, int64_t begin, int64_t end, int64_t k) {
   }
 }
 
-void add(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void add(Job& job, int64_t begin, int64_t end) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t part = item / job.row_parts;
     add_part(job, job.cuts[part], job.cuts[part + 1], item % job.row_parts);
   }
 }
 
-void clear(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<Job*>(argument);
-  const int64_t first = begin * kChunk, last = smaller(end * kChunk, job.elements);
-  std::memset(job.sums + first, 0, (last - first) * sizeof(float));
-}
-
-void round(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<Job*>(argument);
-  const int64_t first = begin * kChunk, last = smaller(end * kChunk, job.elements);
-  isa().embedding->round(job.sums + first, last - first, job.type, element(job.to, job.type, first));
+/* Runs part(first element, elements) on chunks of all the elements of the tables. */
+template <class Part>
+void for_chunks(const Job& job, const bcq_parallel& parallel, const Part& part) {
+  run(parallel, divide_up(job.elements, kChunk), kPerNumber * kChunk,
+      [&](int64_t begin, int64_t end) {
+        const int64_t first = begin * kChunk;
+        part(first, smaller(end * kChunk, job.elements) - first);
+      });
 }
 
 /* Cuts the columns of the result into about `parts` ranges of about the same size. Rows of a table
@@ -200,19 +195,18 @@ bcq_status unique_ids(const Id* ids, int64_t count, int64_t size, Id* unique, in
 
 }  // namespace
 
-extern "C" {
-
-BCQ_EXPORT bcq_status bcq_tables_gather(const bcq_tables* tables, bcq_type type, const void* table,
+bcq_status bcq_tables_gather(const bcq_tables* tables, bcq_type type, const void* table,
                                         bcq_ids ids, int64_t batch, void* out, int64_t* bad,
                                         bcq_parallel parallel) {
   Job job;
   if (!set_job(job, tables, type, ids, batch, table, out) || !bad) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && !out) || (batch > 0 && job.elements > 0 && !table)) return BCQ_BAD_ARGUMENT;
-  run(parallel, batch, batch_row_cost(job), gather, &job);
+  run(parallel, batch, batch_row_cost(job),
+      [&](int64_t begin, int64_t end) { gather(job, begin, end); });
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids ids,
+bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids ids,
                                           int64_t batch, const void* dout, void* dtable,
                                           int64_t* bad, bcq_parallel parallel) {
   Job job;
@@ -225,19 +219,25 @@ BCQ_EXPORT bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type typ
     if (memory == nullptr) return BCQ_NO_MEMORY;
     job.sums = static_cast<float*>(memory.get());
   }
-  const int64_t chunks = divide_up(job.elements, kChunk);
-  run(parallel, chunks, kPerNumber * kChunk, clear, &job);
+  for_chunks(job, parallel, [&](int64_t first, int64_t count) {
+    std::memset(job.sums + first, 0, count * sizeof(float));
+  });
   if (batch > 0) {
     const double cost = batch_row_cost(job) * static_cast<double>(batch);
     cut_work(job, parallel, cost);
     const int64_t items = (static_cast<int64_t>(job.cuts.size()) - 1) * job.row_parts;
-    run(parallel, items, cost / static_cast<double>(items), add, &job);
+    run(parallel, items, cost / static_cast<double>(items),
+        [&](int64_t begin, int64_t end) { add(job, begin, end); });
   }
-  if (type != BCQ_FLOAT32) run(parallel, chunks, kPerNumber * kChunk, round, &job);
+  if (type != BCQ_FLOAT32) {
+    for_chunks(job, parallel, [&](int64_t first, int64_t count) {
+      isa().embedding->round(job.sums + first, count, type, element(dtable, type, first));
+    });
+  }
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, void* unique,
+bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, void* unique,
                                      int32_t* slots, int64_t* found, int64_t* bad) {
   if ((ids.bytes != 4 && ids.bytes != 8) || size < 0 || !found || !bad) return BCQ_BAD_ARGUMENT;
   if (count < 0 || count > INT32_MAX) return BCQ_BAD_ARGUMENT;
@@ -249,5 +249,3 @@ BCQ_EXPORT bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, v
   return unique_ids(static_cast<const int64_t*>(ids.data), count, size,
                     static_cast<int64_t*>(unique), slots, found, bad);
 }
-
-}  // extern "C"

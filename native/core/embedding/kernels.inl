@@ -5,12 +5,12 @@ namespace embedding {
 
 enum { kAhead = 8 }; /* places before it is needed that a row is fetched from memory */
 
-template <int64_t Bytes>
+template <int64_t kBytes>
 static void copy_fixed(const Place* places, int64_t count, const char* table, char* out,
                        int64_t stride, int64_t) {
   for (int64_t i = 0; i < count; ++i) {
     if (i + kAhead < count) __builtin_prefetch(table + places[i + kAhead].element);
-    __builtin_memcpy(out + places[i].row * stride, table + places[i].element, Bytes);
+    __builtin_memcpy(out + places[i].row * stride, table + places[i].element, kBytes);
   }
 }
 
@@ -25,23 +25,23 @@ static void copy_long(const Place* places, int64_t count, const char* table, cha
   }
 }
 
-/* sums[0 ... Columns - 1] += d, where d are as many numbers of `type`. */
-template <bcq_type type, int64_t Columns>
+/* sums[0 ... kColumns - 1] += d, where d are as many numbers of `type`. */
+template <bcq_type kType, int64_t kColumns>
 static inline void add_short(const char* d, float* sums) {
-  if (type == BCQ_FLOAT32) {
-    for (int64_t c = 0; c < Columns; ++c) {
+  if (kType == BCQ_FLOAT32) {
+    for (int64_t c = 0; c < kColumns; ++c) {
       float value;
       __builtin_memcpy(&value, d + 4 * c, 4);
       sums[c] += value;
     }
   } else {
-    const f32x16 values = load_some(d, type, Columns);
-    for (int64_t c = 0; c < Columns; ++c) sums[c] += values[c];
+    const f32x16 values = load_some(d, kType, kColumns);
+    for (int64_t c = 0; c < kColumns; ++c) sums[c] += values[c];
   }
 }
 
-/* Rows of 16 * n + Last columns. */
-template <bcq_type type, int64_t Last>
+/* Rows of 16 * n + kLast columns. */
+template <bcq_type kType, int64_t kLast>
 static void add_rows(const Place* places, int64_t count, const char* dout, int64_t stride,
                      int64_t columns, float* sums) {
   for (int64_t i = 0; i < count; ++i) {
@@ -49,11 +49,11 @@ static void add_rows(const Place* places, int64_t count, const char* dout, int64
     float* to = sums + places[i].element;
     if (i + kAhead < count) __builtin_prefetch(sums + places[i + kAhead].element, 1);
     for (int64_t whole = columns / kLanes; whole > 0; --whole) {
-      store(to, load<f32x16>(to) + load_lanes(d, type));
+      store(to, load<f32x16>(to) + load_lanes(d, kType));
       to += kLanes;
-      d += kLanes * type_bytes(type);
+      d += kLanes * type_bytes(kType);
     }
-    add_short<type, Last>(d, to);
+    add_short<kType, kLast>(d, to);
   }
 }
 

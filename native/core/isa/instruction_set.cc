@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/export.h"
 
 namespace bcq {
 
@@ -50,14 +49,10 @@ const InstructionSet& isa() {
 
 }  // namespace bcq
 
-extern "C" {
+const char* bcq_instruction_set(void) { return bcq::isa().name; }
 
-BCQ_EXPORT const char* bcq_instruction_set(void) { return bcq::isa().name; }
-
-BCQ_EXPORT const char* bcq_instruction_sets(void) {
+const char* bcq_instruction_sets(void) {
 #define BCQ_SET(name) " " #name
   return &(BCQ_INSTRUCTION_SETS)[1];
 #undef BCQ_SET
 }
-
-}  // extern "C"

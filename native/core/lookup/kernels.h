@@ -48,13 +48,13 @@ struct FieldPlaces {
   int32_t shifts[kFields];
 };
 
-template <int bits>
+template <int kBits>
 static constexpr FieldPlaces field_places() {
   FieldPlaces places = {};
   for (int i = 0; i < kFields; ++i) {
-    const int first = i * bits / 8;
+    const int first = i * kBits / 8;
     for (int b = 0; b < 4; ++b) places.bytes[4 * i + b] = first + b < 15 ? first + b : 15;
-    places.shifts[i] = i * bits % 8;
+    places.shifts[i] = i * kBits % 8;
   }
   return places;
 }

@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/export.h"
 #include "core/memory.h"
 #include "core/isa/instruction_set.h"
 
@@ -55,8 +54,7 @@ bool read_ids(Job& job, int64_t first, int64_t last, int64_t* rows) {
 
 bool marked(const uint8_t* marks, int64_t row) { return marks[row / 8] >> row % 8 & 1; }
 
-void uniform_rows(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void uniform_rows(Job& job, int64_t begin, int64_t end) {
   const bcq_uniform& table = *job.uniform;
   int64_t rows[kBlock];
   for (int64_t first = begin; first < end; first += kBlock) {
@@ -88,8 +86,7 @@ bool read_indexes(Job& job, int64_t first, int64_t last, int32_t* vectors) {
   return false;
 }
 
-void compositional_rows(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void compositional_rows(Job& job, int64_t begin, int64_t end) {
   const Indexes vectors = memory_of_indexes(job);
   if (vectors == nullptr) return;
   for (int64_t first = begin; first < end; first += kBlock) {
@@ -97,14 +94,6 @@ void compositional_rows(void* argument, int64_t begin, int64_t end) {
     if (!read_indexes(job, first, last, vectors.get())) return;
     isa().lookup->sum(job.compositional, vectors.get(), last - first, job.packed,
                  job.to + first * job.compositional->columns);
-  }
-}
-
-void pack(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<const Job*>(argument);
-  for (int64_t strip = begin; strip < end; ++strip) {
-    isa().lookup->pack(job.compositional, strip,
-                  job.packed + strip * all_vectors(job.compositional) * kStrip);
   }
 }
 
@@ -149,8 +138,7 @@ void add_part(Job& job, const Part& part, int32_t* vectors) {
   }
 }
 
-void add(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void add(Job& job, int64_t begin, int64_t end) {
   const bcq_compositional& table = *job.compositional;
   const Indexes vectors = memory_of_indexes(job);
   if (vectors == nullptr) return;
@@ -200,19 +188,17 @@ double summands(const bcq_compositional* table) {
 
 }  // namespace
 
-extern "C" {
-
-BCQ_EXPORT bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count,
+bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count,
                                        float* out, int64_t* bad, bcq_parallel parallel) {
   if (!valid_table(table) || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
   Job job{table, nullptr, table->rows, ids, count, nullptr, out};
   const double cost = kPerRow + kPerLevel * static_cast<double>(table->columns);
-  run(parallel, count, cost, uniform_rows, &job);
+  run(parallel, count, cost, [&](int64_t begin, int64_t end) { uniform_rows(job, begin, end); });
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
+bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
                                              int64_t count, float* out, int64_t* bad,
                                              bcq_parallel parallel) {
   if (!valid_table(table) || !table->codebooks || !bad) return BCQ_BAD_ARGUMENT;
@@ -225,13 +211,18 @@ BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq
   if (packed != nullptr) {
     job.packed = packed.get();
     const double strip_cost = kPerSummand * static_cast<double>(all_vectors(table) * kStrip);
-    run(parallel, strips(table), strip_cost, pack, &job);
+    run(parallel, strips(table), strip_cost, [&](int64_t begin, int64_t end) {
+      for (int64_t strip = begin; strip < end; ++strip) {
+        isa().lookup->pack(table, strip, job.packed + strip * all_vectors(table) * kStrip);
+      }
+    });
   }
-  run(parallel, count, kPerRow + kPerSummand * summands(table), compositional_rows, &job);
+  run(parallel, count, kPerRow + kPerSummand * summands(table),
+      [&](int64_t begin, int64_t end) { compositional_rows(job, begin, end); });
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
+bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
                                                  int64_t count, const float* dout,
                                                  float* dcodebooks, int64_t* bad,
                                                  bcq_parallel parallel) {
@@ -242,8 +233,7 @@ BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table,
   Job job{nullptr, table, table->rows, ids, count, dout, dcodebooks, wanted};
   const int64_t items = strips(table) * wanted;
   const double cost = summands(table) * static_cast<double>(count + table->entries);
-  run(parallel, items, kPerSummand * cost / static_cast<double>(items), add, &job);
+  run(parallel, items, kPerSummand * cost / static_cast<double>(items),
+      [&](int64_t begin, int64_t end) { add(job, begin, end); });
   return finish(job, bad);
 }
-
-}  // extern "C"

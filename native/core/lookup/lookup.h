@@ -8,13 +8,10 @@
 #ifndef BCQ_CORE_LOOKUP_LOOKUP_H_
 #define BCQ_CORE_LOOKUP_LOOKUP_H_
 
+#include "core/export.h"
 #include "core/ids.h"
 #include "core/matrix.h"
 #include "core/parallel.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* W[r, c] = half_step (2 k[r, c] - (2^bits - 1)); 0 in the rows that zero_rows marks. */
 typedef struct {
@@ -40,22 +37,18 @@ typedef struct {
 
 /* ids [count] -> out [count, columns]: one product a number. BCQ_BAD_ID leaves `out` unspecified and
  * tells the first bad id's index in *bad. */
-bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count, float* out,
+BCQ_EXPORT bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count, float* out,
                             int64_t* bad, bcq_parallel parallel);
 
 /* Likewise: float32 sums in the order of the codebooks, from 0 on. */
-bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids, int64_t count,
+BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids, int64_t count,
                                   float* out, int64_t* bad, bcq_parallel parallel);
 
 /* The gradient with respect to the codebooks, which are not read: dout [count, columns] ->
  * dcodebooks [codebooks, entries, columns]. Each element is a float32 sum in the order of the ids,
  * whatever `parallel` is. */
-bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids, int64_t count,
+BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids, int64_t count,
                                       const float* dout, float* dcodebooks, int64_t* bad,
                                       bcq_parallel parallel);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -1,5 +1,4 @@
-/* The gradients of a product. Included inside the namespace of an instruction set, after
- * dequantize.inl. Sums are float32, in an order that does not depend on threads. */
+/* The gradients of a product. Sums are float32, in an order that does not depend on threads. */
 
 static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t batch,
                     int64_t tile, float* out) {
@@ -22,23 +21,23 @@ static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t 
 }
 
 /* dx [batch][32] += dy [batch][64] weights [rows][32]. `at_once` rows of dy share each weight. */
-template <int at_once>
+template <int kAtOnce>
 static inline void add_weights(const float* dy, const float (*weights)[kWordBits], int64_t rows,
                                float (*dx)[kWordBits]) {
-  f32x16 sums[at_once][2];
-  for (int b = 0; b < at_once; ++b) {
+  f32x16 sums[kAtOnce][2];
+  for (int b = 0; b < kAtOnce; ++b) {
     for (int h = 0; h < 2; ++h) sums[b][h] = load<f32x16>(dx[b] + h * kLanes);
   }
   for (int64_t r = 0; r < rows; ++r) {
     for (int h = 0; h < 2; ++h) {
       const f32x16 weight = load<f32x16>(weights[r] + h * kLanes);
 #pragma GCC unroll 4
-      for (int b = 0; b < at_once; ++b) {
+      for (int b = 0; b < kAtOnce; ++b) {
         sums[b][h] = multiply_add((f32x16){} + dy[b * kTileRows + r], weight, sums[b][h]);
       }
     }
   }
-  for (int b = 0; b < at_once; ++b) {
+  for (int b = 0; b < kAtOnce; ++b) {
     for (int h = 0; h < 2; ++h) store(dx[b] + h * kLanes, sums[b][h]);
   }
 }

@@ -78,6 +78,9 @@ bool valid(const bcq_matrix* matrix, bcq_type type);
 /* Whether row_order and row_place do: kernels write and read where they say. A pass over all rows. */
 bool rows_paired(const bcq_matrix* matrix);
 
+/* Fills the gradients of all scales and, where there is one, of the offset with 0. */
+void clear_gradients(const bcq_matrix* matrix, float* dscales, float* doffset);
+
 static inline int64_t words_per_row(const bcq_matrix* m) {
   return divide_up(m->columns, kWordBits);
 }

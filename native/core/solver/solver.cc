@@ -2,7 +2,6 @@
 
 #include <atomic>
 
-#include "core/export.h"
 #include "core/isa/instruction_set.h"
 
 namespace {
@@ -37,29 +36,9 @@ bool valid(const bcq_search& search, const bcq_problem& problem) {
          search.polished <= 8;
 }
 
-/* Work that threads share, and whether all of them had memory for it. */
-struct Shared {
-  Job job;
-  Worker worker;
-  std::atomic<bool> failed{false};
-};
-
-void run_part(void* argument, int64_t begin, int64_t end) {
-  Shared& shared = *static_cast<Shared*>(argument);
-  const bcq_problem& problem = *shared.job.problem;
-  Row row;
-  if (allocate_row(smaller(problem.group_size, problem.columns), problem.importance != nullptr,
-                   &row)) {
-    shared.worker(shared.job, begin, end, &row);
-  } else {
-    shared.failed = true;
-  }
-  free_row(&row);
-}
-
 }  // namespace
 
-extern "C" BCQ_EXPORT bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search,
+bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search,
                                            const double* start, double* params,
                                            uint32_t* const* planes, bcq_parallel parallel) {
   if (!valid(problem) || params == nullptr || planes == nullptr) return BCQ_BAD_ARGUMENT;
@@ -67,11 +46,19 @@ extern "C" BCQ_EXPORT bcq_status bcq_solve(const bcq_problem* problem, const bcq
   for (int i = 0; i < problem->bits; ++i) {
     if (planes[i] == nullptr) return BCQ_BAD_ARGUMENT;
   }
-  Shared shared;
-  shared.job = {problem, search, start, params, planes};
-  shared.worker = isa().solver(problem->bits, problem->offset);
+  const Job job = {problem, search, start, params, planes};
+  const Worker work = isa().solver(problem->bits, problem->offset);
   const int64_t groups = divide_up(problem->columns, problem->group_size);
-  const double cost = kNanoseconds * (problem->columns / groups + 1);
-  run(parallel, problem->rows * groups, cost, run_part, &shared);
-  return shared.failed ? BCQ_NO_MEMORY : BCQ_OK;
+  const int64_t length = smaller(problem->group_size, problem->columns);
+  std::atomic<bool> failed{false};
+  run(parallel, problem->rows * groups, kNanoseconds * length, [&](int64_t begin, int64_t end) {
+    Row row;
+    if (allocate_row(length, problem->importance != nullptr, &row)) {
+      work(job, begin, end, &row);
+    } else {
+      failed = true;
+    }
+    free_row(&row);
+  });
+  return failed ? BCQ_NO_MEMORY : BCQ_OK;
 }

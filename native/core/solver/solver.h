@@ -7,12 +7,9 @@
 #ifndef BCQ_CORE_SOLVER_H_
 #define BCQ_CORE_SOLVER_H_
 
+#include "core/export.h"
 #include "core/matrix.h"
 #include "core/parallel.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 enum {
   BCQ_CANDIDATES = 16, /* tried at once for each group */
@@ -53,11 +50,7 @@ typedef struct {
  * search: NULL for three rounds from `start` and no more. start: params of an earlier solve or
  * NULL; the result is never worse. A param too large for scale_type comes out as infinity. The
  * result does not depend on `parallel`. */
-bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search, const double* start,
+BCQ_EXPORT bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search, const double* start,
                      double* params, uint32_t* const* planes, bcq_parallel parallel);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

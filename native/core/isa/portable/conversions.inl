@@ -1,4 +1,5 @@
-/* Half-precision numbers, and fields of a few bits, to lanes. Included inside the namespace of a set. */
+/* Half-precision numbers, and fields of a few bits, to lanes. Included inside the namespace of a
+ * set. */
 
 static inline f32x16 half_to_float(const u16x16& h) {
   const u32x16 bits = __builtin_convertvector(h, u32x16);
@@ -21,13 +22,13 @@ static inline u16x16 float_to_half(const f32x16& v) {
 }
 
 /* The 16 fields that begin at `from`; reads 16 bytes. */
-template <int bits>
+template <int kBits>
 static inline i32x16 read_fields(const uint8_t* from) {
   i32x16 fields;
   for (int half = 0; half < 2; ++half) {
     uint64_t word = 0;
-    for (int b = 0; b < bits; ++b) word |= (uint64_t)from[half * bits + b] << (8 * b);
-    for (int i = 0; i < 8; ++i) fields[8 * half + i] = word >> (bits * i) & ((1 << bits) - 1);
+    for (int b = 0; b < kBits; ++b) word |= (uint64_t)from[half * kBits + b] << (8 * b);
+    for (int i = 0; i < 8; ++i) fields[8 * half + i] = word >> (kBits * i) & ((1 << kBits) - 1);
   }
   return fields;
 }
