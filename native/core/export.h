@@ -1,4 +1,5 @@
-/* BCQ_EXPORT: a function of the C interface, shown to those who load the library; all else is hidden. */
+/* BCQ_EXPORT: a function of the C interface, shown to those who load the library; all else is
+ * hidden. */
 #ifndef BCQ_CORE_EXPORT_H_
 #define BCQ_CORE_EXPORT_H_
 

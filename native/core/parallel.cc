@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-
 namespace {
 
 constexpr int64_t kLeastNanoseconds = 50000;  // of a thread's share, that starting it pays

@@ -7,11 +7,11 @@
 
 namespace bcq_cuda {
 
-constexpr int kSumColumns = 32;  /* of the table, that a block of the gradient owns: a lane each */
-constexpr int kInFlight = 8;     /* rows that a warp loads before it adds them */
+constexpr int kSumColumns = 32; /* of the table, that a block of the gradient owns: a lane each */
+constexpr int kInFlight = 8;    /* rows that a warp loads before it adds them */
 
 struct TableArguments {
-  bcq_ids ids;      /* of row n of the batch: number n * id_stride */
+  bcq_ids ids; /* of row n of the batch: number n * id_stride */
   int64_t id_stride;
   int64_t batch;
   int64_t size;
@@ -169,8 +169,8 @@ int64_t columns_of(const bcq_tables* tables) {
   return columns;
 }
 
-/* Runs call(arguments, the table's first element in the array, its first column of the batch's rows)
- * for each table, up to the first that is not BCQ_OK. */
+/* Runs call(arguments, the table's first element in the array, its first column of the batch's
+ * rows) for each table, up to the first that is not BCQ_OK. */
 template <class Call>
 bcq_status for_each_table(const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
                           Call call) {
@@ -218,9 +218,8 @@ bcq_status add_in_order(TableArguments a, void* stream) {
   const Cut cut = cut_table(a.size, a.columns, a.batch);
   a.tile_rows = cut.tile_rows;
   a.slices = cut.slices;
-  const bcq_status status =
-      launch(tables_gradient_kernel, cut.tiles * cut.slices, 256,
-             static_cast<int>(sum_shared_bytes(cut.tile_rows)), a, stream);
+  const bcq_status status = launch(tables_gradient_kernel, cut.tiles * cut.slices, 256,
+                                   static_cast<int>(sum_shared_bytes(cut.tile_rows)), a, stream);
   if (status != BCQ_OK || a.slices == 1) return status;
   return launch_for_each(tables_round_kernel, a.size * a.columns, a, stream);
 }
@@ -278,15 +277,15 @@ bcq_status bcq_cuda_tables_gradient(const bcq_tables* tables, bcq_type type, bcq
   const int64_t bytes = bcq_cuda_tables_gradient_workspace(tables, type, batch, deterministic);
   if (bytes < 0 || (ids.bytes != 4 && ids.bytes != 8)) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && (!ids.data || !dout)) || (bytes > 0 && !workspace)) return BCQ_BAD_ARGUMENT;
-  return for_each_table(
-      tables, type, ids, batch, [&](TableArguments a, int64_t first, int64_t column) {
-        if (a.size == 0) return BCQ_OK;
-        if (!dtable) return BCQ_BAD_ARGUMENT;
-        a.table = dout;
-        a.from = column;
-        a.out = dtable;
-        a.to = first;
-        a.sums = static_cast<float*>(workspace);
-        return deterministic ? add_in_order(a, stream) : add_at_once(a, stream);
-      });
+  return for_each_table(tables, type, ids, batch,
+                        [&](TableArguments a, int64_t first, int64_t column) {
+                          if (a.size == 0) return BCQ_OK;
+                          if (!dtable) return BCQ_BAD_ARGUMENT;
+                          a.table = dout;
+                          a.from = column;
+                          a.out = dtable;
+                          a.to = first;
+                          a.sums = static_cast<float*>(workspace);
+                          return deterministic ? add_in_order(a, stream) : add_at_once(a, stream);
+                        });
 }

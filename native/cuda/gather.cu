@@ -12,10 +12,10 @@ struct GatherArguments {
   const int64_t* ids;
   int64_t count;
   int type;
-  void* out;        /* gather writes it, the gradient reads it */
-  uint64_t* bad;    /* the first id that is no row; all ones: none */
-  float* dscales;   /* the gradient's, 0 before */
-  float* doffset;   /* likewise, or NULL */
+  void* out;      /* gather writes it, the gradient reads it */
+  uint64_t* bad;  /* the first id that is no row; all ones: none */
+  float* dscales; /* the gradient's, 0 before */
+  float* doffset; /* likewise, or NULL */
 };
 
 /* The stored row of an id; -1 where it is none. */
@@ -67,12 +67,12 @@ BCQ_DEVICE void add_gathered(const GatherArguments& a, int64_t tile, int row, in
     const int end = least((group + 1) * m.group_words, m.words);
     for (int word = group * m.group_words; word < end; ++word) {
       const int64_t place = n * m.columns + int64_t{word} * kWordBits + lane;
-      const float d =
-          lane < word_columns(m, word) ? load_as_float(a.out, a.type, place) : 0.0f;
+      const float d = lane < word_columns(m, word) ? load_as_float(a.out, a.type, place) : 0.0f;
       BCQ_UNROLL
       for (int i = 0; i < kMaxBits; ++i) {
         if (i < planes) {
-          sums[i] = add(sums[i], with_sign(d, load(codes + word_place(word, planes, i, row)), lane));
+          sums[i] =
+              add(sums[i], with_sign(d, load(codes + word_place(word, planes, i, row)), lane));
         }
       }
       sums[kMaxBits] = add(sums[kMaxBits], d);

@@ -28,8 +28,8 @@ bcq_status launch(void (*kernel)(Arguments), int64_t blocks, int threads, int sh
 }
 
 inline bcq_status fill_bytes(void* data, int value, int64_t bytes, void* stream) {
-  const cudaError_t error = cudaMemsetAsync(data, value, static_cast<size_t>(bytes),
-                                            static_cast<cudaStream_t>(stream));
+  const cudaError_t error =
+      cudaMemsetAsync(data, value, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream));
   if (error == cudaSuccess) return BCQ_OK;
   cudaGetLastError();
   return BCQ_NO_DEVICE;
@@ -38,8 +38,8 @@ inline bcq_status fill_bytes(void* data, int value, int64_t bytes, void* stream)
 /* Waits until the stream has passed. */
 inline bcq_status read_back(void* host, const void* device, int64_t bytes, void* stream) {
   const auto on = static_cast<cudaStream_t>(stream);
-  cudaError_t error = cudaMemcpyAsync(host, device, static_cast<size_t>(bytes),
-                                      cudaMemcpyDeviceToHost, on);
+  cudaError_t error =
+      cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, on);
   if (error == cudaSuccess) error = cudaStreamSynchronize(on);
   if (error == cudaSuccess) return BCQ_OK;
   cudaGetLastError();

@@ -11,7 +11,7 @@
 
 namespace bcq_cuda {
 
-constexpr int kLevelTile = 128;     /* rows, and batch rows, of a block; its threads */
+constexpr int kLevelTile = 128;       /* rows, and batch rows, of a block; its threads */
 constexpr int kLevelWords = 128 * 16; /* of shared memory for a word of 128 rows of W or x */
 constexpr int kLevelShared = 4 * 2 * 2 * kLevelWords;
 
@@ -134,8 +134,8 @@ BCQ_DEVICE void multiply_word(const uint32_t* weights, const uint32_t* pairs,
   for (int i = 0; i < 4; ++i) {
     BCQ_UNROLL
     for (int half = 0; half < 2; ++half) {
-      a[i][half] = *reinterpret_cast<const Words4*>(
-          weights + pair_place(row + 16 * i + 8 * half, j));
+      a[i][half] =
+          *reinterpret_cast<const Words4*>(weights + pair_place(row + 16 * i + 8 * half, j));
     }
   }
   BCQ_UNROLL

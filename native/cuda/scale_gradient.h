@@ -1,6 +1,7 @@
 /* The gradient with respect to scales and offset:
  *
- *   d scales[g, i, r] = sum over c in g of sign(i, r, c) D[r, c],   D = dy^T x,   d offset = sum of D
+ *   d scales[g, i, r] = sum over c in g of sign(i, r, c) D[r, c],   D = dy^T x,   d offset = sum of
+ * D
  *
  * A block makes D for the 64 rows of a tile, 64 columns at a time, and adds it up for each plane
  * along a "slice" of up to 512 columns of a group. A second kernel adds the slices in order.
@@ -26,10 +27,10 @@ struct GradientArguments {
   const void* dy;
   int type;
   int64_t batch;
-  int slices;      /* of a group */
-  float* partial;  /* [groups * slices][bits + 1][rows] */
-  float* dscales;  /* [groups][bits][rows] */
-  float* doffset;  /* [groups][rows] or NULL */
+  int slices;     /* of a group */
+  float* partial; /* [groups * slices][bits + 1][rows] */
+  float* dscales; /* [groups][bits][rows] */
+  float* doffset; /* [groups][rows] or NULL */
 };
 
 BCQ_HD int slices_of(const Matrix& m) {
@@ -69,8 +70,8 @@ BCQ_DEVICE void make_products(const GradientArguments& a, int64_t tile, int64_t 
       for (int r = 0; r < 4; ++r) {
         BCQ_UNROLL
         for (int c = 0; c < 4; ++c) {
-          sums[r][c] = multiply_add(dy[b * 64 + row + 16 * r], x[b * 64 + column + 16 * c],
-                                    sums[r][c]);
+          sums[r][c] =
+              multiply_add(dy[b * 64 + row + 16 * r], x[b * 64 + column + 16 * c], sums[r][c]);
         }
       }
     }

@@ -13,7 +13,8 @@ void test_gather(const TablesCase& w, bcq_type type, int32_t id_bytes) {
   Numbers out(type, w.batch * w.columns());
   const bcq_tables tables = w.tables();
   expect(bcq_cuda_tables_gather(&tables, type, table.at(0), w.ids_of(id_bytes), w.batch, out.data(),
-                                nullptr) == BCQ_OK, "status");
+                                nullptr) == BCQ_OK,
+         "status");
   const std::vector<int64_t> elements = w.elements();
   for (size_t i = 0; i < elements.size(); ++i) {
     const bool right = elements[i] < 0 ? isnan(out[i]) : out[i] == table[elements[i]];
@@ -31,16 +32,16 @@ void test_gradient(const TablesCase& w, bcq_type type, int32_t id_bytes, int32_t
     bounds[elements[i]] += 1e-6 * fabs(dout[i]);
   }
   const bcq_tables tables = w.tables();
-  const int64_t bytes =
-      bcq_cuda_tables_gradient_workspace(&tables, type, w.batch, deterministic);
+  const int64_t bytes = bcq_cuda_tables_gradient_workspace(&tables, type, w.batch, deterministic);
   std::vector<char> before;
   for (Order order : {Order::kForward, Order::kBackward, Order::kShuffled}) {
     bcq_cuda::emulator::order = order;
     std::vector<char> workspace(bytes, 0x5a);
     Numbers dtable(type, static_cast<int64_t>(sums.size()));
-    expect(bcq_cuda_tables_gradient(&tables, type, w.ids_of(id_bytes), w.batch, dout.at(0),
-                                    dtable.data(), deterministic, workspace.data(),
-                                    nullptr) == BCQ_OK, "status");
+    expect(
+        bcq_cuda_tables_gradient(&tables, type, w.ids_of(id_bytes), w.batch, dout.at(0),
+                                 dtable.data(), deterministic, workspace.data(), nullptr) == BCQ_OK,
+        "status");
     expect_near(dtable, sums, bounds, dtable.rounding(), "gradient");
     expect(!deterministic || before.empty() || before == dtable.bytes, "bits by order");
     before = dtable.bytes;
@@ -61,7 +62,8 @@ void test_bad_arguments() {
     expect(bcq_cuda_tables_gather(t, as, from, ids, batch, to, nullptr) == BCQ_BAD_ARGUMENT,
            "gather");
     expect(bcq_cuda_tables_gradient(t, as, ids, batch, to, from, 1, nullptr, nullptr) ==
-               BCQ_BAD_ARGUMENT, "gradient");
+               BCQ_BAD_ARGUMENT,
+           "gradient");
   };
   const bcq_ids good = {ids.data(), 8};
   refuses("no tables", nullptr, 0, good, 2, table.data(), out.data());
@@ -76,7 +78,8 @@ void test_bad_arguments() {
   refuses("out", &tables, 0, good, 2, table.data(), nullptr);
   context = "bad arguments: workspace";
   expect(bcq_cuda_tables_gradient(&tables, BCQ_FLOAT16, good, 2, out.data(), table.data(), 0,
-                                  nullptr, nullptr) == BCQ_BAD_ARGUMENT, "none");
+                                  nullptr, nullptr) == BCQ_BAD_ARGUMENT,
+         "none");
   expect(bcq_cuda_tables_gradient_workspace(&none, BCQ_FLOAT16, 2, 0) == -1, "size");
 }
 

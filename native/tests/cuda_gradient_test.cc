@@ -74,7 +74,8 @@ void test_transposed(const RandomMatrix& w, const Numbers& dy, int64_t batch) {
   expect_close(dx, expected, 1e-6, "dx");
 }
 
-void test_scale_gradient(const RandomMatrix& w, const Numbers& x, const Numbers& dy, int64_t batch) {
+void test_scale_gradient(const RandomMatrix& w, const Numbers& x, const Numbers& dy,
+                         int64_t batch) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
   Numbers dscales(BCQ_FLOAT32, w.groups * w.plane_count() * rows);
   Numbers doffset(BCQ_FLOAT32, w.groups * rows);

@@ -19,8 +19,10 @@ void test_gather(const TablesCase& w, bcq_type type, int32_t id_bytes) {
   for (const bcq_parallel& parallel : {alone(), scattered()}) {
     Numbers out(type, w.batch * w.columns());
     int64_t bad = -7;
-    expect(bcq_tables_gather(&tables, type, table.at(0), w.ids_of(id_bytes), w.batch, out.data(), &bad,
-                             parallel) == BCQ_OK && bad == -7, "status");
+    expect(bcq_tables_gather(&tables, type, table.at(0), w.ids_of(id_bytes), w.batch, out.data(),
+                             &bad, parallel) == BCQ_OK &&
+               bad == -7,
+           "status");
     for (size_t i = 0; i < elements.size(); ++i) {
       if (memcmp(out.at(i), table.at(elements[i]), table.size())) {
         return expect(false, "element " + std::to_string(i));
@@ -41,8 +43,10 @@ void test_gradient(const TablesCase& w, bcq_type type, int32_t id_bytes) {
   for (const bcq_parallel& parallel : {alone(), scattered(), many}) {
     Numbers dtable(type, static_cast<int64_t>(sums.size()));
     int64_t bad = -7;
-    expect(bcq_tables_gradient(&tables, type, w.ids_of(id_bytes), w.batch, dout.at(0), dtable.data(),
-                               &bad, parallel) == BCQ_OK && bad == -7, "status");
+    expect(bcq_tables_gradient(&tables, type, w.ids_of(id_bytes), w.batch, dout.at(0),
+                               dtable.data(), &bad, parallel) == BCQ_OK &&
+               bad == -7,
+           "status");
     expect_near(dtable, expected, none, dtable.rounding(), "gradient");
   }
 }
@@ -60,7 +64,9 @@ void test_unique(const TablesCase& w, int32_t id_bytes) {
   void* to = id_bytes == 8 ? static_cast<void*>(unique.data()) : narrow.data();
   int64_t found = -7, bad = -7;
   expect(bcq_unique_ids(w.ids_of(id_bytes), w.batch, w.sizes[0], to, found_slots.data(), &found,
-                        &bad) == BCQ_OK && bad == -7, "status");
+                        &bad) == BCQ_OK &&
+             bad == -7,
+         "status");
   expect(found == static_cast<int64_t>(expected.size()) && found_slots == slots, "slots");
   for (size_t i = 0; i < expected.size(); ++i) {
     expect((id_bytes == 8 ? unique[i] : narrow[i]) == expected[i], "unique");
@@ -137,8 +143,8 @@ int main() {
   for (int64_t t = 0; t < 10; ++t) ten_sizes.push_back(1 + 7 * t), ten_dims.push_back(1 + 3 * t);
   for (int64_t dim = 1; dim <= 40; ++dim) every_dim.push_back(dim), many_sizes.push_back(3);
   const std::pair<std::vector<int64_t>, std::vector<int64_t>> forms[] = {
-      {{1}, {1}}, {{7}, {8}}, {{300}, {33}}, {{20000}, {5}}, {{50}, {256}}, {{4}, {1000}},
-      {ten_sizes, ten_dims}, {many_sizes, every_dim}};
+      {{1}, {1}},    {{7}, {8}},    {{300}, {33}},         {{20000}, {5}},
+      {{50}, {256}}, {{4}, {1000}}, {ten_sizes, ten_dims}, {many_sizes, every_dim}};
   for (const auto& form : forms) {
     for (int64_t batch : {0, 1, 5, 700}) {
       const TablesCase w(form.first, form.second, batch, batch == 5 ? kFewIds : kAnyIds);

@@ -67,7 +67,8 @@ void test_bad_arguments(const RandomMatrix& w) {
     const bcq_type t = static_cast<bcq_type>(type);
     expect(bcq_gather(m, ids, count, t, rows, bad, alone()) == expected, what);
     expect(bcq_gather_scale_gradient(m, ids, count, t, rows, static_cast<float*>(dscales.data()),
-                                     nullptr, bad, alone()) == expected, what);
+                                     nullptr, bad, alone()) == expected,
+           what);
   };
   for (int64_t id : {int64_t{-1}, rows, INT64_MAX, INT64_MIN}) {
     const std::vector<int64_t> ids = {0, id, -5};
@@ -77,8 +78,8 @@ void test_bad_arguments(const RandomMatrix& w) {
   }
   expect(dscales.bytes == d_untouched.bytes, "bad ids have no gradient");
   const std::vector<int64_t> ids = {0, 0, 0};
-  const auto refuses = [&](const char* what, const bcq_matrix* m, const int64_t* ids,
-                           int64_t count, int type, void* rows, int64_t* bad) {
+  const auto refuses = [&](const char* what, const bcq_matrix* m, const int64_t* ids, int64_t count,
+                           int type, void* rows, int64_t* bad) {
     statuses(m, ids, count, type, rows, bad, BCQ_BAD_ARGUMENT, what);
   };
   bcq_matrix half = w.matrix, wrong = w.matrix;
@@ -112,7 +113,8 @@ void test_bad_rows() {
            "rows");
     expect(bcq_gather_scale_gradient(&m, ids.data(), 2, BCQ_FLOAT32, out.at(0),
                                      static_cast<float*>(dscales.data()), nullptr, &bad,
-                                     alone()) == BCQ_BAD_ROWS, "gradient");
+                                     alone()) == BCQ_BAD_ROWS,
+           "gradient");
     expect(bad == -7, "no id is bad");
   }
   expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");

@@ -68,8 +68,8 @@ void test_uniform(int32_t bits, int64_t rows, int64_t columns, int64_t count, bo
   std::vector<uint8_t> marks((rows + 7) / 8);
   for (int64_t r = 0; r < rows; r += 3) marks[r / 8] |= zeros << r % 8;
   const float half_step = .3721f;
-  const bcq_uniform table = {rows,      columns, bits, half_step, fields.packed.data(),
-                             zeros ? marks.data() : nullptr};
+  const bcq_uniform table = {
+      rows, columns, bits, half_step, fields.packed.data(), zeros ? marks.data() : nullptr};
   const RandomIds ids(rows, count);
   std::vector<float> expected;
   for (int64_t id : ids.wide) {
@@ -83,8 +83,10 @@ void test_uniform(int32_t bits, int64_t rows, int64_t columns, int64_t count, bo
     for (const bcq_parallel& parallel : parallels()) {
       std::vector<float> out = garbage(count * columns);
       int64_t bad = -7;
-      expect(bcq_uniform_rows(&table, ids.of(id_bytes), count, out.data(), &bad, parallel) ==
-                     BCQ_OK && bad == -7, "status");
+      expect(
+          bcq_uniform_rows(&table, ids.of(id_bytes), count, out.data(), &bad, parallel) == BCQ_OK &&
+              bad == -7,
+          "status");
       expect_same(out, expected);
     }
   }
@@ -108,7 +110,7 @@ struct Compositional {
 };
 
 void test_compositional(bcq_type type, int64_t rows, int64_t count, int64_t entries,
-                       int64_t columns, int32_t bits, int64_t batch) {
+                        int64_t columns, int32_t bits, int64_t batch) {
   context = "compositional, type " + std::to_string(type) + ", M " + std::to_string(count) +
             ", K " + std::to_string(entries) + ", D " + std::to_string(columns) + ", bits " +
             std::to_string(bits) + ", ids " + std::to_string(batch);
@@ -132,11 +134,14 @@ void test_compositional(bcq_type type, int64_t rows, int64_t count, int64_t entr
       int64_t bad = -7;
       std::vector<float> out = garbage(batch * columns), gradient = garbage(w.codebooks.count());
       expect(bcq_compositional_rows(&w.table, ids.of(id_bytes), batch, out.data(), &bad,
-                                    parallel) == BCQ_OK, "status");
+                                    parallel) == BCQ_OK,
+             "status");
       expect_same(out, expected);
       expect(bcq_compositional_gradient(&w.table, ids.of(id_bytes), batch,
                                         static_cast<const float*>(dout.at(0)), gradient.data(),
-                                        &bad, parallel) == BCQ_OK && bad == -7, "status");
+                                        &bad, parallel) == BCQ_OK &&
+                 bad == -7,
+             "status");
       expect_same(gradient, sums);
     }
   }
@@ -154,12 +159,15 @@ void test_bad_ids() {
       for (const bcq_parallel& parallel : parallels()) {
         std::vector<float> out = garbage(200 * 5), sums = garbage(5 * 8 * 4);
         int64_t bad[3] = {-7, -7, -7};
-        expect(bcq_uniform_rows(&uniform, ids.of(8), 200, out.data(), &bad[0], parallel) ==
-                   BCQ_BAD_ID, "uniform");
+        expect(
+            bcq_uniform_rows(&uniform, ids.of(8), 200, out.data(), &bad[0], parallel) == BCQ_BAD_ID,
+            "uniform");
         expect(bcq_compositional_rows(&w.table, ids.of(8), 200, out.data(), &bad[1], parallel) ==
-                   BCQ_BAD_ID, "compositional");
+                   BCQ_BAD_ID,
+               "compositional");
         expect(bcq_compositional_gradient(&w.table, ids.of(8), 200, out.data(), sums.data(),
-                                          &bad[2], parallel) == BCQ_BAD_ID, "gradient");
+                                          &bad[2], parallel) == BCQ_BAD_ID,
+               "gradient");
         for (int64_t found : bad) expect(found == first, "the first bad id");
       }
     }
@@ -180,7 +188,8 @@ void test_bad_indexes() {
       expect(bcq_compositional_rows(&table, {&id, 8}, 1, out.data(), &bad, alone()) == expected,
              "rows");
       expect(bcq_compositional_gradient(&table, {&id, 8}, 1, out.data(), sums.data(), &bad,
-                                        alone()) == expected, "gradient");
+                                        alone()) == expected,
+             "gradient");
     };
     table.entries = largest + 1;
     statuses(BCQ_OK);
@@ -196,8 +205,8 @@ void test_bad_uniform() {
   const RandomIds ids(9, 6);
   std::vector<float> out(30);
   int64_t bad = 0;
-  const auto refuses = [&](const char* what, const bcq_uniform* table, bcq_ids ids,
-                                   int64_t count, float* to, int64_t* bad) {
+  const auto refuses = [&](const char* what, const bcq_uniform* table, bcq_ids ids, int64_t count,
+                           float* to, int64_t* bad) {
     context = std::string("bad arguments, uniform: ") + what;
     expect(bcq_uniform_rows(table, ids, count, to, bad, alone()) == BCQ_BAD_ARGUMENT, "status");
   };
@@ -230,11 +239,13 @@ void test_bad_compositional() {
     context = std::string("bad arguments, compositional: ") + what;
     bcq_compositional table = w.table;
     change(table);
-    expect(bcq_compositional_rows(&table, ids.of(8), 6, out.data(), &bad, alone()) ==
-               BCQ_BAD_ARGUMENT, "rows");
+    expect(
+        bcq_compositional_rows(&table, ids.of(8), 6, out.data(), &bad, alone()) == BCQ_BAD_ARGUMENT,
+        "rows");
     if (!gradient_too) return;
     expect(bcq_compositional_gradient(&table, ids.of(8), 6, out.data(), sums.data(), &bad,
-                                      alone()) == BCQ_BAD_ARGUMENT, "gradient");
+                                      alone()) == BCQ_BAD_ARGUMENT,
+           "gradient");
   };
   refuses("rows", [](bcq_compositional& t) { t.rows = -1; });
   refuses("count", [](bcq_compositional& t) { t.count = 0; });
@@ -250,9 +261,11 @@ void test_bad_compositional() {
   refuses("codebooks", [](bcq_compositional& t) { t.codebooks = nullptr; }, false);
   context = "bad arguments, gradient";
   expect(bcq_compositional_gradient(&w.table, ids.of(8), 6, out.data(), nullptr, &bad, alone()) ==
-             BCQ_BAD_ARGUMENT, "dcodebooks");
+             BCQ_BAD_ARGUMENT,
+         "dcodebooks");
   expect(bcq_compositional_gradient(&w.table, ids.of(8), 6, nullptr, sums.data(), &bad, alone()) ==
-             BCQ_BAD_ARGUMENT, "dout");
+             BCQ_BAD_ARGUMENT,
+         "dout");
 }
 
 }  // namespace

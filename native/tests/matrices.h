@@ -13,8 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "core/parallel.h"
 #include "core/matrix.h"
+#include "core/parallel.h"
 
 namespace bcq_test {
 
@@ -69,7 +69,9 @@ struct Numbers {
   }
 
   /* The largest part of a number that rounding to the type takes away. */
-  double rounding() const { return type == BCQ_FLOAT32 ? 0 : type == BCQ_FLOAT16 ? 0x1p-11 : 0x1p-8; }
+  double rounding() const {
+    return type == BCQ_FLOAT32 ? 0 : type == BCQ_FLOAT16 ? 0x1p-11 : 0x1p-8;
+  }
 };
 
 /* Random mantissas; magnitudes from 2^(least exponent) to 2^4 times as much; any sign. */
@@ -80,8 +82,8 @@ inline Numbers random_numbers(bcq_type type, int64_t count, int least = -3, bool
   for (int64_t i = 0; i < count; ++i) {
     const uint32_t exponent = static_cast<uint32_t>(bias + least) + random_bits() % 4;
     const uint32_t sign = positive ? 0 : random_bits() % 2;
-    numbers.set_bits(i, sign << (bits - 1) | exponent << mantissa |
-                           (random_bits() & ((1u << mantissa) - 1)));
+    numbers.set_bits(
+        i, sign << (bits - 1) | exponent << mantissa | (random_bits() & ((1u << mantissa) - 1)));
   }
   return numbers;
 }
@@ -134,7 +136,8 @@ struct RandomMatrix {
     for (size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<int32_t>(i);
     for (int64_t i = 0; i < plane_count(); ++i) {
       for (int64_t r = f.plane_rows[i]; r < f.rows; ++r) {
-        for (int64_t g = 0; g < groups; ++g) scales.set_bits((g * plane_count() + i) * f.rows + r, 0);
+        for (int64_t g = 0; g < groups; ++g)
+          scales.set_bits((g * plane_count() + i) * f.rows + r, 0);
       }
     }
     refresh();
@@ -195,9 +198,16 @@ struct RandomMatrix {
         magnitudes[order[r] * form.columns + c] = magnitude;
       }
     }
-    matrix = {form.rows, form.columns, form.group_size, bits,
-              static_cast<int32_t>(form.scale_type), rows, tiles.data(), scales.data(),
-              form.offset ? offset.data() : nullptr, form.order ? order.data() : nullptr,
+    matrix = {form.rows,
+              form.columns,
+              form.group_size,
+              bits,
+              static_cast<int32_t>(form.scale_type),
+              rows,
+              tiles.data(),
+              scales.data(),
+              form.offset ? offset.data() : nullptr,
+              form.order ? order.data() : nullptr,
               form.order ? place.data() : nullptr};
   }
 
@@ -257,7 +267,7 @@ inline std::string name(const Form& f) {
 /* |got - expected| <= bound, and the rounding of the type, where a bound goes with each number. */
 template <class Got>
 void expect_near(const Got& got, const std::vector<double>& expected,
-                const std::vector<double>& bounds, double rounding, const std::string& what) {
+                 const std::vector<double>& bounds, double rounding, const std::string& what) {
   for (size_t i = 0; i < expected.size(); ++i) {
     const double allowed = bounds[i] + rounding * fabs(expected[i]);
     if (fabs(got[static_cast<int64_t>(i)] - expected[i]) <= allowed) continue;

@@ -1,4 +1,5 @@
-/* Products and their gradients: against plain loops in double, in memory without a byte to spare. */
+/* Products and their gradients: against plain loops in double, in memory without a byte to spare.
+ */
 #include "core/product/product.h"
 
 #include "tests/matrices.h"
@@ -65,23 +66,25 @@ void test_transposed(const RandomMatrix& w, const Numbers& dy, int64_t batch) {
   const auto bounds = multiply(batch, rows, columns, bounds_of(dy, rows, kGradientBound),
                                [&](int64_t r, int64_t c) { return w.magnitude(r, c); });
   Numbers dx(dy.type, batch * columns), by_threads = dx;
-  expect(bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, dx.data(), alone()) ==
-             BCQ_OK, "status of transposed");
+  expect(bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, dx.data(), alone()) == BCQ_OK,
+         "status of transposed");
   bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, by_threads.data(), scattered());
   expect_near(dx, expected, bounds, dy.rounding(), "dx");
   expect(dx.bytes == by_threads.bytes, "bits of dx by threads");
 }
 
-void test_scale_gradient(const RandomMatrix& w, const Numbers& x, const Numbers& dy, int64_t batch) {
+void test_scale_gradient(const RandomMatrix& w, const Numbers& x, const Numbers& dy,
+                         int64_t batch) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
   const auto dweights = multiply(
       rows, batch, columns, [&](int64_t r, int64_t b) { return dy[b * rows + r]; },
       rows_of(x, columns));
-  const std::vector<double> bounds(
-      w.groups * w.plane_count() * rows, kGradientBound * static_cast<double>(batch * w.form.group_size));
+  const std::vector<double> bounds(w.groups * w.plane_count() * rows,
+                                   kGradientBound * static_cast<double>(batch * w.form.group_size));
   Numbers before(BCQ_FLOAT32, 0);
   for (const bcq_parallel& parallel : {alone(), scattered()}) {
-    Numbers dscales(BCQ_FLOAT32, w.groups * w.plane_count() * rows), doffset(BCQ_FLOAT32, w.groups * rows);
+    Numbers dscales(BCQ_FLOAT32, w.groups * w.plane_count() * rows),
+        doffset(BCQ_FLOAT32, w.groups * rows);
     const auto run = [&](void* to_offset) {
       return bcq_product_scale_gradient(&w.matrix, x.type, x.at(0), dy.at(0), batch,
                                         static_cast<float*>(dscales.data()),
@@ -165,7 +168,8 @@ void test_bad_arguments() {
     if (precision > BCQ_FAST) return;
     expect(bcq_product_transposed(m, t, from, batch, to, alone()) == BCQ_BAD_ARGUMENT, what);
     expect(bcq_product_scale_gradient(m, t, from, from, batch, scales, nullptr, alone()) ==
-               BCQ_BAD_ARGUMENT, what);
+               BCQ_BAD_ARGUMENT,
+           what);
   };
   const auto refuses_matrix = [&](const char* what, const bcq_matrix& m) {
     refuses(&m, BCQ_EXACT, BCQ_FLOAT32, x.at(0), 1, y.data(), what);
@@ -198,13 +202,16 @@ void test_bad_rows() {
     m.row_place = place.data();
     for (int64_t batch : {0, 1}) {
       expect(bcq_product(&m, BCQ_EXACT, BCQ_FLOAT32, x.at(0), batch, y.data(), alone()) ==
-                 BCQ_BAD_ROWS, what);
+                 BCQ_BAD_ROWS,
+             what);
       expect(bcq_product_transposed(&m, BCQ_FLOAT32, x.at(0), batch, y.data(), alone()) ==
-                 BCQ_BAD_ROWS, what);
+                 BCQ_BAD_ROWS,
+             what);
     }
-    expect(bcq_product_scale_gradient(&m, BCQ_FLOAT32, x.at(0), x.at(0), 1,
-                                      static_cast<float*>(d.data()), nullptr, alone()) ==
-               BCQ_BAD_ROWS, what);
+    expect(
+        bcq_product_scale_gradient(&m, BCQ_FLOAT32, x.at(0), x.at(0), 1,
+                                   static_cast<float*>(d.data()), nullptr, alone()) == BCQ_BAD_ROWS,
+        what);
   };
   for (size_t at : {size_t{0}, size_t{69}}) {
     const int32_t order = w.order[at], place = w.place[at];
@@ -226,8 +233,8 @@ int main() {
     const RandomMatrix w(form);
     for (bcq_type type : kTypes) {
       for (int64_t batch : {0, 1, 2, turn % 3 ? 9 : 17}) {
-        context = name(form) + ", type " + std::to_string(type) + ", batch " +
-                  std::to_string(batch);
+        context =
+            name(form) + ", type " + std::to_string(type) + ", batch " + std::to_string(batch);
         const Numbers x = random_numbers(type, batch * form.columns);
         test_product(w, BCQ_EXACT, x, batch);
         test_product(w, BCQ_FAST, x, batch);

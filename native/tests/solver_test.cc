@@ -63,7 +63,9 @@ struct Problem {
   bcq_problem problem;
 
   explicit Problem(const Task& t, int kind = 0)
-      : task(t), groups((t.columns + t.group_size - 1) / t.group_size), words((t.columns + 31) / 32) {
+      : task(t),
+        groups((t.columns + t.group_size - 1) / t.group_size),
+        words((t.columns + 31) / 32) {
     for (int64_t i = 0; i < t.rows * t.columns; ++i) {
       values.push_back(static_cast<float>(value(kind + i / t.columns, i % t.columns)));
       importance.push_back(i / t.columns % 3 == 2 ? 0 : random_bits() % 1000);
@@ -73,8 +75,15 @@ struct Problem {
     const auto pick = [&](const auto& wide, const auto& narrow) {
       return t.is_double ? static_cast<const void*>(wide.data()) : narrow.data();
     };
-    problem = {t.rows, t.columns, t.group_size, t.bits, t.offset, t.scale_type, t.is_double,
-               pick(values, values32), t.weighted ? pick(importance, importance32) : nullptr};
+    problem = {t.rows,
+               t.columns,
+               t.group_size,
+               t.bits,
+               t.offset,
+               t.scale_type,
+               t.is_double,
+               pick(values, values32),
+               t.weighted ? pick(importance, importance32) : nullptr};
   }
   Problem(const Problem&) = delete;
 
@@ -82,14 +91,22 @@ struct Problem {
   static double value(int64_t kind, int64_t column) {
     const double normal = std::normal_distribution<double>()(random_bits);
     switch (kind % 8) {
-      case 0: return normal;
-      case 1: return pow(normal, 5);
-      case 2: return 0;
-      case 3: return column % 2 ? -0.0 : 1.5;
-      case 4: return -0.25;
-      case 5: return normal * 1e-41;
-      case 6: return copysign(3e38, normal);
-      default: return column == 0 ? 1e30 : normal * 1e-30;
+      case 0:
+        return normal;
+      case 1:
+        return pow(normal, 5);
+      case 2:
+        return 0;
+      case 3:
+        return column % 2 ? -0.0 : 1.5;
+      case 4:
+        return -0.25;
+      case 5:
+        return normal * 1e-41;
+      case 6:
+        return copysign(3e38, normal);
+      default:
+        return column == 0 ? 1e30 : normal * 1e-30;
     }
   }
 
@@ -106,11 +123,13 @@ struct Problem {
     return pointers;
   }
 
-  Solution solve(const bcq_search* search, const std::vector<double>* start, bcq_parallel parallel) {
+  Solution solve(const bcq_search* search, const std::vector<double>* start,
+                 bcq_parallel parallel) {
     Solution s = empty();
     const double* from = start == nullptr ? nullptr : start->data();
-    expect(bcq_solve(&problem, search, from, s.params.data(), pointers(s).data(), parallel) == BCQ_OK,
-           "status");
+    expect(
+        bcq_solve(&problem, search, from, s.params.data(), pointers(s).data(), parallel) == BCQ_OK,
+        "status");
     return s;
   }
 
@@ -122,7 +141,8 @@ struct Problem {
   int64_t end(int64_t group) const { return std::min(begin(group + 1), task.columns); }
   double largest(int64_t row, int64_t group) const {
     double size = 0;
-    for (int64_t c = begin(group); c < end(group); ++c) size = std::max(size, fabs(value_at(row, c)));
+    for (int64_t c = begin(group); c < end(group); ++c)
+      size = std::max(size, fabs(value_at(row, c)));
     return size;
   }
 
@@ -298,7 +318,8 @@ void test_bad_arguments() {
   expect(solve(&good.problem, s.params.data(), nullptr) == BCQ_BAD_ARGUMENT, "planes");
   expect(solve(&good.problem, nullptr, Problem::pointers(s).data()) == BCQ_BAD_ARGUMENT, "params");
   expect(bcq_solve(&good.problem, nullptr, nullptr, s.params.data(), Problem::pointers(s).data(),
-                   alone()) == BCQ_BAD_ARGUMENT, "neither search nor start");
+                   alone()) == BCQ_BAD_ARGUMENT,
+         "neither search nor start");
   expect(s == untouched, "nothing is written");
 }
 
@@ -334,7 +355,8 @@ int main() {
       const int64_t group_size = columns > 32 && turn % 2 ? 32 : columns;
       const int32_t scale_type = turn % 3 ? BCQ_FLOAT16 : BCQ_FLOAT32;
       test_solve({columns < 1000 ? 8 : 2, columns, group_size, bits, turn / 2 % 2, scale_type,
-                 turn / 4 % 2, turn / 8 % 2 == 0}, turn, scattered());
+                  turn / 4 % 2, turn / 8 % 2 == 0},
+                 turn, scattered());
     }
   }
   for (int32_t bits : {5, 6, 8}) {

@@ -5,16 +5,16 @@
 #include <cstring>
 #include <vector>
 
-#include "core/memory.h"
 #include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 
 using namespace bcq;
 
-constexpr int64_t kBlock = 128;             // rows of the batch that are worked on together
-constexpr int64_t kChunk = 1 << 14;         // numbers that are filled or rounded together
-constexpr double kWorthAThread = 50000;     // nanoseconds
+constexpr int64_t kBlock = 128;          // rows of the batch that are worked on together
+constexpr int64_t kChunk = 1 << 14;      // numbers that are filled or rounded together
+constexpr double kWorthAThread = 50000;  // nanoseconds
 constexpr double kPerId = 1, kPerColumn = .15, kPerNumber = .1;  // nanoseconds, roughly
 
 /* A table: where it begins in the array, and among the columns of the result. */
@@ -62,8 +62,8 @@ struct Rows {
   int64_t begin, end;
 };
 
-/* The places of rows `first` to `last` - 1 of the batch in table `t`, where the id is one of `part`;
- * 0 is row `first`. */
+/* The places of rows `first` to `last` - 1 of the batch in table `t`, where the id is one of
+ * `part`; 0 is row `first`. */
 int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, Place* places) {
   const Table& table = job.tables[t];
   const int64_t count = static_cast<int64_t>(job.tables.size());
@@ -90,8 +90,8 @@ void gather(Job& job, int64_t begin, int64_t end) {
       const int64_t found = find_places(job, t, {0, table.size}, first, last, places);
       for (int64_t i = 0; i < found; ++i) places[i].element *= width;
       char* out = static_cast<char*>(element(job.to, job.type, first * job.columns + table.column));
-      isa().embedding->copy(places, found, static_cast<const char*>(job.from), out, job.columns * width,
-                  table.columns * width);
+      isa().embedding->copy(places, found, static_cast<const char*>(job.from), out,
+                            job.columns * width, table.columns * width);
     }
   }
 }
@@ -107,11 +107,10 @@ void add_part(Job& job, int64_t begin, int64_t end, int64_t k) {
       const int64_t to = smaller(end, table.column + table.columns);
       if (from >= to) continue;
       const int64_t step = divide_up(table.size, job.row_parts);
-      const int64_t found =
-          find_places(job, t, {k * step, (k + 1) * step}, first, last, places);
+      const int64_t found = find_places(job, t, {k * step, (k + 1) * step}, first, last, places);
       isa().embedding->add(places, found, job.type,
-                 element(job.from, job.type, first * job.columns + from), job.columns, to - from,
-                 job.sums + (from - table.column));
+                           element(job.from, job.type, first * job.columns + from), job.columns,
+                           to - from, job.sums + (from - table.column));
     }
   }
 }
@@ -160,9 +159,7 @@ double batch_row_cost(const Job& job) {
          kPerColumn * static_cast<double>(job.columns);
 }
 
-bcq_status finish(const Job& job, int64_t* bad) {
-  return job.bad.tell(bad) ? BCQ_BAD_ID : BCQ_OK;
-}
+bcq_status finish(const Job& job, int64_t* bad) { return job.bad.tell(bad) ? BCQ_BAD_ID : BCQ_OK; }
 
 template <typename Id>
 bcq_status unique_ids(const Id* ids, int64_t count, int64_t size, Id* unique, int32_t* slots,
@@ -196,8 +193,8 @@ bcq_status unique_ids(const Id* ids, int64_t count, int64_t size, Id* unique, in
 }  // namespace
 
 bcq_status bcq_tables_gather(const bcq_tables* tables, bcq_type type, const void* table,
-                                        bcq_ids ids, int64_t batch, void* out, int64_t* bad,
-                                        bcq_parallel parallel) {
+                             bcq_ids ids, int64_t batch, void* out, int64_t* bad,
+                             bcq_parallel parallel) {
   Job job;
   if (!set_job(job, tables, type, ids, batch, table, out) || !bad) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && !out) || (batch > 0 && job.elements > 0 && !table)) return BCQ_BAD_ARGUMENT;
@@ -206,9 +203,9 @@ bcq_status bcq_tables_gather(const bcq_tables* tables, bcq_type type, const void
   return finish(job, bad);
 }
 
-bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids ids,
-                                          int64_t batch, const void* dout, void* dtable,
-                                          int64_t* bad, bcq_parallel parallel) {
+bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
+                               const void* dout, void* dtable, int64_t* bad,
+                               bcq_parallel parallel) {
   Job job;
   if (!set_job(job, tables, type, ids, batch, dout, dtable) || !bad) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && !dout) || (job.elements > 0 && !dtable)) return BCQ_BAD_ARGUMENT;
@@ -237,8 +234,8 @@ bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids 
   return finish(job, bad);
 }
 
-bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, void* unique,
-                                     int32_t* slots, int64_t* found, int64_t* bad) {
+bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, void* unique, int32_t* slots,
+                          int64_t* found, int64_t* bad) {
   if ((ids.bytes != 4 && ids.bytes != 8) || size < 0 || !found || !bad) return BCQ_BAD_ARGUMENT;
   if (count < 0 || count > INT32_MAX) return BCQ_BAD_ARGUMENT;
   if (count > 0 && (!ids.data || !unique || !slots)) return BCQ_BAD_ARGUMENT;

@@ -1,5 +1,5 @@
-/* Many short rows. Included inside the namespace of a set, after numbers.inl. Lengths up to 16 have a
- * function each, in which the compiler knows the length. */
+/* Many short rows. Included inside the namespace of a set, after numbers.inl. Lengths up to 16 have
+ * a function each, in which the compiler knows the length. */
 
 namespace embedding {
 
@@ -67,13 +67,13 @@ typedef void (*AddRows)(const Place*, int64_t, const char*, int64_t, int64_t, fl
 
 static void copy(const Place* places, int64_t count, const char* table, char* out, int64_t stride,
                  int64_t bytes) {
-  static constexpr void (*kShort[])(const Place*, int64_t, const char*, char*, int64_t, int64_t) =
-      {BCQ_16(BCQ_COPY, 0), BCQ_16(BCQ_COPY, 16), copy_fixed<64>};
+  static constexpr decltype(&copy) kShort[] = {BCQ_16(BCQ_COPY, 0), BCQ_16(BCQ_COPY, 16),
+                                               copy_fixed<64>};
   (bytes <= 64 ? kShort[bytes / 2] : copy_long)(places, count, table, out, stride, bytes);
 }
 
-static void add(const Place* places, int64_t count, bcq_type type, const void* dout,
-                int64_t stride, int64_t columns, float* sums) {
+static void add(const Place* places, int64_t count, bcq_type type, const void* dout, int64_t stride,
+                int64_t columns, float* sums) {
   static constexpr AddRows kAdd[3][kLanes] = {{BCQ_16(BCQ_ADD, BCQ_FLOAT32)},
                                               {BCQ_16(BCQ_ADD, BCQ_FLOAT16)},
                                               {BCQ_16(BCQ_ADD, BCQ_BFLOAT16)}};

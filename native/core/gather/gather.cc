@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/memory.h"
 #include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 

@@ -3,12 +3,11 @@
 #include <cstdlib>
 #include <cstring>
 
-
 namespace bcq {
 
 /* BCQ_INSTRUCTION_SETS, of CMakeLists.txt, is BCQ_SET(name) for each. */
-#define BCQ_SET(name)                \
-  namespace name {                   \
+#define BCQ_SET(name) \
+  namespace name { \
   extern const InstructionSet kSet; \
   }
 BCQ_INSTRUCTION_SETS

@@ -42,7 +42,8 @@ struct LookupKernels {
                   int64_t last, int64_t columns, const float* dout, float* sums, int64_t stride);
 };
 
-/* kFields fields of up to 8 bits begin at a whole byte: the bytes that hold each, and its place in them. */
+/* kFields fields of up to 8 bits, from a whole byte on: the bytes that hold each, its place there.
+ */
 struct FieldPlaces {
   uint8_t bytes[4 * kFields]; /* 4 a lane, the first two of which matter */
   int32_t shifts[kFields];

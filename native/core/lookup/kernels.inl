@@ -153,8 +153,7 @@ static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t 
 template <bcq_type kType>
 static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                    const float* packed, float* out) {
-  static constexpr void (*kSum[kParts])(const bcq_compositional*, const int32_t*, int64_t,
-                                        const void* const*, int64_t, const int64_t*, float*) = {
+  static constexpr decltype(&sum_strip<kType, 1>) kSum[kParts] = {
       sum_strip<kType, 1>, sum_strip<kType, 2>, sum_strip<kType, 3>, sum_strip<kType, 4>};
   const int64_t columns = packed == nullptr ? t->columns : (int64_t)kStrip;
   for (int64_t strip = 0; strip < strips(t); ++strip) {
@@ -189,15 +188,13 @@ static void scatter_rows(const bcq_compositional* t, const int32_t* vectors, int
 #define BCQ_8(F) F<1>, F<2>, F<3>, F<4>, F<5>, F<6>, F<7>, F<8>
 
 static void levels(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
-  static constexpr void (*kLevels[])(const bcq_uniform*, const int64_t*, int64_t, float*) = {
-      BCQ_8(levels_of)};
+  static constexpr decltype(&levels) kLevels[] = {BCQ_8(levels_of)};
   kLevels[t->bits - 1](t, rows, count, out);
 }
 
 static bool indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
                     int32_t* vectors) {
-  static constexpr bool (*kIndexes[])(const bcq_compositional*, const int64_t*, int64_t,
-                                      int32_t*) = {BCQ_8(short_indexes)};
+  static constexpr decltype(&indexes) kIndexes[] = {BCQ_8(short_indexes)};
   return (t->bits <= 8 ? kIndexes[t->bits - 1] : long_indexes)(t, rows, count, vectors);
 }
 
@@ -214,12 +211,9 @@ static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t coun
 static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                     int64_t first, int64_t last, int64_t columns, const float* dout, float* sums,
                     int64_t stride) {
-  static constexpr void (*kScatter[kLanes])(const bcq_compositional*, const int32_t*, int64_t,
-                                            int64_t, int64_t, int64_t, const float*, float*,
-                                            int64_t) = {
-      scatter_rows<0>, BCQ_8(scatter_rows),
-      scatter_rows<9>, scatter_rows<10>, scatter_rows<11>, scatter_rows<12>,
-      scatter_rows<13>, scatter_rows<14>, scatter_rows<15>};
+  static constexpr decltype(&scatter) kScatter[kLanes] = {
+      scatter_rows<0>,  BCQ_8(scatter_rows), scatter_rows<9>,  scatter_rows<10>, scatter_rows<11>,
+      scatter_rows<12>, scatter_rows<13>,    scatter_rows<14>, scatter_rows<15>};
   kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums, stride);
 }
 

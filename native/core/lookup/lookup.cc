@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/memory.h"
 #include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 
@@ -93,7 +93,7 @@ void compositional_rows(Job& job, int64_t begin, int64_t end) {
     const int64_t last = smaller(first + kBlock, end);
     if (!read_indexes(job, first, last, vectors.get())) return;
     isa().lookup->sum(job.compositional, vectors.get(), last - first, job.packed,
-                 job.to + first * job.compositional->columns);
+                      job.to + first * job.compositional->columns);
   }
 }
 
@@ -115,8 +115,9 @@ void add_rows(Job& job, const Part& part, int32_t* vectors, float* sums, int64_t
   for (int64_t first = 0; first < job.count; first += kBlock) {
     const int64_t last = smaller(first + kBlock, job.count);
     if (!read_indexes(job, first, last, vectors)) return;
-    isa().lookup->scatter(&table, vectors, last - first, part.first_book, part.last_book, part.columns,
-                     job.dout + first * table.columns + part.column, sums, stride);
+    isa().lookup->scatter(&table, vectors, last - first, part.first_book, part.last_book,
+                          part.columns, job.dout + first * table.columns + part.column, sums,
+                          stride);
   }
 }
 
@@ -144,11 +145,9 @@ void add(Job& job, int64_t begin, int64_t end) {
   if (vectors == nullptr) return;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t column = item / job.codebook_parts * kStrip, part = item % job.codebook_parts;
-    add_part(job,
-             {column, smaller(kStrip, table.columns - column),
-              part * table.count / job.codebook_parts,
-              (part + 1) * table.count / job.codebook_parts},
-             vectors.get());
+    const int64_t first = part * table.count / job.codebook_parts;
+    const int64_t last = (part + 1) * table.count / job.codebook_parts;
+    add_part(job, {column, smaller(kStrip, table.columns - column), first, last}, vectors.get());
   }
 }
 
@@ -188,8 +187,8 @@ double summands(const bcq_compositional* table) {
 
 }  // namespace
 
-bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count,
-                                       float* out, int64_t* bad, bcq_parallel parallel) {
+bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count, float* out,
+                            int64_t* bad, bcq_parallel parallel) {
   if (!valid_table(table) || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
   Job job{table, nullptr, table->rows, ids, count, nullptr, out};
@@ -198,9 +197,8 @@ bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count
   return finish(job, bad);
 }
 
-bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
-                                             int64_t count, float* out, int64_t* bad,
-                                             bcq_parallel parallel) {
+bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids, int64_t count,
+                                  float* out, int64_t* bad, bcq_parallel parallel) {
   if (!valid_table(table) || !table->codebooks || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
   Job job{nullptr, table, table->rows, ids, count, nullptr, out};
@@ -222,10 +220,9 @@ bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
   return finish(job, bad);
 }
 
-bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
-                                                 int64_t count, const float* dout,
-                                                 float* dcodebooks, int64_t* bad,
-                                                 bcq_parallel parallel) {
+bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids, int64_t count,
+                                      const float* dout, float* dcodebooks, int64_t* bad,
+                                      bcq_parallel parallel) {
   if (!valid_table(table) || !dcodebooks || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, dout)) return BCQ_BAD_ARGUMENT;
   const int64_t threads = parallel.run == nullptr ? 1 : std::max(parallel.threads, 1);

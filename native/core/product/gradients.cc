@@ -7,8 +7,8 @@ namespace {
 
 using namespace bcq;
 
-/* Arranges dy, [row tiles][rows][64], and runs part(first row of the batch, rows, dy, begin, end) on
- * ranges of the items, for kGradientBatch rows of the batch at a time. */
+/* Arranges dy, [row tiles][rows][64], and runs part(first row of the batch, rows, dy, begin, end)
+ * on ranges of the items, for kGradientBatch rows of the batch at a time. */
 template <class Part>
 bcq_status run_batches(const bcq_matrix* m, bcq_type type, const void* dy, int64_t batch,
                        int64_t items, const bcq_parallel& parallel, const Part& part) {
@@ -40,32 +40,31 @@ bcq_status bcq_product_transposed(const bcq_matrix* matrix, bcq_type type, const
   if (!rows_paired(matrix)) return BCQ_BAD_ROWS;
   if (batch == 0) return BCQ_OK;
   if (dy == nullptr || dx == nullptr) return BCQ_BAD_ARGUMENT;
-  return run_batches(matrix, type, dy, batch, words_per_row(matrix), parallel,
-                     [&](int64_t row, int64_t rows, const float* arranged, int64_t begin,
-                         int64_t end) {
-                       void* to = element(dx, type, row * matrix->columns);
-                       for (int64_t word = begin; word < end; ++word) {
-                         isa().product->transposed(matrix, arranged, rows, word, type, to);
-                       }
-                     });
+  return run_batches(
+      matrix, type, dy, batch, words_per_row(matrix), parallel,
+      [&](int64_t row, int64_t rows, const float* arranged, int64_t begin, int64_t end) {
+        void* to = element(dx, type, row * matrix->columns);
+        for (int64_t word = begin; word < end; ++word) {
+          isa().product->transposed(matrix, arranged, rows, word, type, to);
+        }
+      });
 }
 
 bcq_status bcq_product_scale_gradient(const bcq_matrix* matrix, bcq_type type, const void* x,
-                                      const void* dy, int64_t batch, float* dscales,
-                                      float* doffset, bcq_parallel parallel) {
+                                      const void* dy, int64_t batch, float* dscales, float* doffset,
+                                      bcq_parallel parallel) {
   if (!valid(matrix, type) || batch < 0 || dscales == nullptr) return BCQ_BAD_ARGUMENT;
   if (!rows_paired(matrix)) return BCQ_BAD_ROWS;
   if (batch > 0 && (x == nullptr || dy == nullptr)) return BCQ_BAD_ARGUMENT;
   clear_gradients(matrix, dscales, doffset);
   if (batch == 0) return BCQ_OK;
-  return run_batches(matrix, type, dy, batch, row_tiles(matrix), parallel,
-                     [&](int64_t row, int64_t rows, const float* arranged, int64_t begin,
-                         int64_t end) {
-                       const void* from = element(x, type, row * matrix->columns);
-                       for (int64_t tile = begin; tile < end; ++tile) {
-                         isa().product->scale_gradient(matrix, type, from,
-                                                       arranged + tile * rows * kTileRows, rows,
-                                                       tile, dscales, doffset);
-                       }
-                     });
+  return run_batches(
+      matrix, type, dy, batch, row_tiles(matrix), parallel,
+      [&](int64_t row, int64_t rows, const float* arranged, int64_t begin, int64_t end) {
+        const void* from = element(x, type, row * matrix->columns);
+        for (int64_t tile = begin; tile < end; ++tile) {
+          isa().product->scale_gradient(matrix, type, from, arranged + tile * rows * kTileRows,
+                                        rows, tile, dscales, doffset);
+        }
+      });
 }

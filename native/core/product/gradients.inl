@@ -1,7 +1,7 @@
 /* The gradients of a product. Sums are float32, in an order that does not depend on threads. */
 
-static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t batch,
-                    int64_t tile, float* out) {
+static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t batch, int64_t tile,
+                    float* out) {
   const int64_t first = tile * kTileRows, rows = smaller(kTileRows, m->rows - first);
   for (int64_t b = 0; b < batch; ++b, out += kTileRows) {
     const void* from = element(dy, type, b * m->rows);
@@ -64,8 +64,8 @@ static void transposed(const bcq_matrix* m, const float* dy, int64_t batch, int6
 }
 
 /* outer [4 columns][64] = sum over the batch of x dy, for columns c to c + 3 of x [batch][32]. */
-static inline void outer_columns(const float (*x)[kWordBits], const float* dy, int64_t batch,
-                                 int c, float (*outer)[kTileRows]) {
+static inline void outer_columns(const float (*x)[kWordBits], const float* dy, int64_t batch, int c,
+                                 float (*outer)[kTileRows]) {
   constexpr int kVectors = kTileRows / kLanes;
   f32x16 sums[4][kVectors] = {};
   for (int64_t b = 0; b < batch; ++b) {

@@ -15,9 +15,9 @@ namespace bcq {
 enum {
   kTileRows = BCQ_TILE_ROWS,
   kWordBits = BCQ_WORD_BITS,
-  kTileWords = 32, /* a K tile: words of the reduction axis that share one fixed-point unit */
-  kBlockTiles = 4, /* row tiles that one pass over the tables of a K tile serves */
-  kBlockBatch = 8, /* rows of x that one pass over the words of a K tile serves */
+  kTileWords = 32,    /* a K tile: words of the reduction axis that share one fixed-point unit */
+  kBlockTiles = 4,    /* row tiles that one pass over the tables of a K tile serves */
+  kBlockBatch = 8,    /* rows of x that one pass over the words of a K tile serves */
   kGradientBatch = 64 /* rows of dy that are worked on together */
 };
 
@@ -62,8 +62,8 @@ struct ProductKernels {
   void (*transposed)(const bcq_matrix*, const float* dy, int64_t batch, int64_t word, bcq_type,
                      void* dx);
   /* Adds to the gradients of the scales and offsets of one row tile; dy [batch][64]. */
-  void (*scale_gradient)(const bcq_matrix*, bcq_type, const void* x, const float* dy,
-                         int64_t batch, int64_t tile, float* dscales, float* doffset);
+  void (*scale_gradient)(const bcq_matrix*, bcq_type, const void* x, const float* dy, int64_t batch,
+                         int64_t tile, float* dscales, float* doffset);
   /* Row `row` (stored order) of the matrix, `out` [columns]. */
   void (*reconstruct_row)(const bcq_matrix*, int64_t row, bcq_type, void* out);
   /* Gradients of the scales and offsets of one stored row: the sum of the `count` rows of dout
@@ -75,7 +75,7 @@ struct ProductKernels {
 /* Whether sizes, types and pointers keep the rules of matrix.h. */
 bool valid(const bcq_matrix* matrix, bcq_type type);
 
-/* Whether row_order and row_place do: kernels write and read where they say. A pass over all rows. */
+/* Whether row_order and row_place do: kernels read and write where they say. Looks at all rows. */
 bool rows_paired(const bcq_matrix* matrix);
 
 /* Fills the gradients of all scales and, where there is one, of the offset with 0. */

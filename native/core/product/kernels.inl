@@ -7,9 +7,14 @@ namespace product {
 #include "core/product/multiply.inl"
 #include "core/product/tables.inl"
 
-static constexpr ProductKernels kKernels = {
-    {kTableBytes<3>, kTableBytes<1>}, prepare, multiply, arrange, transposed, scale_gradient,
-    reconstruct_row, row_scale_gradient};
+static constexpr ProductKernels kKernels = {{kTableBytes<3>, kTableBytes<1>},
+                                            prepare,
+                                            multiply,
+                                            arrange,
+                                            transposed,
+                                            scale_gradient,
+                                            reconstruct_row,
+                                            row_scale_gradient};
 
 }  // namespace product
 

@@ -74,13 +74,12 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segme
         kDigits == 1 ? t->weights + row * t->row_weights + s.begin * 2 : nullptr;
     for (int64_t p = 0; p < tile.planes; ++p) {
       const uint32_t* words = tile.words + (s.begin * tile.planes + p) * kTileRows;
-      sum_entries<kDigits, kBatch>(words, tile.planes * kTileRows, s.end - s.begin, bytes, t->row_bytes,
-                            weights, t->row_weights, sums[p][0]);
+      sum_entries<kDigits, kBatch>(words, tile.planes * kTileRows, s.end - s.begin, bytes,
+                                   t->row_bytes, weights, t->row_weights, sums[p][0]);
     }
     for (int b = 0; b < kBatch; ++b) {
       const int64_t at = (row + b) * t->tiles + k;
-      const double* sum_of_x =
-          m->offset != nullptr ? t->sums + at * kTileWords + i : nullptr;
+      const double* sum_of_x = m->offset != nullptr ? t->sums + at * kTileWords + i : nullptr;
       add_segment(*scaled, sums[0][b], kBatch * kTileRows, t->units[at], sum_of_x,
                   y + b * y_stride);
     }
@@ -114,7 +113,7 @@ static void add_block(const bcq_matrix* m, const Tables* t, Block* block) {
         double* y = block->y[b] + i * kTileRows;
         if (several) {
           add_tile<kDigits, kBatchAtOnce<kDigits>>(m, t, segments, &tiles[i], block->row + b, k, y,
-                                                 kStride);
+                                                   kStride);
         } else {
           add_tile<kDigits, 1>(m, t, segments, &tiles[i], block->row + b, k, y, kStride);
         }

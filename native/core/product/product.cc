@@ -2,8 +2,8 @@
 
 #include <cstdlib>
 
-#include "core/memory.h"
 #include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 
@@ -27,7 +27,8 @@ Tables plan(const bcq_matrix* m, bcq_precision precision) {
 
 /* Takes `batch` rows' memory for the tables. */
 Memory<> allocate(Tables* t, int64_t batch) {
-  const int64_t bytes = round_up(batch * t->row_bytes), weights = round_up(batch * t->row_weights * 4);
+  const int64_t bytes = round_up(batch * t->row_bytes);
+  const int64_t weights = round_up(batch * t->row_weights * 4);
   const int64_t units = round_up(batch * t->tiles * sizeof(double));
   const int64_t sums = units * kTileWords, finite = round_up(batch * t->tiles);
   Memory<> memory(std::aligned_alloc(kLine, bytes + weights + units + sums + finite));

@@ -41,8 +41,8 @@ static inline f32x16 every_quad(const f32x16& first, const f32x16& second) {
 template <int K>
 static inline f32x16 quad_inputs(const f32x16 x[4]) {
   const f32x16 word0 = every_quad<K>(x[0], x[1]), word1 = every_quad<K>(x[2], x[3]);
-  return __builtin_shufflevector(word0, word1, 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13,
-                                 30, 31);
+  return __builtin_shufflevector(word0, word1, 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30,
+                                 31);
 }
 
 static inline f32x16 magnitude(const f32x16& v) { return (f32x16)((u32x16)v & 0x7fffffffu); }

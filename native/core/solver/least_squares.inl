@@ -1,6 +1,6 @@
 /* A round: nearest levels for given params, then the least-squares params for those signs. */
 
-constexpr double kRelaxation = 1.75; /* step length, 1 being the way to the least squares */
+constexpr double kRelaxation = 1.75;  /* step length, 1 being the way to the least squares */
 constexpr double kPivotFloor = 1e-11; /* part of the mass; a smaller pivot is rounding error */
 
 /* The normal equations A x = right of candidates with the signs that are nearest for `params`. */

@@ -1,7 +1,7 @@
 /* Candidates of one row, and which of them are the best. */
 
 constexpr int kPool = 88; /* 5 times 16 starts, two that are known, rounded up to whole lanes */
-constexpr double kSame = 1e-12; /* relative difference of `explained` below which two are the same */
+constexpr double kSame = 1e-12; /* relative difference of `explained` of two that are the same */
 
 template <int M>
 struct Pool {

@@ -17,10 +17,10 @@ struct Row {
   double* values;  /* [length], then NaN up to a multiple of 8 */
   double* weights; /* importances likewise, then 0; NULL: all are 1 */
 
-  /* Set by sort_row. `sorted`: sizes in ascending order; running sums over them, the last one 8 times
-   * more; and a tree to search in: level 0 is `sorted`, an entry of level l + 1 is the last one of 8
-   * in level l, up to the root, which has at most 16. Each level is filled up with infinity to
-   * whole lines of 8, and one line more. */
+  /* Set by sort_row. `sorted`: sizes in ascending order; running sums over them, the last one 8
+   * times more; and a tree to search in: level 0 is `sorted`, an entry of level l + 1 is the last
+   * one of 8 in level l, up to the root, which has at most 16. Each level is filled up with
+   * infinity to whole lines of 8, and one line more. */
   double* sorted;
   double* sums;   /* of weight times size */
   double* masses; /* of weights; NULL where `weights` is */

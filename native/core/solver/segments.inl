@@ -45,7 +45,8 @@ static void sums_below(const Sorted& rows, const Real* thresholds, Real* sums, R
     Int place;
     memcpy(&place, places[k], sizeof(place));
     sums[k] = gather(row->sums, place);
-    masses[k] = row->masses == nullptr ? smaller(to_real(place), length) : gather(row->masses, place);
+    masses[k] =
+        row->masses == nullptr ? smaller(to_real(place), length) : gather(row->masses, place);
   }
 }
 

@@ -31,16 +31,14 @@ bool valid(const bcq_search& search, const bcq_problem& problem) {
   for (int m = 3; m <= params; ++m) {
     if (search.noise[m] == nullptr || search.growth[m] == nullptr) return false;
   }
-  return search.rounds >= 1 && search.batches >= 0 &&
-         (search.elites == 8 || search.elites == 16) && search.polished >= 1 &&
-         search.polished <= 8;
+  return search.rounds >= 1 && search.batches >= 0 && (search.elites == 8 || search.elites == 16) &&
+         search.polished >= 1 && search.polished <= 8;
 }
 
 }  // namespace
 
-bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search,
-                                           const double* start, double* params,
-                                           uint32_t* const* planes, bcq_parallel parallel) {
+bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search, const double* start,
+                     double* params, uint32_t* const* planes, bcq_parallel parallel) {
   if (!valid(problem) || params == nullptr || planes == nullptr) return BCQ_BAD_ARGUMENT;
   if (search == nullptr ? start == nullptr : !valid(*search, *problem)) return BCQ_BAD_ARGUMENT;
   for (int i = 0; i < problem->bits; ++i) {

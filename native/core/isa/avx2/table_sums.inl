@@ -80,7 +80,7 @@ static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
                               _mm256_unpackhi_epi8(chosen[2 * i], chosen[2 * i + 1])};
     for (int half = 0; half < 2; ++half) {
       sums[half][i] = kSign ? _mm256_maddubs_epi16(multipliers[i], pairs[half])
-                           : _mm256_maddubs_epi16(pairs[half], multipliers[i]);
+                            : _mm256_maddubs_epi16(pairs[half], multipliers[i]);
     }
   }
   return {{_mm256_add_epi16(sums[0][0], sums[0][1]), _mm256_add_epi16(sums[1][0], sums[1][1])}};
@@ -96,7 +96,7 @@ struct Sums {
     const __m256i ones[2] = {_mm256_set1_epi8(1), _mm256_set1_epi8(1)};
     for (int d = 0; d < kDigits; ++d) {
       const Sums16 more = d == kDigits - 1 ? choose<true>(index, tables + d * 64, ones)
-                                          : choose<false>(index, tables + d * 64, ones);
+                                           : choose<false>(index, tables + d * 64, ones);
       for (int i = 0; i < 2; ++i) sum[d][i] = _mm256_add_epi16(sum[d][i], more.rows[i]);
     }
   }
@@ -141,8 +141,8 @@ struct Sums<1> {
  * avx512/table_sums.inl. */
 template <int kDigits, int kBatch>
 static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
-                          const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
-                          int32_t* sums) {
+                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                               int32_t* sums) {
   static_assert(kBatch == 1, "rows of x come one at a time");
   const __m256i nibble = _mm256_set1_epi8(15);
   for (int row = 0; row < kTileRows; row += kRowsAtOnce) {

@@ -23,6 +23,4 @@ static inline f64x8 load_doubles(const int32_t* from) {
 }
 
 /* The nearest integers, ties to even; below 2^31 in magnitude. */
-static inline i32x16 nearest(const f32x16& v) {
-  return (i32x16)_mm512_cvtps_epi32((__m512)v);
-}
+static inline i32x16 nearest(const f32x16& v) { return (i32x16)_mm512_cvtps_epi32((__m512)v); }

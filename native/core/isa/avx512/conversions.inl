@@ -1,9 +1,7 @@
 /* Half-precision numbers, and fields of a few bits, to lanes. Included inside the namespace of a
  * set. */
 
-static inline f32x16 half_to_float(const u16x16& h) {
-  return (f32x16)_mm512_cvtph_ps((__m256i)h);
-}
+static inline f32x16 half_to_float(const u16x16& h) { return (f32x16)_mm512_cvtph_ps((__m256i)h); }
 
 static inline u16x16 float_to_half(const f32x16& v) {
   return (u16x16)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -19,7 +19,7 @@ static bool supported() {
          __builtin_cpu_supports("avx512vnni");
 }
 
-extern const InstructionSet kSet = {"avx512",   supported,   &kProduct,
+extern const InstructionSet kSet = {"avx512", supported,   &kProduct,
                                     &kLookup, &kEmbedding, solver::avx512::choose_worker};
 
 }  // namespace bcq::avx512

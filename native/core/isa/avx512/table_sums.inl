@@ -17,18 +17,17 @@ static constexpr int64_t kTableBytes = 2 * kDigits * 64;
 /* Byte `byte` of each of the 32-bit lanes of two vectors, interleaved, in the lower half; the next
  * bytes in the upper half. */
 static inline __m512i interleaved_bytes(int byte, const u32x16& first, const u32x16& second) {
-  const __m512i step = _mm512_set_epi64(
-      0x7d3d793975357131, 0x6d2d692965256121, 0x5d1d591955155111, 0x4d0d490945054101,
-      0x7c3c783874347030, 0x6c2c682864246020, 0x5c1c581854145010, 0x4c0c480844044000);
+  const __m512i step = _mm512_set_epi64(0x7d3d793975357131, 0x6d2d692965256121, 0x5d1d591955155111,
+                                        0x4d0d490945054101, 0x7c3c783874347030, 0x6c2c682864246020,
+                                        0x5c1c581854145010, 0x4c0c480844044000);
   const __m512i index = _mm512_add_epi8(step, _mm512_set1_epi8((char)byte));
   return _mm512_permutex2var_epi8((__m512i)first, index, (__m512i)second);
 }
 
 /* Words 16 `half` to 16 `half` + 15 of two vectors, interleaved. */
 static inline __m512i interleaved_words(int half, __m512i first, __m512i second) {
-  const __m512i step =
-      _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
-                       37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+  const __m512i step = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+                                        8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
   const __m512i index = _mm512_add_epi16(step, _mm512_set1_epi16((short)(16 * half)));
   return _mm512_permutex2var_epi16(first, index, second);
 }
@@ -114,8 +113,8 @@ static inline __m512i combined(const __m512i sums[kDigits]) {
  * `row_weights`. sums [batch][64]. */
 template <int kDigits, int kBatch>
 static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
-                          const uint8_t* bytes, int64_t row_bytes, const uint32_t* weights,
-                          int64_t row_weights, int32_t* sums) {
+                               const uint8_t* bytes, int64_t row_bytes, const uint32_t* weights,
+                               int64_t row_weights, int32_t* sums) {
   constexpr int kRowGroups = kBatch == 1 ? 4 : kDigits == 3 ? 2 : 4;  // of 16 rows, at once
   for (int first = 0; first < 4; first += kRowGroups) {
     __m512i sum[kBatch][kRowGroups][kDigits] = {};
@@ -139,8 +138,7 @@ static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t co
     }
     for (int b = 0; b < kBatch; ++b) {
       for (int r = 0; r < kRowGroups; ++r) {
-        _mm512_store_si512(sums + b * kTileRows + (first + r) * 16,
-                           combined<kDigits>(sum[b][r]));
+        _mm512_store_si512(sums + b * kTileRows + (first + r) * 16, combined<kDigits>(sum[b][r]));
       }
     }
   }

@@ -11,11 +11,9 @@ extern const ProductKernels kProduct;
 extern const LookupKernels kLookup;
 extern const EmbeddingKernels kEmbedding;
 
-static bool supported() {
-  return true;
-}
+static bool supported() { return true; }
 
-extern const InstructionSet kSet = {"portable",   supported,   &kProduct,
-                                    &kLookup, &kEmbedding, solver::portable::choose_worker};
+extern const InstructionSet kSet = {"portable", supported,   &kProduct,
+                                    &kLookup,   &kEmbedding, solver::portable::choose_worker};
 
 }  // namespace bcq::portable

@@ -48,8 +48,8 @@ static inline void store_multipliers(const i32x16& multipliers, uint32_t* weight
  * avx512/table_sums.inl. */
 template <int kDigits, int kBatch>
 static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
-                          const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
-                          int32_t* sums) {
+                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                               int32_t* sums) {
   static_assert(kBatch == 1, "rows of x come one at a time");
   for (int r = 0; r < kTileRows; ++r) sums[r] = 0;
   const Entry<kDigits>* table = (const Entry<kDigits>*)bytes;
