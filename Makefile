@@ -12,7 +12,7 @@ help:
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
 	@echo "make gpu-check   tests and benchmark of the CUDA kernels, where there is a GPU"
-	@echo "make lint    ruff only"
+	@echo "make lint    ruff and clang-format"
 	@echo "make clean   remove .venv and what runs left behind"
 
 # All that a CPU runs; the kernels for GPUs, which take as long again, are left out.
@@ -53,6 +53,7 @@ gpu-check:
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	find native -name '*.[chi]*' | xargs $(BIN)/clang-format --dry-run -Werror
 
 # The stamp is written last, so that an interrupted set-up starts again.
 .venv/ready: requirements.txt

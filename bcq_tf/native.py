@@ -4,7 +4,7 @@ Environment variables, read when a library is first wanted:
 
 - `BCQ_TF_NATIVE`: "auto" (the default) uses the compiled libraries where they can be used and warns
   once where they cannot; "0" never uses them; "require" makes it an error that they cannot be used.
-- `BCQ_TF_ISA`: "portable", "avx2" or "avx512", the instruction set of the core; by default the best
+- `BCQ_TF_ISA`: the instruction set of the core, "portable", "avx2" or "avx512"; by default the best
   that the processor has.
 
 `print(bcq_tf.native.status())` tells what is used, and why not if not.
@@ -30,7 +30,6 @@ CORE, TF_OPS, XLA = "bcq_core", "bcq_tf_ops", "bcq_xla"
 CUDA, TF_GPU = "bcq_cuda", "bcq_tf_gpu"
 OPTIONAL = (XLA, CUDA, TF_GPU)  # that one of these was not built is no cause for a warning
 MODES = ("auto", "0", "require")
-ISAS = ("portable", "avx2", "avx512")
 REMEDY = (
     "Compile it with `make native` in the source tree, or reinstall bcq_tf where there is a C++ "
     "compiler; BCQ_TF_NATIVE=0 does without"
@@ -160,7 +159,7 @@ def status() -> Status:
         return Status("0", None, {CORE: "not used: BCQ_TF_NATIVE=0"})
     isa, texts = None, {}
     try:
-        isa = _isa(_load_core())
+        isa = isa_of(_load_core())
         texts[CORE] = f"used, {isa}"
         for name in (TF_OPS, XLA, CUDA, TF_GPU):
             texts[name] = _describe(name)
@@ -186,22 +185,27 @@ def _load_core() -> ctypes.CDLL:
     check(path)
     try:
         library = ctypes.CDLL(str(path))
-        isa = _isa(library)
+        isa, isas = isa_of(library), isas_of(library)
     except (OSError, AttributeError) as error:
         raise _unusable(path, f"cannot be loaded ({error})") from None
     wanted = os.environ.get("BCQ_TF_ISA", isa)
-    if wanted not in ISAS:
-        raise ValueError(
-            f"`BCQ_TF_ISA` must be one of {list(ISAS)}. Received: BCQ_TF_ISA={wanted!r}"
-        )
+    if wanted not in isas:
+        raise ValueError(f"`BCQ_TF_ISA` must be one of {isas}. Received: BCQ_TF_ISA={wanted!r}")
     if wanted != isa:
         raise _unusable(path, f"runs with {isa} here, not with BCQ_TF_ISA={wanted}")
     return library
 
 
-def _isa(library: ctypes.CDLL) -> str:
-    library.bcq_isa_name.restype = ctypes.c_char_p
-    return library.bcq_isa_name(library.bcq_cpu_isa()).decode()
+def isa_of(core: ctypes.CDLL) -> str:
+    """The instruction set that a core runs with here."""
+    core.bcq_instruction_set.restype = ctypes.c_char_p
+    return core.bcq_instruction_set().decode()
+
+
+def isas_of(core: ctypes.CDLL) -> list[str]:
+    """Those that it was compiled for, from the least to the best."""
+    core.bcq_instruction_sets.restype = ctypes.c_char_p
+    return core.bcq_instruction_sets().decode().split()
 
 
 def _path(name: str) -> Path:

@@ -2,6 +2,6 @@
 
 from bcq_tf.solvers.checks import NotFiniteError
 from bcq_tf.solvers.error import relative_error
-from bcq_tf.solvers.quantization import nearest, quantize
+from bcq_tf.solvers.quantization import quantize
 
-__all__ = ["NotFiniteError", "nearest", "quantize", "relative_error"]
+__all__ = ["NotFiniteError", "quantize", "relative_error"]

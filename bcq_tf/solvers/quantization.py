@@ -1,8 +1,6 @@
-"""`quantize`: a float matrix to `BinaryCodes`; `nearest`: new signs for old scales."""
+"""`quantize`: a float matrix to `BinaryCodes`."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import numpy as np
 
@@ -11,7 +9,6 @@ from bcq_tf.config import UNSET, BCQConfig, make_config
 from bcq_tf.solvers import checks
 from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
 from bcq_tf.solvers.binary.block import Block, params_of
-from bcq_tf.solvers.binary.levels import nearest_codes
 from bcq_tf.solvers.binary.scale_range import is_far, solve_in_range
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
@@ -84,34 +81,6 @@ def quantize(
     )
 
 
-def nearest(matrix, codes: BinaryCodes) -> BinaryCodes:
-    """Chooses the signs anew for scales that stay: each weight takes its nearest level.
-
-    Args:
-        matrix: float [R, C], finite.
-        codes: `BinaryCodes` of the same shape; its planes may be ragged.
-
-    Returns:
-        `BinaryCodes` with the scales and the offset of `codes`.
-
-    Raises:
-        ValueError, TypeError: an argument breaks its rule.
-    """
-    matrix = checks.check_matrix(matrix)
-    checks.check_same_shape("codes", codes, matrix)
-    if codes.row_order is not None:
-        matrix = matrix[codes.row_order]
-    ends = [len(plane) for plane in codes.planes] + [0]
-    planes = [np.empty_like(plane) for plane in codes.planes]
-    for bits in range(1, codes.bits + 1):
-        rows = slice(ends[bits], ends[bits - 1])  # those that have this number of bits
-        if rows.start < rows.stop:
-            found = _nearest(matrix[rows], params_of(codes, bits, rows), codes)
-            for plane, part in zip(planes, found, strict=False):
-                plane[rows] = part
-    return dataclasses.replace(codes, planes=planes)
-
-
 def _solve(matrix, importance, start, config: BCQConfig, effort: str):
     if config.solver == "alternating" and compiled.takes(matrix.shape[1], config.group_size):
         return compiled.solve(matrix, importance, start, config, effort)
@@ -153,26 +122,6 @@ def _solve_span(span: Span, matrix, importance, start, config: BCQConfig, effort
 
     for_chunks(*values.shape, 1 << len(params) >> 1, work)
     return params, codes
-
-
-def _nearest(matrix: np.ndarray, params: np.ndarray, codes: BinaryCodes) -> list[np.ndarray]:
-    # The planes of rows that all have the params [m, R, G].
-    offset = codes.offset is not None
-    bits = len(params) - offset
-    if compiled.takes(codes.columns, codes.group_size):
-        config = BCQConfig(bits, codes.group_size, offset, scale_dtype="float32")
-        return compiled.nearest(matrix, params, config)
-    signs = np.empty(matrix.shape, np.uint8)
-    for span in spans(codes.columns, codes.group_size):
-        values, flat = span.rows(matrix), span.params(params)
-        found = np.empty(values.shape, np.uint8)
-
-        def work(chunk: slice, values=values, flat=flat, found=found) -> None:
-            found[chunk] = nearest_codes(values[chunk].astype(np.float64), flat[:, chunk], offset)
-
-        for_chunks(*values.shape, 1 << len(params) >> 1, work)
-        signs[:, span.columns] = found.reshape(len(matrix), -1)
-    return _planes(signs, bits)
 
 
 def _planes(codes: np.ndarray, bits: int) -> list[np.ndarray]:

@@ -4,17 +4,12 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct {
   const void* data;
   int32_t bytes; /* of an id: 4 or 8, signed */
 } bcq_ids;
 
 #ifdef __cplusplus
-}
 
 #include <atomic>
 
@@ -28,13 +23,13 @@ inline int64_t id_at(const bcq_ids& ids, int64_t index) {
 /* The least index that any of several threads reports. */
 class FirstBad {
  public:
-  void Report(int64_t index) {
+  void report(int64_t index) {
     int64_t first = index_;
     while (index < first && !index_.compare_exchange_weak(first, index)) {
     }
   }
   /* Whether there is one, which *index then is. */
-  bool Tell(int64_t* index) const {
+  bool tell(int64_t* index) const {
     if (index_ == INT64_MAX) return false;
     *index = index_;
     return true;

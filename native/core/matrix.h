@@ -17,14 +17,10 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 enum { BCQ_TILE_ROWS = 64, BCQ_WORD_BITS = 32, BCQ_MAX_BITS = 8 };
 
-/* The most elements that any array may have: more than memory holds, and so few that no count of bytes
- * or of all arrays together overflows. */
+/* The most elements that any array may have: more than memory holds, and so few that no count of
+ * bytes or of all arrays together overflows. */
 #define BCQ_MOST_ELEMENTS (INT64_C(1) << 44)
 
 typedef enum { BCQ_FLOAT32 = 0, BCQ_FLOAT16 = 1, BCQ_BFLOAT16 = 2 } bcq_type;
@@ -49,12 +45,8 @@ typedef enum {
   BCQ_BAD_ARGUMENT = 1, /* a size, type or pointer that breaks its rule */
   BCQ_BAD_ID = 2,       /* an id that is no row */
   BCQ_NO_MEMORY = 3,
-  BCQ_NO_DEVICE = 4,    /* CUDA only: no device, or an error of the driver */
-  BCQ_BAD_ROWS = 5      /* CPU only: row_order and row_place that are not each other's inverse */
+  BCQ_NO_DEVICE = 4, /* CUDA only: no device, or an error of the driver */
+  BCQ_BAD_ROWS = 5   /* CPU only: row_order and row_place that are not each other's inverse */
 } bcq_status;
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -1,4 +1,4 @@
-#include "parallel.h"
+#include "core/parallel.h"
 
 #include <algorithm>
 #include <atomic>
@@ -6,8 +6,6 @@
 #include <exception>
 #include <thread>
 #include <vector>
-
-#include "export.h"
 
 namespace {
 
@@ -21,7 +19,7 @@ struct Work {
   bcq_task task;
   void* argument;
 
-  void Run() {
+  void run() {
     for (;;) {
       const int64_t begin = next.fetch_add(step);
       if (begin >= items) return;
@@ -30,7 +28,7 @@ struct Work {
   }
 };
 
-void Run(void* context, int64_t items, int64_t nanoseconds, bcq_task task, void* argument) {
+void run_threads(void* context, int64_t items, int64_t nanoseconds, bcq_task task, void* argument) {
   if (items <= 0) return;
   const double total = static_cast<double>(items) * static_cast<double>(nanoseconds);
   const double worthwhile = std::max(1.0, total / kLeastNanoseconds);
@@ -47,18 +45,18 @@ void Run(void* context, int64_t items, int64_t nanoseconds, bcq_task task, void*
   try {
     others.reserve(threads - 1);
     while (static_cast<int64_t>(others.size()) < threads - 1) {
-      others.emplace_back([&work] { work.Run(); });
+      others.emplace_back([&work] { work.run(); });
     }
   } catch (const std::exception&) {
     // The system has no more threads or no memory: those that there are do the work.
   }
-  work.Run();
+  work.run();
   for (std::thread& other : others) other.join();
 }
 
 }  // namespace
 
-extern "C" BCQ_EXPORT bcq_parallel bcq_threads(int32_t threads) {
+bcq_parallel bcq_threads(int32_t threads) {
   const intptr_t count = std::clamp(threads, 1, kMostThreads);
-  return {Run, reinterpret_cast<void*>(count), static_cast<int32_t>(count)};
+  return {run_threads, reinterpret_cast<void*>(count), static_cast<int32_t>(count)};
 }

@@ -6,9 +6,7 @@
 
 #include <stdint.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "core/export.h"
 
 /* One part of the work: the items begin to end - 1. */
 typedef void (*bcq_task)(void* argument, int64_t begin, int64_t end);
@@ -22,21 +20,24 @@ typedef struct {
 } bcq_parallel;
 
 /* A bcq_parallel of this many plain threads, from 1 to 1024, without state to be freed. */
-bcq_parallel bcq_threads(int32_t threads);
+BCQ_EXPORT bcq_parallel bcq_threads(int32_t threads);
 
 #ifdef __cplusplus
-}
 
 namespace bcq {
 
-/* nanoseconds: what one item costs, roughly. */
-inline void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, bcq_task task,
-                void* argument) {
+/* Calls part(begin, end) on ranges of the items. nanoseconds: what one item costs, roughly. */
+template <class Part>
+void run(const bcq_parallel& parallel, int64_t items, double nanoseconds, const Part& part) {
   constexpr double kMost = 1e9; /* a whole number of what costs more is no int64_t, for sure */
   if (items == 0) return;
-  if (parallel.run == nullptr || items == 1) return task(argument, 0, items);
+  if (parallel.run == nullptr || items == 1) return part(int64_t{0}, items);
+  const auto task = [](void* argument, int64_t begin, int64_t end) {
+    (*static_cast<const Part*>(argument))(begin, end);
+  };
   const double cost = nanoseconds < kMost ? nanoseconds : kMost;
-  parallel.run(parallel.context, items, static_cast<int64_t>(cost) + 1, task, argument);
+  parallel.run(parallel.context, items, static_cast<int64_t>(cost) + 1, task,
+               const_cast<Part*>(&part));
 }
 
 }  // namespace bcq

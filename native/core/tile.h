@@ -1,23 +1,12 @@
-/* Planes to tiles: see matrix.h. */
+/* The size of tiles: see matrix.h. */
 #ifndef BCQ_CORE_TILE_H_
 #define BCQ_CORE_TILE_H_
 
-#include "matrix.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "core/export.h"
+#include "core/matrix.h"
 
 /* Number of 32-bit words of all tiles; -1 where an argument breaks its rule or it overflows. */
-int64_t bcq_tile_words(int64_t rows, int64_t columns, int32_t bits, const int64_t* plane_rows);
-
-/* Writes the tiles of planes[i], each uint32 [plane_rows[i], columns / 32 rounded up] in row-major
- * order. */
-bcq_status bcq_tile(int64_t rows, int64_t columns, int32_t bits, const int64_t* plane_rows,
-                    const uint32_t* const* planes, uint32_t* tiles);
-
-#ifdef __cplusplus
-}
-#endif
+BCQ_EXPORT int64_t bcq_tile_words(int64_t rows, int64_t columns, int32_t bits,
+                                  const int64_t* plane_rows);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef BCQ_CUDA_DEVICE_H_
 #define BCQ_CUDA_DEVICE_H_
 
-#include "index.h"
+#include "cuda/index.h"
 
 #ifndef __CUDACC__
 #include "tests/cuda_emulator.h"
@@ -79,8 +79,8 @@ BCQ_DEVICE uint32_t add_bfloat16(uint32_t a, uint32_t b) {
   return sum;
 }
 
-/* c += A B: A int8 [16, 32], B int8 [32, 8], c int32 [16, 8]; fragments as PTX has them. Volatile, so
- * that it is not moved to where the lanes have parted. */
+/* c += A B: A int8 [16, 32], B int8 [32, 8], c int32 [16, 8]; fragments as PTX has them. Volatile,
+ * so that it is not moved to where the lanes have parted. */
 BCQ_DEVICE void multiply_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
@@ -90,8 +90,7 @@ BCQ_DEVICE void multiply_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, 
 }
 
 /* c += A B: A bfloat16 [16, 16], B bfloat16 [16, 8], c float32 [16, 8]. */
-BCQ_DEVICE void multiply_bfloat16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0,
-                                  uint32_t b1) {
+BCQ_DEVICE void multiply_bfloat16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile(
       "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
       "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
@@ -113,6 +112,15 @@ BCQ_DEVICE void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memor
 namespace bcq_cuda {
 
 BCQ_DEVICE bool is_finite(float value) { return (bits_of(value) & 0x7f800000u) != 0x7f800000u; }
+
+constexpr int kThreads = 256; /* of a block, where nothing else is said */
+
+/* Runs work(i) for each i below `count`, which the threads of all blocks share. */
+template <class Work>
+BCQ_DEVICE void for_each(int64_t count, const Work& work) {
+  const int64_t stride = block_count() * thread_count();
+  for (int64_t i = block_index() * thread_count() + thread_index(); i < count; i += stride) work(i);
+}
 
 /* Element `index` of an array of a bcq_type, as float32. */
 BCQ_DEVICE float load_as_float(const void* data, int type, int64_t index) {
@@ -141,8 +149,7 @@ BCQ_DEVICE void store_as(void* data, int type, int64_t index, float value) {
   if (type == BCQ_FLOAT32) {
     static_cast<float*>(data)[index] = value;
   } else {
-    static_cast<uint16_t*>(data)[index] =
-        type == BCQ_FLOAT16 ? half_of(value) : bfloat16_of(value);
+    static_cast<uint16_t*>(data)[index] = type == BCQ_FLOAT16 ? half_of(value) : bfloat16_of(value);
   }
 }
 

@@ -1,10 +1,151 @@
-/* Rows of embedding tables, and the gradient; a launch or two for each table. */
-#include "embedding.h"
+/* Rows of one of several embedding tables by their ids, and the gradient of the table; a launch or
+ * two for each table. */
+#include "cuda/embedding.h"
 
-#include "embedding_rows.h"
-#include "launch.h"
+#include "cuda/found.h"
+#include "cuda/launch.h"
 
 namespace bcq_cuda {
+
+constexpr int kSumColumns = 32; /* of the table, that a block of the gradient owns: a lane each */
+constexpr int kInFlight = 8;    /* rows that a warp loads before it adds them */
+
+struct TableArguments {
+  bcq_ids ids; /* of row n of the batch: number n * id_stride */
+  int64_t id_stride;
+  int64_t batch;
+  int64_t size;
+  int64_t columns;    /* of the table */
+  int64_t row_stride; /* from one row of the batch to the next, in elements */
+  int type;
+  const void* table; /* the table, or dout: its columns of the batch's rows */
+  int64_t from;      /* element of `table` with which it begins */
+  void* out;         /* the rows, or the table's gradient */
+  int64_t to;        /* element of `out` with which it begins */
+  float* sums;       /* [slices][size][columns], where that is not `out` */
+  int64_t slices;    /* ranges of the batch, each with sums of its own */
+  int64_t tile_rows; /* of the table, that a block of the gradient owns */
+};
+
+BCQ_DEVICE int64_t id_of(const TableArguments& a, int64_t n) {
+  const int64_t index = n * a.id_stride;
+  return a.ids.bytes == 4 ? load(static_cast<const int32_t*>(a.ids.data) + index)
+                          : load(static_cast<const int64_t*>(a.ids.data) + index);
+}
+
+BCQ_DEVICE bool is_row(const TableArguments& a, int64_t id) { return id >= 0 && id < a.size; }
+
+/* A thread: elements of the result. */
+BCQ_KERNEL(kThreads) tables_gather_kernel(BCQ_ARGUMENTS(TableArguments) a) {
+  for_each(a.batch * a.columns, [&](int64_t i) {
+    const int64_t n = i / a.columns, column = i % a.columns, id = id_of(a, n);
+    const float value = is_row(a, id)
+                            ? load_as_float(a.table, a.type, a.from + id * a.columns + column)
+                            : float_of(0x7fc00000u);
+    store_as(a.out, a.type, a.to + n * a.row_stride + column, value);
+  });
+}
+
+/* A thread: elements of dout, added to the sums in any order. */
+BCQ_KERNEL(kThreads) tables_add_kernel(BCQ_ARGUMENTS(TableArguments) a) {
+  for_each(a.batch * a.columns, [&](int64_t i) {
+    const int64_t n = i / a.columns, column = i % a.columns, id = id_of(a, n);
+    if (!is_row(a, id)) return;
+    const float value = load_as_float(a.table, a.type, a.from + n * a.row_stride + column);
+    atomic_add(a.sums + id * a.columns + column, value);
+  });
+}
+
+/* A thread: elements of the table, the slices' sums one after the other. */
+BCQ_KERNEL(kThreads) tables_round_kernel(BCQ_ARGUMENTS(TableArguments) a) {
+  const int64_t elements = a.size * a.columns;
+  for_each(elements, [&](int64_t i) {
+    float sum = 0.0f;
+    for (int64_t slice = 0; slice < a.slices; ++slice) {
+      sum = add(sum, a.sums[slice * elements + i]);
+    }
+    store_as(a.out, a.type, a.to + i, sum);
+  });
+}
+
+/* What a block of the gradient owns. */
+struct SumTile {
+  int64_t first_row, first_column, first, last; /* of the table; rows of the batch */
+};
+
+BCQ_DEVICE SumTile sum_tile(const TableArguments& a) {
+  const int64_t column_tiles = rounded_up(a.columns, kSumColumns);
+  const int64_t tile = block_index() / a.slices, slice = block_index() % a.slices;
+  const int64_t part = rounded_up(rounded_up(a.batch, a.slices), kFoundIds) * kFoundIds;
+  return {tile / column_tiles * a.tile_rows, tile % column_tiles * kSumColumns,
+          least(slice * part, a.batch), least((slice + 1) * part, a.batch)};
+}
+
+/* Shared memory: the sums [tile_rows][32], then what `list_found` tells. */
+BCQ_HD int64_t sum_shared_bytes(int64_t tile_rows) {
+  return 4 * (tile_rows * kSumColumns + kFoundWords);
+}
+
+/* Of 256 rows of the batch those whose ids are in the tile, in order. Returns how many. */
+BCQ_DEVICE int find_table_ids(const TableArguments& a, const SumTile& tile, int64_t first,
+                              int* found) {
+  const int64_t n = first + thread_index();
+  const int64_t id = n < tile.last ? id_of(a, n) : -1;
+  const int64_t row = id - tile.first_row;
+  const bool here = is_row(a, id) && row >= 0 && row < a.tile_rows;
+  return list_found(here, static_cast<int>(row), found);
+}
+
+/* Adds the rows of dout that were found to this warp's rows of the sums, every eighth. */
+BCQ_DEVICE void add_found(const TableArguments& a, const SumTile& tile, int64_t first,
+                          const int* found, int count, float* sums) {
+  const int *places = found, *rows = found + kFoundIds;
+  const int64_t column = tile.first_column + lane_index();
+  for (int f = 0; f < count; f += kInFlight) {
+    float values[kInFlight];
+    BCQ_UNROLL
+    for (int i = 0; i < kInFlight; ++i) {
+      const bool mine = f + i < count && rows[f + i] % 8 == warp_index() && column < a.columns;
+      values[i] = mine ? load_as_float(a.table, a.type,
+                                       a.from + (first + places[f + i]) * a.row_stride + column)
+                       : 0.0f;
+    }
+    BCQ_UNROLL
+    for (int i = 0; i < kInFlight; ++i) {
+      if (f + i < count && rows[f + i] % 8 == warp_index()) {
+        float* sum = sums + rows[f + i] * kSumColumns + lane_index();
+        *sum = add(*sum, values[i]);
+      }
+    }
+  }
+}
+
+/* A block: so many rows and 32 columns of the table, and one slice of the batch. 256 threads. */
+BCQ_KERNEL(256) tables_gradient_kernel(BCQ_ARGUMENTS(TableArguments) a) {
+  const SumTile tile = sum_tile(a);
+  float* sums = static_cast<float*>(shared_memory());
+  int* found = reinterpret_cast<int*>(sums + a.tile_rows * kSumColumns);
+  for (int64_t i = thread_index(); i < a.tile_rows * kSumColumns; i += thread_count()) sums[i] = 0;
+  sync_block();
+  for (int64_t first = tile.first; first < tile.last; first += kFoundIds) {
+    const int count = find_table_ids(a, tile, first, found);
+    add_found(a, tile, first, found, count, sums);
+    sync_block();
+  }
+  const int64_t elements = a.size * a.columns, slice = block_index() % a.slices;
+  for (int64_t i = thread_index(); i < a.tile_rows * kSumColumns; i += thread_count()) {
+    const int64_t row = tile.first_row + i / kSumColumns;
+    const int64_t column = tile.first_column + i % kSumColumns;
+    if (row >= a.size || column >= a.columns) continue;
+    const int64_t element = row * a.columns + column;
+    if (a.slices > 1) {
+      a.sums[slice * elements + element] = sums[i];
+    } else {
+      store_as(a.out, a.type, a.to + element, sums[i]);
+    }
+  }
+}
+
 namespace {
 
 constexpr int64_t kWantedBlocks = 512; /* so that all multiprocessors have work */
@@ -28,8 +169,8 @@ int64_t columns_of(const bcq_tables* tables) {
   return columns;
 }
 
-/* Runs call(arguments, the table's first element in the array, its first column of the batch's rows)
- * for each table, up to the first that is not BCQ_OK. */
+/* Runs call(arguments, the table's first element in the array, its first column of the batch's
+ * rows) for each table, up to the first that is not BCQ_OK. */
 template <class Call>
 bcq_status for_each_table(const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
                           Call call) {
@@ -50,8 +191,6 @@ bcq_status for_each_table(const bcq_tables* tables, bcq_type type, bcq_ids ids, 
   }
   return BCQ_OK;
 }
-
-int64_t blocks_for(int64_t elements) { return least<int64_t>(rounded_up(elements, 256), 1 << 20); }
 
 /* How the ordered gradient of a table is cut, by its sizes alone. */
 struct Cut {
@@ -79,11 +218,10 @@ bcq_status add_in_order(TableArguments a, void* stream) {
   const Cut cut = cut_table(a.size, a.columns, a.batch);
   a.tile_rows = cut.tile_rows;
   a.slices = cut.slices;
-  const bcq_status status =
-      launch(tables_gradient_kernel, cut.tiles * cut.slices, 256,
-             static_cast<int>(sum_shared_bytes(cut.tile_rows)), a, stream);
+  const bcq_status status = launch(tables_gradient_kernel, cut.tiles * cut.slices, 256,
+                                   static_cast<int>(sum_shared_bytes(cut.tile_rows)), a, stream);
   if (status != BCQ_OK || a.slices == 1) return status;
-  return launch(tables_round_kernel, blocks_for(a.size * a.columns), 256, 0, a, stream);
+  return launch_for_each(tables_round_kernel, a.size * a.columns, a, stream);
 }
 
 bcq_status add_at_once(TableArguments a, void* stream) {
@@ -91,11 +229,11 @@ bcq_status add_at_once(TableArguments a, void* stream) {
   if (a.type == BCQ_FLOAT32) a.sums = static_cast<float*>(a.out) + a.to;
   bcq_status status = fill_bytes(a.sums, 0, elements * 4, stream);
   if (status == BCQ_OK && a.batch > 0) {
-    status = launch(tables_add_kernel, blocks_for(a.batch * a.columns), 256, 0, a, stream);
+    status = launch_for_each(tables_add_kernel, a.batch * a.columns, a, stream);
   }
   if (status != BCQ_OK || a.type == BCQ_FLOAT32) return status;
   a.slices = 1;
-  return launch(tables_round_kernel, blocks_for(elements), 256, 0, a, stream);
+  return launch_for_each(tables_round_kernel, elements, a, stream);
 }
 
 }  // namespace
@@ -117,7 +255,7 @@ bcq_status bcq_cuda_tables_gather(const bcq_tables* tables, bcq_type type, const
         a.from = first;
         a.out = out;
         a.to = column;
-        return launch(tables_gather_kernel, blocks_for(batch * a.columns), 256, 0, a, stream);
+        return launch_for_each(tables_gather_kernel, batch * a.columns, a, stream);
       });
 }
 
@@ -139,15 +277,15 @@ bcq_status bcq_cuda_tables_gradient(const bcq_tables* tables, bcq_type type, bcq
   const int64_t bytes = bcq_cuda_tables_gradient_workspace(tables, type, batch, deterministic);
   if (bytes < 0 || (ids.bytes != 4 && ids.bytes != 8)) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && (!ids.data || !dout)) || (bytes > 0 && !workspace)) return BCQ_BAD_ARGUMENT;
-  return for_each_table(
-      tables, type, ids, batch, [&](TableArguments a, int64_t first, int64_t column) {
-        if (a.size == 0) return BCQ_OK;
-        if (!dtable) return BCQ_BAD_ARGUMENT;
-        a.table = dout;
-        a.from = column;
-        a.out = dtable;
-        a.to = first;
-        a.sums = static_cast<float*>(workspace);
-        return deterministic ? add_in_order(a, stream) : add_at_once(a, stream);
-      });
+  return for_each_table(tables, type, ids, batch,
+                        [&](TableArguments a, int64_t first, int64_t column) {
+                          if (a.size == 0) return BCQ_OK;
+                          if (!dtable) return BCQ_BAD_ARGUMENT;
+                          a.table = dout;
+                          a.from = column;
+                          a.out = dtable;
+                          a.to = first;
+                          a.sums = static_cast<float*>(workspace);
+                          return deterministic ? add_in_order(a, stream) : add_at_once(a, stream);
+                        });
 }

@@ -1,13 +1,13 @@
 /* x in fixed point, as digits of eight bits for the int8 product.
  *
  * Within a chunk (32 steps, up to 4,096 columns) a row of x is rounded to integers v, x = v peak /
- * limit, where `peak` is its largest magnitude there. v = sum_d digit_d 256^d with digits from -128 to
- * 127. Three digits are 24 bits, as fine as float32; two are 16 bits.
+ * limit, where `peak` is its largest magnitude there. v = sum_d digit_d 256^d with digits from -128
+ * to 127. Three digits are 24 bits, as fine as float32; two are 16 bits.
  */
 #ifndef BCQ_CUDA_FIXED_POINT_H_
 #define BCQ_CUDA_FIXED_POINT_H_
 
-#include "device.h"
+#include "cuda/device.h"
 
 namespace bcq_cuda {
 

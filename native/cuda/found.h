@@ -2,7 +2,7 @@
 #ifndef BCQ_CUDA_FOUND_H_
 #define BCQ_CUDA_FOUND_H_
 
-#include "device.h"
+#include "cuda/device.h"
 
 namespace bcq_cuda {
 
@@ -10,8 +10,8 @@ constexpr int kFoundIds = 256; /* that a block looks at together, one a thread *
 /* Of each found its thread and row, and how many each warp found. */
 constexpr int kFoundWords = 2 * kFoundIds + 8;
 
-/* Lists the threads that are `here`, in order, and their rows: found [kFoundWords], in shared memory.
- * Returns how many there are. All 256 threads of the block. */
+/* Lists the threads that are `here`, in order, and their rows: found [kFoundWords], in shared
+ * memory. Returns how many there are. All 256 threads of the block. */
 BCQ_DEVICE int list_found(bool here, int row, int* found) {
   int *threads = found, *rows = found + kFoundIds, *counts = found + 2 * kFoundIds;
   const uint32_t mask = ballot(here);

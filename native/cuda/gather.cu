@@ -1,10 +1,108 @@
-/* Rows by their ids, and the gradient. */
-#include "gather.h"
+/* Rows of the matrix by their ids, and the gradient of their scales. */
+#include "cuda/gather.h"
 
-#include "gather_rows.h"
-#include "launch.h"
+#include "cuda/found.h"
+#include "cuda/launch.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
+
+struct GatherArguments {
+  Matrix matrix;
+  const int64_t* ids;
+  int64_t count;
+  int type;
+  void* out;      /* gather writes it, the gradient reads it */
+  uint64_t* bad;  /* the first id that is no row; all ones: none */
+  float* dscales; /* the gradient's, 0 before */
+  float* doffset; /* likewise, or NULL */
+};
+
+/* The stored row of an id; -1 where it is none. */
+BCQ_DEVICE int64_t stored_row(const Matrix& m, int64_t id) {
+  if (id < 0 || id >= m.rows) return -1;
+  return m.row_place ? row_number(m, m.row_place, id) : id;
+}
+
+/* A warp: one word of one id, a column a lane. Rows of bad ids are NaN. 256 threads. */
+BCQ_KERNEL(256) gather_kernel(BCQ_ARGUMENTS(GatherArguments) a) {
+  const Matrix& m = a.matrix;
+  const int64_t warps = thread_count() / 32, stride = block_count() * warps;
+  for (int64_t at = block_index() * warps + warp_index(); at < a.count * m.words; at += stride) {
+    const int64_t n = at / m.words;
+    const int word = static_cast<int>(at % m.words), lane = lane_index();
+    const int64_t row = stored_row(m, load(a.ids + n));
+    if (row < 0 && word == 0 && lane == 0) atomic_least(a.bad, static_cast<uint64_t>(n));
+    if (lane >= word_columns(m, word)) continue;
+    const float value = row < 0 ? float_of(0x7fc00000u) : row_word(m, row, word).weight(lane);
+    store_as(a.out, a.type, n * m.columns + int64_t{word} * kWordBits + lane, value);
+  }
+}
+
+constexpr int kGatherShared = 4 * kFoundWords;
+
+/* Of 256 ids those whose stored rows lie in the tile, in order. Returns how many. */
+BCQ_DEVICE int find_ids(const GatherArguments& a, int64_t tile, int64_t first, int* found) {
+  const int64_t n = first + thread_index();
+  const int64_t row = n < a.count ? stored_row(a.matrix, load(a.ids + n)) : 0;
+  const bool here = n < a.count && row >= 0 && row / kTileRows == tile;
+  if (row < 0 && tile == 0) atomic_least(a.bad, static_cast<uint64_t>(n));
+  return list_found(here, static_cast<int>(row % kTileRows), found);
+}
+
+BCQ_DEVICE float warp_sum(float value) {
+  BCQ_UNROLL
+  for (int mask = 16; mask > 0; mask /= 2) value = add(value, shuffle_xor(value, mask));
+  return value;
+}
+
+/* Adds one row of dout to the sums of stored row `row`: all lanes of a warp. */
+BCQ_DEVICE void add_gathered(const GatherArguments& a, int64_t tile, int row, int64_t n) {
+  const Matrix& m = a.matrix;
+  const int planes = tile_planes(m, tile), lane = lane_index();
+  const uint32_t* codes = m.tiles + tile_start(m, tile);
+  const int64_t matrix_row = tile * kTileRows + row;
+  for (int group = 0; group < m.groups; ++group) {
+    float sums[kMaxBits + 1] = {};
+    const int end = least((group + 1) * m.group_words, m.words);
+    for (int word = group * m.group_words; word < end; ++word) {
+      const int64_t place = n * m.columns + int64_t{word} * kWordBits + lane;
+      const float d = lane < word_columns(m, word) ? load_as_float(a.out, a.type, place) : 0.0f;
+      BCQ_UNROLL
+      for (int i = 0; i < kMaxBits; ++i) {
+        if (i < planes) {
+          sums[i] =
+              add(sums[i], with_sign(d, load(codes + word_place(word, planes, i, row)), lane));
+        }
+      }
+      sums[kMaxBits] = add(sums[kMaxBits], d);
+    }
+    BCQ_UNROLL
+    for (int i = 0; i < kMaxBits; ++i) {
+      if (i < planes && matrix_row < m.plane_rows[i]) {
+        const float sum = warp_sum(sums[i]);
+        if (lane == 0) a.dscales[scale_place(m, group, i, matrix_row)] += sum;
+      }
+    }
+    const float sum = warp_sum(sums[kMaxBits]);
+    if (a.doffset && lane == 0) a.doffset[offset_place(m, group, matrix_row)] += sum;
+  }
+}
+
+/* A block: one tile. Each of its 8 warps owns every eighth row and takes its ids in order. */
+BCQ_KERNEL(256) gather_gradient_kernel(BCQ_ARGUMENTS(GatherArguments) a) {
+  int* found = static_cast<int*>(shared_memory());
+  for (int64_t first = 0; first < a.count; first += 256) {
+    const int count = find_ids(a, block_index(), first, found);
+    for (int f = 0; f < count; ++f) {
+      if (found[256 + f] % 8 == warp_index()) {
+        add_gathered(a, block_index(), found[256 + f], first + found[f]);
+      }
+    }
+    sync_block();
+  }
+}
+
 namespace {
 
 bool set_arguments(GatherArguments& a, const bcq_matrix* matrix, const int64_t* ids, int64_t count,

@@ -7,10 +7,6 @@
 #include "core/export.h"
 #include "core/matrix.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* ids [count] -> out [count, columns] of `type`; NaN in the rows of bad ids. */
 BCQ_EXPORT bcq_status bcq_cuda_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
                                       bcq_type type, void* out, int64_t* bad, void* stream);
@@ -18,17 +14,13 @@ BCQ_EXPORT bcq_status bcq_cuda_gather(const bcq_matrix* matrix, const int64_t* i
 /* dout [count, columns] -> dscales, doffset as of bcq_cuda_product_scale_gradient. Each row's sum
  * runs in the order of the ids; bad ids count for nothing. */
 BCQ_EXPORT bcq_status bcq_cuda_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* ids,
-                                                     int64_t count, bcq_type type,
-                                                     const void* dout, float* dscales,
-                                                     float* doffset, int64_t* bad, void* stream);
+                                                     int64_t count, bcq_type type, const void* dout,
+                                                     float* dscales, float* doffset, int64_t* bad,
+                                                     void* stream);
 
-/* Waits until the stream has passed. BCQ_BAD_ID where `bad`, in device memory, is not -1; then *index
- * is its value and *id is the id there, both in host memory. */
+/* Waits until the stream has passed. BCQ_BAD_ID where `bad`, in device memory, is not -1; then
+ * *index is its value and *id is the id there, both in host memory. */
 BCQ_EXPORT bcq_status bcq_cuda_check_ids(const int64_t* ids, const int64_t* bad, int64_t* index,
                                          int64_t* id, void* stream);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

@@ -1,8 +1,8 @@
 /* The gradients of the product. */
-#include "launch.h"
-#include "product.h"
-#include "scale_gradient.h"
-#include "transposed_product.h"
+#include "cuda/launch.h"
+#include "cuda/product.h"
+#include "cuda/scale_gradient.h"
+#include "cuda/transposed_product.h"
 
 using namespace bcq_cuda;
 
@@ -47,7 +47,5 @@ bcq_status bcq_cuda_product_scale_gradient(const bcq_matrix* matrix, bcq_type ty
       launch(scale_gradient_kernel, rounded_up(m.rows, kTileRows) * m.groups * a.slices,
              kGradientThreads, kGradientShared, a, stream);
   if (status != BCQ_OK) return status;
-  const int64_t sums = int64_t{m.groups} * (m.bits + 1) * m.rows;
-  return launch(add_slices_kernel, least<int64_t>(rounded_up(sums, kGradientThreads), 1 << 20),
-                kGradientThreads, 0, a, stream);
+  return launch_for_each(add_slices_kernel, int64_t{m.groups} * (m.bits + 1) * m.rows, a, stream);
 }

@@ -32,7 +32,7 @@ struct Matrix {
   int64_t rows, columns;
   int64_t plane_rows[kMaxBits];
   int bits, scale_type;
-  int words;       /* of a row */
+  int words; /* of a row */
   int groups;
   int group_words; /* of each group but the last */
   int group_steps; /* likewise */
@@ -144,9 +144,9 @@ BCQ_HD int chunk_steps(const Matrix& m, int chunk) {
 /* --- Fragments of the int8 product, mma.m16n8k32 ------------------------------------------------
  *
  * Lane 4 g + j of a warp. The sum over columns may run in any order, as long as both factors keep
- * to it: j owns word j of the step, and its eight registers k = 0..7 (two for each of four products)
- * hold byte t = column 8 t + 7 - k of that word. So signs come from a code word with a shift and a
- * mask.
+ * to it: j owns word j of the step, and its eight registers k = 0..7 (two for each of four
+ * products) hold byte t = column 8 t + 7 - k of that word. So signs come from a code word with a
+ * shift and a mask.
  */
 
 /* Register k of the signs: bytes of +64 where the bit is 0, -64 where it is 1. */
@@ -170,7 +170,8 @@ BCQ_HD int fragment_row(int pair, int half, int g) {
 /* Batch 1 or 2: the three digits of both rows side by side in one product of 8 columns. */
 BCQ_HD int packed_column(int digit, int batch_row) { return 2 * digit + batch_row; }
 
-/* --- Fragments of the bfloat16 product, mma.m16n8k16 ----------------------------------------------
+/* --- Fragments of the bfloat16 product, mma.m16n8k16
+ * ----------------------------------------------
  *
  * Register p = 0..15 of a word's 32 columns holds the columns p and p + 16. Lane 4 g + j owns the
  * registers 4 j to 4 j + 3: two products, 16 bytes.

@@ -2,7 +2,8 @@
 #ifndef BCQ_CUDA_LAUNCH_H_
 #define BCQ_CUDA_LAUNCH_H_
 
-#include "device.h"
+#include "core/arrays.h"
+#include "cuda/device.h"
 
 namespace bcq_cuda {
 
@@ -27,8 +28,8 @@ bcq_status launch(void (*kernel)(Arguments), int64_t blocks, int threads, int sh
 }
 
 inline bcq_status fill_bytes(void* data, int value, int64_t bytes, void* stream) {
-  const cudaError_t error = cudaMemsetAsync(data, value, static_cast<size_t>(bytes),
-                                            static_cast<cudaStream_t>(stream));
+  const cudaError_t error =
+      cudaMemsetAsync(data, value, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream));
   if (error == cudaSuccess) return BCQ_OK;
   cudaGetLastError();
   return BCQ_NO_DEVICE;
@@ -37,8 +38,8 @@ inline bcq_status fill_bytes(void* data, int value, int64_t bytes, void* stream)
 /* Waits until the stream has passed. */
 inline bcq_status read_back(void* host, const void* device, int64_t bytes, void* stream) {
   const auto on = static_cast<cudaStream_t>(stream);
-  cudaError_t error = cudaMemcpyAsync(host, device, static_cast<size_t>(bytes),
-                                      cudaMemcpyDeviceToHost, on);
+  cudaError_t error =
+      cudaMemcpyAsync(host, device, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, on);
   if (error == cudaSuccess) error = cudaStreamSynchronize(on);
   if (error == cudaSuccess) return BCQ_OK;
   cudaGetLastError();
@@ -47,8 +48,14 @@ inline bcq_status read_back(void* host, const void* device, int64_t bytes, void*
 
 #endif
 
-inline bool is_type(int type) {
-  return type == BCQ_FLOAT32 || type == BCQ_FLOAT16 || type == BCQ_BFLOAT16;
+using bcq::is_type;
+
+/* A kernel whose threads share so many elements by for_each(). */
+template <class Arguments>
+bcq_status launch_for_each(void (*kernel)(Arguments), int64_t elements, const Arguments& arguments,
+                           void* stream) {
+  const int64_t blocks = least<int64_t>(rounded_up(elements, kThreads), 1 << 20);
+  return launch(kernel, blocks, kThreads, 0, arguments, stream);
 }
 
 inline bool is_aligned(const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; }

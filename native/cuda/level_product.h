@@ -7,11 +7,11 @@
 #ifndef BCQ_CUDA_LEVEL_PRODUCT_H_
 #define BCQ_CUDA_LEVEL_PRODUCT_H_
 
-#include "weights.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 
-constexpr int kLevelTile = 128;     /* rows, and batch rows, of a block; its threads */
+constexpr int kLevelTile = 128;       /* rows, and batch rows, of a block; its threads */
 constexpr int kLevelWords = 128 * 16; /* of shared memory for a word of 128 rows of W or x */
 constexpr int kLevelShared = 4 * 2 * 2 * kLevelWords;
 
@@ -34,10 +34,9 @@ struct PairArguments {
   uint32_t* pairs; /* [words][padded_batch][16] */
 };
 
-/* x in bfloat16: register p of a word holds its columns p and p + 16; 0 outside x. 256 threads. */
-BCQ_KERNEL(256) pairs_kernel(BCQ_ARGUMENTS(PairArguments) a) {
-  const int64_t stride = block_count() * thread_count();
-  for (int64_t i = block_index() * thread_count() + thread_index(); i < a.count; i += stride) {
+/* x in bfloat16: register p of a word holds its columns p and p + 16; 0 outside x. */
+BCQ_KERNEL(kThreads) pairs_kernel(BCQ_ARGUMENTS(PairArguments) a) {
+  for_each(a.count, [&](int64_t i) {
     const int64_t b = i / 16 % a.padded_batch;
     const int64_t column = i / 16 / a.padded_batch * kWordBits + i % 16;
     float low = 0.0f, high = 0.0f;
@@ -46,7 +45,7 @@ BCQ_KERNEL(256) pairs_kernel(BCQ_ARGUMENTS(PairArguments) a) {
       high = load_as_float(a.x, a.type, b * a.columns + column + 16);
     }
     a.pairs[i] = bfloat16_of(low) | static_cast<uint32_t>(bfloat16_of(high)) << 16;
-  }
+  });
 }
 
 /* A thread's row: its scales in both halves of a register, with the sign of a bit that is 0. */
@@ -135,8 +134,8 @@ BCQ_DEVICE void multiply_word(const uint32_t* weights, const uint32_t* pairs,
   for (int i = 0; i < 4; ++i) {
     BCQ_UNROLL
     for (int half = 0; half < 2; ++half) {
-      a[i][half] = *reinterpret_cast<const Words4*>(
-          weights + pair_place(row + 16 * i + 8 * half, j));
+      a[i][half] =
+          *reinterpret_cast<const Words4*>(weights + pair_place(row + 16 * i + 8 * half, j));
     }
   }
   BCQ_UNROLL
@@ -152,10 +151,25 @@ BCQ_DEVICE void multiply_word(const uint32_t* weights, const uint32_t* pairs,
   }
 }
 
-BCQ_DEVICE void store_result(const LevelArguments& a, int64_t row, int64_t b, float value) {
-  if (row >= a.matrix.rows || b >= a.batch) return;
-  if (!is_finite(value)) value = plain_product(a.matrix, a.x, a.type, b, row);
-  store_as(a.y, a.type, b * a.matrix.rows + original_row(a.matrix, row), value);
+/* A warp's results to y. */
+BCQ_DEVICE void store_sums(const LevelArguments& a, int64_t first_row, int64_t first_batch,
+                           const float (&sums)[4][8][4]) {
+  const int g = lane_index() >> 2, j = lane_index() & 3;
+  BCQ_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    BCQ_UNROLL
+    for (int n = 0; n < 8; ++n) {
+      BCQ_UNROLL
+      for (int e = 0; e < 4; ++e) {
+        const int64_t row = first_row + (warp_index() >> 1) * 64 + 16 * i + 8 * (e >> 1) + g;
+        const int64_t b = first_batch + (warp_index() & 1) * 64 + 8 * n + 2 * j + (e & 1);
+        if (row >= a.matrix.rows || b >= a.batch) continue;
+        float value = sums[i][n][e];
+        if (!is_finite(value)) value = plain_product(a.matrix, a.x, a.type, b, row);
+        store_as(a.y, a.type, b * a.matrix.rows + original_row(a.matrix, row), value);
+      }
+    }
+  }
 }
 
 BCQ_KERNEL(kLevelTile) level_product_kernel(BCQ_ARGUMENTS(LevelArguments) a) {
@@ -191,19 +205,7 @@ BCQ_KERNEL(kLevelTile) level_product_kernel(BCQ_ARGUMENTS(LevelArguments) a) {
     wait_for_copies();
     sync_block();
   }
-
-  const int g = lane_index() >> 2, j = lane_index() & 3;
-  BCQ_UNROLL
-  for (int i = 0; i < 4; ++i) {
-    BCQ_UNROLL
-    for (int n = 0; n < 8; ++n) {
-      BCQ_UNROLL
-      for (int e = 0; e < 4; ++e) {
-        store_result(a, first_row + (warp_index() >> 1) * 64 + 16 * i + 8 * (e >> 1) + g,
-                     first_batch + (warp_index() & 1) * 64 + 8 * n + 2 * j + (e & 1), sums[i][n][e]);
-      }
-    }
-  }
+  store_sums(a, first_row, first_batch, sums);
 }
 
 }  // namespace bcq_cuda

@@ -1,9 +1,9 @@
 /* y = x W^T: which kernels for which batch, and their workspace. */
-#include "product.h"
+#include "cuda/product.h"
 
-#include "launch.h"
-#include "level_product.h"
-#include "sign_product.h"
+#include "cuda/launch.h"
+#include "cuda/level_product.h"
+#include "cuda/sign_product.h"
 
 namespace bcq_cuda {
 namespace {
@@ -89,8 +89,7 @@ bcq_status level_product(const Product& p) {
   PairArguments pairs = {p.x, p.type, m.columns, p.batch, blocks * kLevelTile, 0, nullptr};
   pairs.count = m.words * pairs.padded_batch * 16;
   pairs.pairs = static_cast<uint32_t*>(p.workspace);
-  bcq_status status = launch(pairs_kernel, least<int64_t>(rounded_up(pairs.count, 256), 1 << 20),
-                             256, 0, pairs, p.stream);
+  const bcq_status status = launch_for_each(pairs_kernel, pairs.count, pairs, p.stream);
   if (status != BCQ_OK) return status;
   const LevelArguments a = {m, p.x, p.y, p.type, p.batch, blocks, pairs.pairs};
   return launch(level_product_kernel, rounded_up(m.rows, kLevelTile) * blocks, kLevelTile,

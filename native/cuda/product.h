@@ -3,8 +3,8 @@
  *
  * Each function starts kernels on `stream` (a cudaStream_t) of the current device and returns at
  * once: it neither waits nor takes memory. The workspace, as many bytes as the function beside it
- * says, aligned to 16 bytes, is free again when the stream has passed; it may be NULL where that is 0.
- * No sum depends on timing: the same arguments give the same bits.
+ * says, aligned to 16 bytes, is free again when the stream has passed; it may be NULL where that is
+ * 0. No sum depends on timing: the same arguments give the same bits.
  *
  * They return BCQ_BAD_ARGUMENT where an argument breaks its rule or the sizes pass what one launch
  * can do (rows and columns below 2^31, 2^31 blocks), and BCQ_NO_DEVICE where CUDA refuses a launch.
@@ -15,20 +15,16 @@
 #include "core/export.h"
 #include "core/product/product.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* Bytes of workspace; -1 where an argument breaks its rule. */
 BCQ_EXPORT int64_t bcq_cuda_product_workspace(const bcq_matrix* matrix, bcq_precision precision,
                                               int64_t batch);
 
 /* x [batch, columns] -> y [batch, rows], both of `type`.
  *
- * BCQ_EXACT: x in 24-bit fixed point for every 4,096 columns, integer sums, float32 beyond: an error
- * as of a float32 product. The bits of a row of y depend on that row of x alone.
- * BCQ_FAST: the same up to batch 2, 16-bit fixed point up to batch 32, bfloat16 weights and x with
- * float32 sums beyond: at most 1e-2 relative rms. */
+ * BCQ_EXACT: x in 24-bit fixed point for every 4,096 columns, integer sums, float32 beyond: an
+ * error as of a float32 product. The bits of a row of y depend on that row of x alone. BCQ_FAST:
+ * the same up to batch 2, 16-bit fixed point up to batch 32, bfloat16 weights and x with float32
+ * sums beyond: at most 1e-2 relative rms. */
 BCQ_EXPORT bcq_status bcq_cuda_product(const bcq_matrix* matrix, bcq_precision precision,
                                        bcq_type type, const void* x, int64_t batch, void* y,
                                        void* workspace, void* stream);
@@ -45,9 +41,5 @@ BCQ_EXPORT bcq_status bcq_cuda_product_scale_gradient(const bcq_matrix* matrix, 
                                                       const void* x, const void* dy, int64_t batch,
                                                       float* dscales, float* doffset,
                                                       void* workspace, void* stream);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif

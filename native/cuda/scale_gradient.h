@@ -1,6 +1,7 @@
 /* The gradient with respect to scales and offset:
  *
- *   d scales[g, i, r] = sum over c in g of sign(i, r, c) D[r, c],   D = dy^T x,   d offset = sum of D
+ *   d scales[g, i, r] = sum over c in g of sign(i, r, c) D[r, c],   D = dy^T x,   d offset = sum of
+ * D
  *
  * A block makes D for the 64 rows of a tile, 64 columns at a time, and adds it up for each plane
  * along a "slice" of up to 512 columns of a group. A second kernel adds the slices in order.
@@ -8,13 +9,12 @@
 #ifndef BCQ_CUDA_SCALE_GRADIENT_H_
 #define BCQ_CUDA_SCALE_GRADIENT_H_
 
-#include "weights.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 
 constexpr int kGradientThreads = 256;
 constexpr int kGradientBatch = 32;
-constexpr int kGradientColumns = 64;
 constexpr int kSliceWords = 16;
 constexpr int kGradientStride = kTileRows + 1;
 constexpr int kSums = kMaxBits + 1; /* the planes, and D itself for the offset */
@@ -27,10 +27,10 @@ struct GradientArguments {
   const void* dy;
   int type;
   int64_t batch;
-  int slices;      /* of a group */
-  float* partial;  /* [groups * slices][bits + 1][rows] */
-  float* dscales;  /* [groups][bits][rows] */
-  float* doffset;  /* [groups][rows] or NULL */
+  int slices;     /* of a group */
+  float* partial; /* [groups * slices][bits + 1][rows] */
+  float* dscales; /* [groups][bits][rows] */
+  float* doffset; /* [groups][rows] or NULL */
 };
 
 BCQ_HD int slices_of(const Matrix& m) {
@@ -70,8 +70,8 @@ BCQ_DEVICE void make_products(const GradientArguments& a, int64_t tile, int64_t 
       for (int r = 0; r < 4; ++r) {
         BCQ_UNROLL
         for (int c = 0; c < 4; ++c) {
-          sums[r][c] = multiply_add(dy[b * 64 + row + 16 * r], x[b * 64 + column + 16 * c],
-                                    sums[r][c]);
+          sums[r][c] =
+              multiply_add(dy[b * 64 + row + 16 * r], x[b * 64 + column + 16 * c], sums[r][c]);
         }
       }
     }
@@ -136,12 +136,10 @@ BCQ_KERNEL(kGradientThreads) scale_gradient_kernel(BCQ_ARGUMENTS(GradientArgumen
   }
 }
 
-/* A thread: one sum. */
-BCQ_KERNEL(kGradientThreads) add_slices_kernel(BCQ_ARGUMENTS(GradientArguments) a) {
+/* A thread: sums. */
+BCQ_KERNEL(kThreads) add_slices_kernel(BCQ_ARGUMENTS(GradientArguments) a) {
   const Matrix& m = a.matrix;
-  const int64_t count = int64_t{m.groups} * (m.bits + 1) * m.rows;
-  const int64_t stride = block_count() * thread_count();
-  for (int64_t at = block_index() * thread_count() + thread_index(); at < count; at += stride) {
+  for_each(int64_t{m.groups} * (m.bits + 1) * m.rows, [&](int64_t at) {
     const int64_t row = at % m.rows;
     const int i = static_cast<int>(at / m.rows % (m.bits + 1));
     const int group = static_cast<int>(at / m.rows / (m.bits + 1));
@@ -154,7 +152,7 @@ BCQ_KERNEL(kGradientThreads) add_slices_kernel(BCQ_ARGUMENTS(GradientArguments) 
     } else if (a.doffset) {
       a.doffset[offset_place(m, group, row)] = sum;
     }
-  }
+  });
 }
 
 }  // namespace bcq_cuda

@@ -1,16 +1,16 @@
 /* y = x W^T from signs alone: int8 tensor-core products of sign planes (+-64) with the digits of x.
  *
  * A block takes 32 or 64 rows. Its work is cut into units: one bit plane, every n-th step. A warp
- * adds up a unit in int32, which is exact, and at the end of each group and chunk brings the sums to
- * float32: sum * scale * peak. The units' results are then added in order. This order depends on the
- * matrix alone, so a row of x gives the same bits in any batch. An offset is one more plane, whose
- * bits are all 1.
+ * adds up a unit in int32, which is exact, and at the end of each group and chunk brings the sums
+ * to float32: sum * scale * peak. The units' results are then added in order. This order depends on
+ * the matrix alone, so a row of x gives the same bits in any batch. An offset is one more plane,
+ * whose bits are all 1.
  */
 #ifndef BCQ_CUDA_SIGN_PRODUCT_H_
 #define BCQ_CUDA_SIGN_PRODUCT_H_
 
-#include "fixed_point.h"
-#include "weights.h"
+#include "cuda/fixed_point.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 
@@ -31,7 +31,8 @@ BCQ_HD Units units_of(const Matrix& m, int64_t tile) {
   return units;
 }
 
-/* Sizes of a kernel. kPacked: batch 1 or 2, whose digits the block makes itself in shared memory. */
+/* Sizes of a kernel. kPacked: batch 1 or 2, whose digits the block makes itself in shared memory.
+ */
 template <int kRowsOf, int kBatchTilesOf, int kDigitsOf, bool kPackedOf, int kWarpsOf>
 struct SignShape {
   static constexpr int kRows = kRowsOf;
@@ -42,7 +43,7 @@ struct SignShape {
   static constexpr int kPairs = kRows / 16;
   static constexpr int kProducts = kPacked ? 1 : kBatchTiles * kDigits;
   static constexpr int kBatch = kPacked ? 2 : 8 * kBatchTiles;
-  static constexpr int kBlocks = kPacked ? 2 : 1;        /* on a multiprocessor, at least */
+  static constexpr int kBlocks = kPacked ? 2 : 1;         /* on a multiprocessor, at least */
   static constexpr int kAhead = kBatchTiles == 1 ? 4 : 1; /* steps of codes on their way */
   static constexpr int kStepDigitWords = kPacked ? kFragmentWords : kDigits * kFragmentWords;
   static constexpr int kLanes = kPacked ? 8 : 32; /* that hold results */
@@ -212,8 +213,8 @@ BCQ_DEVICE void flush(const Matrix& m, const UnitPlace& at, int group, const Chu
   BCQ_UNROLL
   for (int h = 0; h < S::kPairs / 2; ++h) {
     float scales[4];
-    load_scales(m, group, at.plane, at.units.planes, at.first_row + fragment_row(2 * h, 0, lane >> 2),
-                scales);
+    load_scales(m, group, at.plane, at.units.planes,
+                at.first_row + fragment_row(2 * h, 0, lane >> 2), scales);
     BCQ_UNROLL
     for (int i = 0; i < S::kBatchTiles * 8; ++i) {
       const int t = i / 8, pair = 2 * h + i / 4 % 2, e = i % 4;
@@ -268,8 +269,8 @@ BCQ_DEVICE void start_chunk(const Matrix& m, const UnitPlace& at, int chunk,
   for (int k = 0; k < S::kAhead; ++k) {
     const int number = at.slice + k * at.units.slices;
     if (number < chunk_steps(m, chunk)) {
-      ahead[k] = load_codes<S>(m, at.rows, at.units, at.plane,
-                               step_at(m, chunk * kChunkSteps + number));
+      ahead[k] =
+          load_codes<S>(m, at.rows, at.units, at.plane, step_at(m, chunk * kChunkSteps + number));
     }
   }
 }

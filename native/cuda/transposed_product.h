@@ -2,7 +2,7 @@
 #ifndef BCQ_CUDA_TRANSPOSED_PRODUCT_H_
 #define BCQ_CUDA_TRANSPOSED_PRODUCT_H_
 
-#include "weights.h"
+#include "cuda/weights.h"
 
 namespace bcq_cuda {
 
@@ -10,7 +10,8 @@ constexpr int kTransposedThreads = 256;
 constexpr int kTransposedBatch = 32;
 constexpr int kTransposedColumns = 64;
 constexpr int kTransposedStride = kTransposedColumns + 1;
-constexpr int kTransposedShared = 4 * (kTileRows * kTransposedStride + kTransposedBatch * kTileRows);
+constexpr int kTransposedShared =
+    4 * (kTileRows * kTransposedStride + kTransposedBatch * kTileRows);
 
 struct TransposedArguments {
   Matrix matrix;

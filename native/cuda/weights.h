@@ -2,7 +2,7 @@
 #ifndef BCQ_CUDA_WEIGHTS_H_
 #define BCQ_CUDA_WEIGHTS_H_
 
-#include "device.h"
+#include "cuda/device.h"
 
 namespace bcq_cuda {
 
@@ -47,8 +47,8 @@ BCQ_DEVICE RowWord row_word(const Matrix& m, int64_t row, int word) {
   for (int i = 0; i < kMaxBits; ++i) {
     if (i < result.planes) {
       result.scales[i] = scale_of(m, group, i, row);
-      result.codes[i] = load(
-          codes + word_place(word, result.planes, i, static_cast<int>(row % kTileRows)));
+      result.codes[i] =
+          load(codes + word_place(word, result.planes, i, static_cast<int>(row % kTileRows)));
     }
   }
   return result;

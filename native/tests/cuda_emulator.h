@@ -1,7 +1,7 @@
 /* CUDA's threads on the CPU, for tests: cuda/device.h without nvcc.
  *
- * The threads of a block are fibers that run one at a time, each until it must wait for others: at a
- * barrier, or where a warp works together. A warp runs as far as it comes without the others. The
+ * The threads of a block are fibers that run one at a time, each until it must wait for others: at
+ * a barrier, or where a warp works together. A warp runs as far as it comes without the others. The
  * order of warps and lanes is the test's choice, so that a result that depends on it (a barrier is
  * missing) shows. Shared memory is exactly as large as the
  * launch says and holds junk at first. Asynchronous copies arrive when they are waited for, not
@@ -115,7 +115,8 @@ inline void run_fiber() {
 }
 
 /* What all lanes of the warp bring to an operation; valid until the lane's next but one. */
-inline const uint32_t (*exchange(const char* operation, const uint32_t (&mine)[kOperands]))[kOperands] {
+inline const uint32_t (*exchange(const char* operation,
+                                 const uint32_t (&mine)[kOperands]))[kOperands] {
   Fiber& fiber = block.fiber();
   Warp& warp = block.warp();
   const int lane = block.current % 32;
@@ -299,9 +300,7 @@ inline void multiply_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint
   };
   add_products(
       c, 32,
-      [&](int row, int k) {
-        return byte((row % 8) * 4 + k % 16 / 4, row / 8 + 2 * (k / 16), k);
-      },
+      [&](int row, int k) { return byte((row % 8) * 4 + k % 16 / 4, row / 8 + 2 * (k / 16), k); },
       [&](int k, int column) { return byte(column * 4 + k % 16 / 4, 4 + k / 16, k); });
 }
 

@@ -12,42 +12,46 @@ namespace {
 
 const bcq_type kTypes[] = {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16};
 
-void TestGather(const TablesCase& w, bcq_type type, int32_t id_bytes) {
-  const Numbers table = RandomNumbers(type, w.First(w.Count()));
-  const std::vector<int64_t> elements = w.Elements();
-  const bcq_tables tables = w.Tables();
-  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
-    Numbers out(type, w.batch * w.Columns());
+void test_gather(const TablesCase& w, bcq_type type, int32_t id_bytes) {
+  const Numbers table = random_numbers(type, w.first(w.count()));
+  const std::vector<int64_t> elements = w.elements();
+  const bcq_tables tables = w.tables();
+  for (const bcq_parallel& parallel : {alone(), scattered()}) {
+    Numbers out(type, w.batch * w.columns());
     int64_t bad = -7;
-    Expect(bcq_tables_gather(&tables, type, table.at(0), w.Ids(id_bytes), w.batch, out.data(), &bad,
-                             parallel) == BCQ_OK && bad == -7, "status");
+    expect(bcq_tables_gather(&tables, type, table.at(0), w.ids_of(id_bytes), w.batch, out.data(),
+                             &bad, parallel) == BCQ_OK &&
+               bad == -7,
+           "status");
     for (size_t i = 0; i < elements.size(); ++i) {
-      if (memcmp(out.at(i), table.at(elements[i]), table.Size())) {
-        return Expect(false, "element " + std::to_string(i));
+      if (memcmp(out.at(i), table.at(elements[i]), table.size())) {
+        return expect(false, "element " + std::to_string(i));
       }
     }
   }
 }
 
-void TestGradient(const TablesCase& w, bcq_type type, int32_t id_bytes) {
-  const Numbers dout = RandomNumbers(type, w.batch * w.Columns());
-  const std::vector<int64_t> elements = w.Elements();
-  std::vector<float> sums(w.First(w.Count())); /* in the order of the batch */
+void test_gradient(const TablesCase& w, bcq_type type, int32_t id_bytes) {
+  const Numbers dout = random_numbers(type, w.batch * w.columns());
+  const std::vector<int64_t> elements = w.elements();
+  std::vector<float> sums(w.first(w.count())); /* in the order of the batch */
   for (size_t i = 0; i < elements.size(); ++i) sums[elements[i]] += dout[i];
   const std::vector<double> expected(sums.begin(), sums.end()), none(sums.size());
-  const bcq_tables tables = w.Tables();
-  bcq_parallel many = Scattered();
+  const bcq_tables tables = w.tables();
+  bcq_parallel many = scattered();
   many.threads = 64;
-  for (const bcq_parallel& parallel : {Alone(), Scattered(), many}) {
+  for (const bcq_parallel& parallel : {alone(), scattered(), many}) {
     Numbers dtable(type, static_cast<int64_t>(sums.size()));
     int64_t bad = -7;
-    Expect(bcq_tables_gradient(&tables, type, w.Ids(id_bytes), w.batch, dout.at(0), dtable.data(),
-                               &bad, parallel) == BCQ_OK && bad == -7, "status");
-    ExpectNear(dtable, expected, none, dtable.Rounding(), "gradient");
+    expect(bcq_tables_gradient(&tables, type, w.ids_of(id_bytes), w.batch, dout.at(0),
+                               dtable.data(), &bad, parallel) == BCQ_OK &&
+               bad == -7,
+           "status");
+    expect_near(dtable, expected, none, dtable.rounding(), "gradient");
   }
 }
 
-void TestUnique(const TablesCase& w, int32_t id_bytes) {
+void test_unique(const TablesCase& w, int32_t id_bytes) {
   std::vector<int64_t> expected;
   std::vector<int32_t> slots, narrow(w.batch);
   std::map<int64_t, int32_t> seen;
@@ -59,32 +63,31 @@ void TestUnique(const TablesCase& w, int32_t id_bytes) {
   std::vector<int32_t> found_slots(w.batch);
   void* to = id_bytes == 8 ? static_cast<void*>(unique.data()) : narrow.data();
   int64_t found = -7, bad = -7;
-  Expect(bcq_unique_ids(w.Ids(id_bytes), w.batch, w.sizes[0], to, found_slots.data(), &found,
-                        &bad) == BCQ_OK && bad == -7, "status");
-  Expect(found == static_cast<int64_t>(expected.size()) && found_slots == slots, "slots");
+  expect(bcq_unique_ids(w.ids_of(id_bytes), w.batch, w.sizes[0], to, found_slots.data(), &found,
+                        &bad) == BCQ_OK &&
+             bad == -7,
+         "status");
+  expect(found == static_cast<int64_t>(expected.size()) && found_slots == slots, "slots");
   for (size_t i = 0; i < expected.size(); ++i) {
-    Expect((id_bytes == 8 ? unique[i] : narrow[i]) == expected[i], "unique");
+    expect((id_bytes == 8 ? unique[i] : narrow[i]) == expected[i], "unique");
   }
 }
 
-void TestBadArguments() {
+void test_bad_arguments() {
   const TablesCase w({5, 9}, {3, 20}, 4);
-  const bcq_tables tables = w.Tables();
-  Numbers table(BCQ_FLOAT32, w.First(2)), out(BCQ_FLOAT32, 4 * 23);
+  const bcq_tables tables = w.tables();
+  Numbers table(BCQ_FLOAT32, w.first(2)), out(BCQ_FLOAT32, 4 * 23);
   int64_t bad = 0;
-  const auto statuses = [&](const bcq_tables* t, int type, bcq_ids ids, int64_t batch, void* from,
-                            void* to, int64_t* bad, bcq_status expected, const char* what) {
-    const bcq_type as = static_cast<bcq_type>(type);
-    context = std::string("bad arguments: ") + what;
-    Expect(bcq_tables_gather(t, as, from, ids, batch, to, bad, Alone()) == expected, "gather");
-    Expect(bcq_tables_gradient(t, as, ids, batch, to, from, bad, Alone()) == expected, "gradient");
-  };
   const auto refuses = [&](const char* what, const bcq_tables* t, int type, bcq_ids ids,
                            int64_t batch, void* from, void* to, int64_t* bad) {
-    statuses(t, type, ids, batch, from, to, bad, BCQ_BAD_ARGUMENT, what);
+    const bcq_type as = static_cast<bcq_type>(type);
+    context = std::string("bad arguments: ") + what;
+    expect(bcq_tables_gather(t, as, from, ids, batch, to, bad, alone()) == BCQ_BAD_ARGUMENT,
+           "gather");
+    expect(bcq_tables_gradient(t, as, ids, batch, to, from, bad, alone()) == BCQ_BAD_ARGUMENT,
+           "gradient");
   };
-  const bcq_ids ids = w.Ids(8);
-  statuses(&tables, 0, ids, 4, table.data(), out.data(), &bad, BCQ_OK, "none");
+  const bcq_ids ids = w.ids_of(8);
   const std::vector<int64_t> negative = {5, -1}, zero = {3, 0}, huge = {5, INT64_MAX / 4};
   const bcq_tables none = {0, w.sizes.data(), w.dims.data()};
   const bcq_tables sizes = {2, negative.data(), w.dims.data()};
@@ -102,21 +105,35 @@ void TestBadArguments() {
   refuses("table", &tables, 0, ids, 4, nullptr, out.data(), &bad);
   refuses("out", &tables, 0, ids, 4, table.data(), nullptr, &bad);
   refuses("bad", &tables, 0, ids, 4, table.data(), out.data(), nullptr);
+}
+
+void test_bad_ids() {
+  const TablesCase w({5, 9}, {3, 20}, 4);
+  const bcq_tables tables = w.tables();
+  Numbers table(BCQ_FLOAT32, w.first(2)), out(BCQ_FLOAT32, 4 * 23);
   for (int64_t id : {int64_t{-1}, int64_t{9}, INT64_MAX, INT64_MIN}) {
-    std::vector<int64_t> wrong = w.wide;
+    context = "bad id " + std::to_string(id);
+    std::vector<int64_t> wrong = w.wide, unique(8);
     wrong[3] = wrong[6] = id;
-    statuses(&tables, 0, {wrong.data(), 8}, 4, table.data(), out.data(), &bad, BCQ_BAD_ID, "id");
-    Expect(bad == 3, "the first bad id");
-    int64_t unique[8], found = 0;
+    const bcq_ids ids = {wrong.data(), 8};
+    int64_t bad[3] = {}, found = 0;
     int32_t slots[8];
-    Expect(bcq_unique_ids({wrong.data(), 8}, 8, 9, unique, slots, &found, &bad) == BCQ_BAD_ID &&
-               bad == 3, "unique");
+    expect(bcq_tables_gather(&tables, BCQ_FLOAT32, table.data(), ids, 4, out.data(), &bad[0],
+                             alone()) == BCQ_BAD_ID,
+           "gather");
+    expect(bcq_tables_gradient(&tables, BCQ_FLOAT32, ids, 4, out.data(), table.data(), &bad[1],
+                               alone()) == BCQ_BAD_ID,
+           "gradient");
+    expect(bcq_unique_ids(ids, 8, 9, unique.data(), slots, &found, &bad[2]) == BCQ_BAD_ID,
+           "unique");
+    for (int64_t index : bad) expect(index == 3, "the first bad id");
   }
-  int64_t found = 0;
-  Expect(bcq_unique_ids({nullptr, 8}, 1, 9, nullptr, nullptr, &found, &bad) == BCQ_BAD_ARGUMENT,
-         "unique of no ids");
-  Expect(bcq_unique_ids({nullptr, 8}, 0, 9, nullptr, nullptr, &found, &bad) == BCQ_OK && found == 0,
-         "unique of 0 ids");
+  context = "unique ids of nothing";
+  int64_t found = 0, bad = 0;
+  expect(bcq_unique_ids({nullptr, 8}, 1, 9, nullptr, nullptr, &found, &bad) == BCQ_BAD_ARGUMENT,
+         "no ids");
+  expect(bcq_unique_ids({nullptr, 8}, 0, 9, nullptr, nullptr, &found, &bad) == BCQ_OK && found == 0,
+         "0 ids");
 }
 
 }  // namespace
@@ -126,21 +143,22 @@ int main() {
   for (int64_t t = 0; t < 10; ++t) ten_sizes.push_back(1 + 7 * t), ten_dims.push_back(1 + 3 * t);
   for (int64_t dim = 1; dim <= 40; ++dim) every_dim.push_back(dim), many_sizes.push_back(3);
   const std::pair<std::vector<int64_t>, std::vector<int64_t>> forms[] = {
-      {{1}, {1}}, {{7}, {8}}, {{300}, {33}}, {{20000}, {5}}, {{50}, {256}}, {{4}, {1000}},
-      {ten_sizes, ten_dims}, {many_sizes, every_dim}};
+      {{1}, {1}},    {{7}, {8}},    {{300}, {33}},         {{20000}, {5}},
+      {{50}, {256}}, {{4}, {1000}}, {ten_sizes, ten_dims}, {many_sizes, every_dim}};
   for (const auto& form : forms) {
     for (int64_t batch : {0, 1, 5, 700}) {
       const TablesCase w(form.first, form.second, batch, batch == 5 ? kFewIds : kAnyIds);
       for (int32_t id_bytes : {4, 8}) {
         for (bcq_type type : kTypes) {
-          context = w.Name() + ", type " + std::to_string(type);
-          TestGather(w, type, id_bytes);
-          TestGradient(w, type, id_bytes);
+          context = w.name() + ", type " + std::to_string(type);
+          test_gather(w, type, id_bytes);
+          test_gradient(w, type, id_bytes);
         }
-        if (w.Count() == 1) TestUnique(w, id_bytes);
+        if (w.count() == 1) test_unique(w, id_bytes);
       }
     }
   }
-  TestBadArguments();
-  return Finish();
+  test_bad_arguments();
+  test_bad_ids();
+  return finish();
 }

@@ -7,78 +7,79 @@ using namespace bcq_test;
 
 namespace {
 
-std::vector<int64_t> RandomIds(const Codes& w, int64_t count) {
+std::vector<int64_t> RandomIds(const RandomMatrix& w, int64_t count) {
   std::vector<int64_t> ids(count);
   for (int64_t& id : ids) id = random_bits() % w.form.rows;
   return ids;
 }
 
-void TestGather(const Codes& w, bcq_type type, int64_t count) {
+void test_gather(const RandomMatrix& w, bcq_type type, int64_t count) {
   const int64_t columns = w.form.columns;
   const std::vector<int64_t> ids = RandomIds(w, count);
   std::vector<double> expected, none(count * columns);
   for (int64_t id : ids) {
-    for (int64_t c = 0; c < columns; ++c) expected.push_back(w.Weight(id, c));
+    for (int64_t c = 0; c < columns; ++c) expected.push_back(w.weight(id, c));
   }
-  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
+  for (const bcq_parallel& parallel : {alone(), scattered()}) {
     Numbers rows(type, count * columns);
     int64_t bad = -7;
-    Expect(bcq_gather(&w.matrix, ids.data(), count, type, rows.data(), &bad, parallel) == BCQ_OK,
+    expect(bcq_gather(&w.matrix, ids.data(), count, type, rows.data(), &bad, parallel) == BCQ_OK,
            "status");
-    Expect(bad == -7, "no id is bad");
-    ExpectNear(rows, expected, none, rows.Rounding(), "weight");
+    expect(bad == -7, "no id is bad");
+    expect_near(rows, expected, none, rows.rounding(), "weight");
   }
 }
 
-void TestGradient(const Codes& w, bcq_type type, int64_t count) {
+void test_gradient(const RandomMatrix& w, bcq_type type, int64_t count) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
   const std::vector<int64_t> ids = RandomIds(w, count);
-  const Numbers dout = RandomNumbers(type, count * columns);
+  const Numbers dout = random_numbers(type, count * columns);
   std::vector<double> dweights(rows * columns);
   for (int64_t i = 0; i < count * columns; ++i) {
     dweights[ids[i / columns] * columns + i % columns] += dout[i];
   }
   const int64_t size = w.groups * rows;
-  const std::vector<double> bounds(size * w.Bits(), 1e-6 * (count + 1) * w.form.group_size);
+  const std::vector<double> bounds(size * w.plane_count(), 1e-6 * (count + 1) * w.form.group_size);
   Numbers before(BCQ_FLOAT32, 0);
-  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
-    Numbers dscales(BCQ_FLOAT32, size * w.Bits()), doffset(BCQ_FLOAT32, size);
+  for (const bcq_parallel& parallel : {alone(), scattered()}) {
+    Numbers dscales(BCQ_FLOAT32, size * w.plane_count()), doffset(BCQ_FLOAT32, size);
     int64_t bad = -7;
     const auto gradient = [&](void* to_offset) {
       return bcq_gather_scale_gradient(&w.matrix, ids.data(), count, type, dout.at(0),
                                        static_cast<float*>(dscales.data()),
                                        static_cast<float*>(to_offset), &bad, parallel);
     };
-    Expect(gradient(nullptr) == BCQ_OK && gradient(doffset.data()) == BCQ_OK, "status");
-    ExpectNear(dscales, w.ScaleGradient(dweights, false), bounds, 0, "dscales");
-    ExpectNear(doffset, w.ScaleGradient(dweights, true), bounds, 0, "doffset");
-    Expect(before.bytes.empty() || before.bytes == dscales.bytes, "bits by threads");
+    expect(gradient(nullptr) == BCQ_OK && gradient(doffset.data()) == BCQ_OK, "status");
+    expect_near(dscales, w.scale_gradient(dweights, false), bounds, 0, "dscales");
+    expect_near(doffset, w.scale_gradient(dweights, true), bounds, 0, "doffset");
+    expect(before.bytes.empty() || before.bytes == dscales.bytes, "bits by threads");
     before = dscales;
   }
 }
 
-void TestBadArguments(const Codes& w) {
+void test_bad_arguments(const RandomMatrix& w) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
-  Numbers out(BCQ_FLOAT32, 3 * columns), dscales(BCQ_FLOAT32, w.groups * w.Bits() * rows);
+  Numbers out(BCQ_FLOAT32, 3 * columns), dscales(BCQ_FLOAT32, w.groups * w.plane_count() * rows);
   const Numbers untouched = out, d_untouched = dscales;
   int64_t bad = 0;
   const auto statuses = [&](const bcq_matrix* m, const int64_t* ids, int64_t count, int type,
                             void* rows, int64_t* bad, bcq_status expected, const char* what) {
     const bcq_type t = static_cast<bcq_type>(type);
-    Expect(bcq_gather(m, ids, count, t, rows, bad, Alone()) == expected, what);
-    Expect(bcq_gather_scale_gradient(m, ids, count, t, rows, static_cast<float*>(dscales.data()),
-                                     nullptr, bad, Alone()) == expected, what);
+    expect(bcq_gather(m, ids, count, t, rows, bad, alone()) == expected, what);
+    expect(bcq_gather_scale_gradient(m, ids, count, t, rows, static_cast<float*>(dscales.data()),
+                                     nullptr, bad, alone()) == expected,
+           what);
   };
   for (int64_t id : {int64_t{-1}, rows, INT64_MAX, INT64_MIN}) {
     const std::vector<int64_t> ids = {0, id, -5};
     bad = 0;
     statuses(&w.matrix, ids.data(), 3, BCQ_FLOAT32, out.data(), &bad, BCQ_BAD_ID, "id");
-    Expect(bad == 1, "the first bad id");
+    expect(bad == 1, "the first bad id");
   }
-  Expect(dscales.bytes == d_untouched.bytes, "bad ids have no gradient");
+  expect(dscales.bytes == d_untouched.bytes, "bad ids have no gradient");
   const std::vector<int64_t> ids = {0, 0, 0};
-  const auto refuses = [&](const char* what, const bcq_matrix* m, const int64_t* ids,
-                           int64_t count, int type, void* rows, int64_t* bad) {
+  const auto refuses = [&](const char* what, const bcq_matrix* m, const int64_t* ids, int64_t count,
+                           int type, void* rows, int64_t* bad) {
     statuses(m, ids, count, type, rows, bad, BCQ_BAD_ARGUMENT, what);
   };
   bcq_matrix half = w.matrix, wrong = w.matrix;
@@ -92,13 +93,13 @@ void TestBadArguments(const Codes& w) {
   refuses("ids", &w.matrix, nullptr, 3, 0, out.data(), &bad);
   refuses("rows", &w.matrix, ids.data(), 3, 0, nullptr, &bad);
   refuses("bad", &w.matrix, ids.data(), 3, 0, out.data(), nullptr);
-  Expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
+  expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
 }
 
 /* Ids whose stored rows are none, or not theirs alone. */
-void TestBadRows() {
+void test_bad_rows() {
   context = "bad rows";
-  const Codes w({70, 33, 33, {70, 3}, true, true, BCQ_FLOAT32});
+  const RandomMatrix w({70, 33, 33, {70, 3}, true, true, BCQ_FLOAT32});
   Numbers out(BCQ_FLOAT32, 2 * 33), dscales(BCQ_FLOAT32, 2 * 70);
   const Numbers untouched = out, d_untouched = dscales;
   for (int32_t wrong : {-1, 70, INT32_MAX, INT32_MIN, w.place[1]}) {
@@ -108,31 +109,32 @@ void TestBadRows() {
     m.row_place = place.data();
     const std::vector<int64_t> ids = {5, 69};
     int64_t bad = -7;
-    Expect(bcq_gather(&m, ids.data(), 2, BCQ_FLOAT32, out.data(), &bad, Alone()) == BCQ_BAD_ROWS,
+    expect(bcq_gather(&m, ids.data(), 2, BCQ_FLOAT32, out.data(), &bad, alone()) == BCQ_BAD_ROWS,
            "rows");
-    Expect(bcq_gather_scale_gradient(&m, ids.data(), 2, BCQ_FLOAT32, out.at(0),
+    expect(bcq_gather_scale_gradient(&m, ids.data(), 2, BCQ_FLOAT32, out.at(0),
                                      static_cast<float*>(dscales.data()), nullptr, &bad,
-                                     Alone()) == BCQ_BAD_ROWS, "gradient");
-    Expect(bad == -7, "no id is bad");
+                                     alone()) == BCQ_BAD_ROWS,
+           "gradient");
+    expect(bad == -7, "no id is bad");
   }
-  Expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
+  expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
 }
 
 }  // namespace
 
 int main() {
-  for (const Form& form : Forms()) {
-    const Codes w(form);
+  for (const Form& form : all_forms()) {
+    const RandomMatrix w(form);
     for (bcq_type type : {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16}) {
       for (int64_t count : {0, 1, 3, 40}) {
-        context = Name(form) + ", type " + std::to_string(type) + ", ids " + std::to_string(count);
-        TestGather(w, type, count);
-        TestGradient(w, type, count);
+        context = name(form) + ", type " + std::to_string(type) + ", ids " + std::to_string(count);
+        test_gather(w, type, count);
+        test_gradient(w, type, count);
       }
     }
-    context = Name(form) + ", bad arguments";
-    TestBadArguments(w);
+    context = name(form) + ", bad arguments";
+    test_bad_arguments(w);
   }
-  TestBadRows();
-  return Finish();
+  test_bad_rows();
+  return finish();
 }

@@ -1,4 +1,5 @@
-/* Products and their gradients: against plain loops in double, in memory without a byte to spare. */
+/* Products and their gradients: against plain loops in double, in memory without a byte to spare.
+ */
 #include "core/product/product.h"
 
 #include "tests/matrices.h"
@@ -10,18 +11,18 @@ namespace {
 constexpr bcq_type kTypes[] = {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16};
 constexpr double kGradientBound = 2e-6, kBounds[] = {4e-7, 2e-2};
 
-Numbers Product(const Codes& w, bcq_precision precision, const Numbers& x, int64_t first,
+Numbers product(const RandomMatrix& w, bcq_precision precision, const Numbers& x, int64_t first,
                 int64_t batch, bcq_parallel parallel) {
   Numbers y(x.type, batch * w.form.rows);
   const bcq_status status = bcq_product(&w.matrix, precision, x.type, x.at(first * w.form.columns),
                                         batch, y.data(), parallel);
-  Expect(status == BCQ_OK, "status");
+  expect(status == BCQ_OK, "status");
   return y;
 }
 
 /* left [m, k] times right [k, n], where these are functions. */
 template <class Left, class Right>
-std::vector<double> Multiply(int64_t m, int64_t k, int64_t n, const Left& left,
+std::vector<double> multiply(int64_t m, int64_t k, int64_t n, const Left& left,
                              const Right& right) {
   std::vector<double> result(m * n);
   for (int64_t i = 0; i < m; ++i) {
@@ -34,94 +35,96 @@ std::vector<double> Multiply(int64_t m, int64_t k, int64_t n, const Left& left,
 }
 
 /* numbers [batch][width] as a function. */
-auto Rows(const Numbers& numbers, int64_t width) {
+auto rows_of(const Numbers& numbers, int64_t width) {
   return [&numbers, width](int64_t b, int64_t i) { return numbers[b * width + i]; };
 }
 /* `bound` times their magnitudes. */
-auto Bounds(const Numbers& numbers, int64_t width, double bound) {
+auto bounds_of(const Numbers& numbers, int64_t width, double bound) {
   return [&numbers, width, bound](int64_t b, int64_t i) {
     return bound * fabs(numbers[b * width + i]);
   };
 }
 
-void TestProduct(const Codes& w, bcq_precision precision, const Numbers& x, int64_t batch) {
+void test_product(const RandomMatrix& w, bcq_precision precision, const Numbers& x, int64_t batch) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
-  const Numbers y = Product(w, precision, x, 0, batch, Alone());
-  const auto expected = Multiply(batch, columns, rows, Rows(x, columns),
-                                 [&](int64_t c, int64_t r) { return w.Weight(r, c); });
-  const auto bounds = Multiply(batch, columns, rows, Bounds(x, columns, kBounds[precision]),
-                               [&](int64_t c, int64_t r) { return w.Magnitude(r, c); });
-  ExpectNear(y, expected, bounds, y.Rounding(), "y");
-  Expect(Product(w, precision, x, 0, batch, Scattered()).bytes == y.bytes, "bits by threads");
+  const Numbers y = product(w, precision, x, 0, batch, alone());
+  const auto expected = multiply(batch, columns, rows, rows_of(x, columns),
+                                 [&](int64_t c, int64_t r) { return w.weight(r, c); });
+  const auto bounds = multiply(batch, columns, rows, bounds_of(x, columns, kBounds[precision]),
+                               [&](int64_t c, int64_t r) { return w.magnitude(r, c); });
+  expect_near(y, expected, bounds, y.rounding(), "y");
+  expect(product(w, precision, x, 0, batch, scattered()).bytes == y.bytes, "bits by threads");
   if (batch < 2) return;
-  const Numbers last = Product(w, precision, x, batch - 1, 1, Alone());
-  Expect(memcmp(last.at(0), y.at((batch - 1) * rows), last.bytes.size()) == 0, "bits by batch");
+  const Numbers last = product(w, precision, x, batch - 1, 1, alone());
+  expect(memcmp(last.at(0), y.at((batch - 1) * rows), last.bytes.size()) == 0, "bits by batch");
 }
 
-void TestTransposed(const Codes& w, const Numbers& dy, int64_t batch) {
+void test_transposed(const RandomMatrix& w, const Numbers& dy, int64_t batch) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
-  const auto expected = Multiply(batch, rows, columns, Rows(dy, rows),
-                                 [&](int64_t r, int64_t c) { return w.Weight(r, c); });
-  const auto bounds = Multiply(batch, rows, columns, Bounds(dy, rows, kGradientBound),
-                               [&](int64_t r, int64_t c) { return w.Magnitude(r, c); });
-  Numbers alone(dy.type, batch * columns), scattered = alone;
-  Expect(bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, alone.data(), Alone()) ==
-             BCQ_OK, "status of transposed");
-  bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, scattered.data(), Scattered());
-  ExpectNear(alone, expected, bounds, dy.Rounding(), "dx");
-  Expect(alone.bytes == scattered.bytes, "bits of dx by threads");
+  const auto expected = multiply(batch, rows, columns, rows_of(dy, rows),
+                                 [&](int64_t r, int64_t c) { return w.weight(r, c); });
+  const auto bounds = multiply(batch, rows, columns, bounds_of(dy, rows, kGradientBound),
+                               [&](int64_t r, int64_t c) { return w.magnitude(r, c); });
+  Numbers dx(dy.type, batch * columns), by_threads = dx;
+  expect(bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, dx.data(), alone()) == BCQ_OK,
+         "status of transposed");
+  bcq_product_transposed(&w.matrix, dy.type, dy.at(0), batch, by_threads.data(), scattered());
+  expect_near(dx, expected, bounds, dy.rounding(), "dx");
+  expect(dx.bytes == by_threads.bytes, "bits of dx by threads");
 }
 
-void TestScaleGradient(const Codes& w, const Numbers& x, const Numbers& dy, int64_t batch) {
+void test_scale_gradient(const RandomMatrix& w, const Numbers& x, const Numbers& dy,
+                         int64_t batch) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
-  const auto dweights = Multiply(
+  const auto dweights = multiply(
       rows, batch, columns, [&](int64_t r, int64_t b) { return dy[b * rows + r]; },
-      Rows(x, columns));
-  const std::vector<double> bounds(
-      w.groups * w.Bits() * rows, kGradientBound * static_cast<double>(batch * w.form.group_size));
+      rows_of(x, columns));
+  const std::vector<double> bounds(w.groups * w.plane_count() * rows,
+                                   kGradientBound * static_cast<double>(batch * w.form.group_size));
   Numbers before(BCQ_FLOAT32, 0);
-  for (const bcq_parallel& parallel : {Alone(), Scattered()}) {
-    Numbers dscales(BCQ_FLOAT32, w.groups * w.Bits() * rows), doffset(BCQ_FLOAT32, w.groups * rows);
+  for (const bcq_parallel& parallel : {alone(), scattered()}) {
+    Numbers dscales(BCQ_FLOAT32, w.groups * w.plane_count() * rows),
+        doffset(BCQ_FLOAT32, w.groups * rows);
     const auto run = [&](void* to_offset) {
       return bcq_product_scale_gradient(&w.matrix, x.type, x.at(0), dy.at(0), batch,
                                         static_cast<float*>(dscales.data()),
                                         static_cast<float*>(to_offset), parallel);
     };
-    Expect(run(nullptr) == BCQ_OK && run(doffset.data()) == BCQ_OK, "status of scale gradient");
-    ExpectNear(dscales, w.ScaleGradient(dweights, false), bounds, 0, "dscales");
-    ExpectNear(doffset, w.ScaleGradient(dweights, true), bounds, 0, "doffset");
-    Expect(before.bytes.empty() || before.bytes == dscales.bytes, "bits of dscales by threads");
+    expect(run(nullptr) == BCQ_OK && run(doffset.data()) == BCQ_OK, "status of scale gradient");
+    expect_near(dscales, w.scale_gradient(dweights, false), bounds, 0, "dscales");
+    expect_near(doffset, w.scale_gradient(dweights, true), bounds, 0, "doffset");
+    expect(before.bytes.empty() || before.bytes == dscales.bytes, "bits of dscales by threads");
     before = dscales;
   }
 }
 
-void TestGradients(const Codes& w, const Numbers& x, int64_t batch) {
-  const Numbers dy = RandomNumbers(x.type, batch * w.form.rows);
-  TestTransposed(w, dy, batch);
-  TestScaleGradient(w, x, dy, batch);
+void test_gradients(const RandomMatrix& w, const Numbers& x, int64_t batch) {
+  const Numbers dy = random_numbers(x.type, batch * w.form.rows);
+  test_transposed(w, dy, batch);
+  test_scale_gradient(w, x, dy, batch);
 }
 
 /* Ones, signs that all agree, and numbers at the ends of float32: integer sums do not overflow. */
-void TestExtremes(int64_t columns) {
-  Codes w({64, columns, columns, {64}, false, false, BCQ_FLOAT32});
+void test_extremes(int64_t columns) {
+  RandomMatrix w({64, columns, columns, {64}, false, false, BCQ_FLOAT32});
   for (int64_t i = 0; i < 64 * w.words; ++i) {
     const int64_t left = columns - i % w.words * 32;
     w.planes[0][i] = left < 32 ? (1u << left) - 1 : ~0u;
   }
-  w.Refresh();
+  w.refresh();
   for (float size : {1.0f, -1.0f, 1e-45f, 1e-38f, 3e38f, -3e38f}) {
     context = "all " + std::to_string(size) + ", columns " + std::to_string(columns);
     Numbers x(BCQ_FLOAT32, columns);
     for (int64_t c = 0; c < columns; ++c) memcpy(x.bytes.data() + 4 * c, &size, 4);
     for (bcq_precision precision : {BCQ_EXACT, BCQ_FAST}) {
-      const Numbers y = Product(w, precision, x, 0, 1, Alone());
+      const Numbers y = product(w, precision, x, 0, 1, alone());
       for (int64_t r = 0; r < w.form.rows; ++r) {
-        const double expected = static_cast<double>(size) * w.Weight(r, 0) * columns;
+        const double expected = static_cast<double>(size) * w.weight(r, 0) * columns;
         if (fabs(expected) > 3.4e38) {
-          Expect(isinf(y[r]) && (y[r] > 0) == (expected > 0), "overflow");
+          expect(isinf(y[r]) && (y[r] > 0) == (expected > 0), "overflow");
         } else {
           const double allowed = kBounds[precision] * fabs(expected) + 1.5e-45;
-          Expect(fabs(y[r] - expected) <= allowed, "y " + std::to_string(y[r] / expected));
+          expect(fabs(y[r] - expected) <= allowed, "y " + std::to_string(y[r] / expected));
         }
       }
     }
@@ -129,78 +132,66 @@ void TestExtremes(int64_t columns) {
 }
 
 /* Rows that hold NaN or Inf; those beside them keep their bits. */
-void TestNotFinite(const Codes& w, bcq_type type) {
+void test_not_finite(const RandomMatrix& w, bcq_type type) {
   const int64_t rows = w.form.rows, columns = w.form.columns, batch = 5;
-  Numbers x = RandomNumbers(type, batch * columns);
+  Numbers x = random_numbers(type, batch * columns);
   for (bcq_precision precision : {BCQ_EXACT, BCQ_FAST}) {
-    const Numbers clean = Product(w, precision, x, 0, batch, Alone());
+    const Numbers clean = product(w, precision, x, 0, batch, alone());
     Numbers some = x;
-    some.SetNan(columns);
-    some.SetInf(4 * columns - 1);
-    const Numbers y = Product(w, precision, some, 0, batch, Scattered());
+    some.set_nan(columns);
+    some.set_inf(4 * columns - 1);
+    const Numbers y = product(w, precision, some, 0, batch, scattered());
     for (int64_t b : {0, 2, 4}) {
-      Expect(memcmp(y.at(b * rows), clean.at(b * rows), rows * y.Size()) == 0, "other rows");
+      expect(memcmp(y.at(b * rows), clean.at(b * rows), rows * y.size()) == 0, "other rows");
     }
     for (int64_t r = 0; r < rows; ++r) {
-      Expect(isnan(y[rows + r]), "NaN");
-      const float weight = w.Weight(r, columns - 1);
-      Expect(weight == 0 ? isnan(y[3 * rows + r])
+      expect(isnan(y[rows + r]), "NaN");
+      const float weight = w.weight(r, columns - 1);
+      expect(weight == 0 ? isnan(y[3 * rows + r])
                          : isinf(y[3 * rows + r]) && (y[3 * rows + r] > 0) == (weight > 0),
              "Inf");
     }
   }
 }
 
-void TestBadArguments() {
+void test_bad_arguments() {
   context = "bad arguments";
-  const Codes w({64, 64, 32, {64, 64}, true, false, BCQ_FLOAT32});
-  const int64_t rising[] = {64, 65}, short_rows[] = {63, 63}, negative[] = {64, -1};
-  Numbers x = RandomNumbers(BCQ_FLOAT32, 64), y(BCQ_FLOAT32, 64), d(BCQ_FLOAT32, 2 * 2 * 64);
+  const RandomMatrix w({64, 64, 32, {64, 64}, true, false, BCQ_FLOAT32});
+  Numbers x = random_numbers(BCQ_FLOAT32, 64), y(BCQ_FLOAT32, 64), d(BCQ_FLOAT32, 2 * 2 * 64);
   const Numbers untouched = y, d_untouched = d;
   const auto refuses = [&](const bcq_matrix* m, int precision, int type, const void* from,
                            int64_t batch, void* to, const char* what) {
     const bcq_type t = static_cast<bcq_type>(type);
     const auto p = static_cast<bcq_precision>(precision);
     float* scales = static_cast<float*>(to == nullptr ? nullptr : d.data());
-    Expect(bcq_product(m, p, t, from, batch, to, Alone()) == BCQ_BAD_ARGUMENT, what);
+    expect(bcq_product(m, p, t, from, batch, to, alone()) == BCQ_BAD_ARGUMENT, what);
     if (precision > BCQ_FAST) return;
-    Expect(bcq_product_transposed(m, t, from, batch, to, Alone()) == BCQ_BAD_ARGUMENT, what);
-    Expect(bcq_product_scale_gradient(m, t, from, from, batch, scales, nullptr, Alone()) ==
-               BCQ_BAD_ARGUMENT, what);
+    expect(bcq_product_transposed(m, t, from, batch, to, alone()) == BCQ_BAD_ARGUMENT, what);
+    expect(bcq_product_scale_gradient(m, t, from, from, batch, scales, nullptr, alone()) ==
+               BCQ_BAD_ARGUMENT,
+           what);
   };
-  const auto refuses_matrix = [&](const char* what, auto change) {
-    bcq_matrix m = w.matrix;
-    change(m);
+  const auto refuses_matrix = [&](const char* what, const bcq_matrix& m) {
     refuses(&m, BCQ_EXACT, BCQ_FLOAT32, x.at(0), 1, y.data(), what);
   };
-  refuses_matrix("rows", [](bcq_matrix& m) { m.rows = 0; });
-  refuses_matrix("columns", [](bcq_matrix& m) { m.columns = -1; });
-  refuses_matrix("many columns", [](bcq_matrix& m) { m.columns = m.group_size = INT64_MAX; });
-  refuses_matrix("no row_place", [&](bcq_matrix& m) { m.row_order = w.order.data(); });
-  refuses_matrix("bits", [](bcq_matrix& m) { m.bits = 9; });
-  refuses_matrix("group_size", [](bcq_matrix& m) { m.group_size = 48; });
-  refuses_matrix("no group_size", [](bcq_matrix& m) { m.group_size = 0; });
-  refuses_matrix("scale_type", [](bcq_matrix& m) { m.scale_type = 3; });
-  refuses_matrix("rising planes", [&](bcq_matrix& m) { m.plane_rows = rising; });
-  refuses_matrix("short planes", [&](bcq_matrix& m) { m.plane_rows = short_rows; });
-  refuses_matrix("negative planes", [&](bcq_matrix& m) { m.plane_rows = negative; });
-  refuses_matrix("no planes", [](bcq_matrix& m) { m.plane_rows = nullptr; });
-  refuses_matrix("tiles", [](bcq_matrix& m) { m.tiles = nullptr; });
-  refuses_matrix("scales", [](bcq_matrix& m) { m.scales = nullptr; });
+  break_matrix(w.matrix, refuses_matrix);
+  bcq_matrix half = w.matrix;
+  half.row_order = w.order.data();
+  refuses_matrix("no row_place", half);
   refuses(nullptr, BCQ_EXACT, BCQ_FLOAT32, x.at(0), 1, y.data(), "matrix");
   refuses(&w.matrix, 2, BCQ_FLOAT32, x.at(0), 1, y.data(), "precision");
   refuses(&w.matrix, BCQ_EXACT, 3, x.at(0), 1, y.data(), "type");
   refuses(&w.matrix, BCQ_EXACT, BCQ_FLOAT32, x.at(0), -1, y.data(), "batch");
   refuses(&w.matrix, BCQ_EXACT, BCQ_FLOAT32, nullptr, 1, y.data(), "x");
   refuses(&w.matrix, BCQ_EXACT, BCQ_FLOAT32, x.at(0), 1, nullptr, "y");
-  Expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
+  expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
 }
 
 /* Rows that are no permutation: what is read and written would be anyone's. */
-void TestBadRows() {
+void test_bad_rows() {
   context = "bad rows";
-  const Codes w({70, 33, 33, {70, 3}, true, true, BCQ_FLOAT32});
-  Numbers x = RandomNumbers(BCQ_FLOAT32, 70), y(BCQ_FLOAT32, 70), d(BCQ_FLOAT32, 2 * 70);
+  const RandomMatrix w({70, 33, 33, {70, 3}, true, true, BCQ_FLOAT32});
+  Numbers x = random_numbers(BCQ_FLOAT32, 70), y(BCQ_FLOAT32, 70), d(BCQ_FLOAT32, 2 * 70);
   const Numbers untouched = y, d_untouched = d;
   const auto refuses = [&](const char* what, size_t at, int32_t in_order, int32_t in_place) {
     std::vector<int32_t> order = w.order, place = w.place;
@@ -210,14 +201,17 @@ void TestBadRows() {
     m.row_order = order.data();
     m.row_place = place.data();
     for (int64_t batch : {0, 1}) {
-      Expect(bcq_product(&m, BCQ_EXACT, BCQ_FLOAT32, x.at(0), batch, y.data(), Alone()) ==
-                 BCQ_BAD_ROWS, what);
-      Expect(bcq_product_transposed(&m, BCQ_FLOAT32, x.at(0), batch, y.data(), Alone()) ==
-                 BCQ_BAD_ROWS, what);
+      expect(bcq_product(&m, BCQ_EXACT, BCQ_FLOAT32, x.at(0), batch, y.data(), alone()) ==
+                 BCQ_BAD_ROWS,
+             what);
+      expect(bcq_product_transposed(&m, BCQ_FLOAT32, x.at(0), batch, y.data(), alone()) ==
+                 BCQ_BAD_ROWS,
+             what);
     }
-    Expect(bcq_product_scale_gradient(&m, BCQ_FLOAT32, x.at(0), x.at(0), 1,
-                                      static_cast<float*>(d.data()), nullptr, Alone()) ==
-               BCQ_BAD_ROWS, what);
+    expect(
+        bcq_product_scale_gradient(&m, BCQ_FLOAT32, x.at(0), x.at(0), 1,
+                                   static_cast<float*>(d.data()), nullptr, alone()) == BCQ_BAD_ROWS,
+        what);
   };
   for (size_t at : {size_t{0}, size_t{69}}) {
     const int32_t order = w.order[at], place = w.place[at];
@@ -228,38 +222,38 @@ void TestBadRows() {
       refuses("no place", at, order, wrong);
     }
   }
-  Expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
+  expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
 }
 
 }  // namespace
 
 int main() {
   int turn = 0;
-  for (const Form& form : Forms()) {
-    const Codes w(form);
+  for (const Form& form : all_forms()) {
+    const RandomMatrix w(form);
     for (bcq_type type : kTypes) {
       for (int64_t batch : {0, 1, 2, turn % 3 ? 9 : 17}) {
-        context = Name(form) + ", type " + std::to_string(type) + ", batch " +
-                  std::to_string(batch);
-        const Numbers x = RandomNumbers(type, batch * form.columns);
-        TestProduct(w, BCQ_EXACT, x, batch);
-        TestProduct(w, BCQ_FAST, x, batch);
-        if (batch != 2) TestGradients(w, x, batch);
+        context =
+            name(form) + ", type " + std::to_string(type) + ", batch " + std::to_string(batch);
+        const Numbers x = random_numbers(type, batch * form.columns);
+        test_product(w, BCQ_EXACT, x, batch);
+        test_product(w, BCQ_FAST, x, batch);
+        if (batch != 2) test_gradients(w, x, batch);
       }
-      TestNotFinite(w, type);
+      test_not_finite(w, type);
       ++turn;
     }
   }
   context = "more rows than there are tables for at one time";
-  const Codes wide({2, 4129, 64, {2, 1}, true, false, BCQ_FLOAT16});
+  const RandomMatrix wide({2, 4129, 64, {2, 1}, true, false, BCQ_FLOAT16});
   for (bcq_precision precision : {BCQ_EXACT, BCQ_FAST}) {
-    TestProduct(wide, precision, RandomNumbers(BCQ_FLOAT16, 260 * 4129), 260);
+    test_product(wide, precision, random_numbers(BCQ_FLOAT16, 260 * 4129), 260);
   }
   context = "more rows than gradients take at one time";
-  const Codes small({70, 40, 40, {70, 3}, true, true, BCQ_FLOAT32});
-  TestGradients(small, RandomNumbers(BCQ_FLOAT32, 135 * 40), 135);
-  for (int64_t columns : {32, 511, 1024, 1056}) TestExtremes(columns);
-  TestBadArguments();
-  TestBadRows();
-  return Finish();
+  const RandomMatrix small({70, 40, 40, {70, 3}, true, true, BCQ_FLOAT32});
+  test_gradients(small, random_numbers(BCQ_FLOAT32, 135 * 40), 135);
+  for (int64_t columns : {32, 511, 1024, 1056}) test_extremes(columns);
+  test_bad_arguments();
+  test_bad_rows();
+  return finish();
 }

@@ -196,13 +196,18 @@ def test_the_temporary_file_of_a_killed_writer_goes_with_the_next_write(tmp_path
     assert os.listdir(tmp_path) == ["a"]
 
 
+def half_written(path, error):
+    with replacing(path) as temporary:
+        Path(temporary).mkdir()
+        (Path(temporary) / "file").touch()
+        raise error
+
+
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     path = str(tmp_path / "some" / "folder")
     for error in (ValueError, KeyboardInterrupt):
-        with pytest.raises(error), replacing(path) as temporary:
-            Path(temporary).mkdir()
-            (Path(temporary) / "file").touch()
-            raise error
+        with pytest.raises(error):
+            half_written(path, error)
         assert os.listdir(tmp_path / "some") == []
     with replacing(path) as temporary:
         (Path(temporary) / "inside").mkdir(parents=True)

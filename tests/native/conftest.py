@@ -16,11 +16,11 @@ def libraries(tmp_path_factory):
             pytest.fail("the core is missing: make native")
         pytest.skip("make native")
     folder = tmp_path_factory.mktemp("core")
-    loaded = {isa: core.load(isa, folder) for isa in native.ISAS}
+    loaded = {isa: core.load(isa, folder) for isa in core.compiled_isas()}
     return {isa: library for isa, library in loaded.items() if library is not None}
 
 
-@pytest.fixture(params=native.ISAS)
+@pytest.fixture(params=core.compiled_isas())
 def library(libraries, request):
     """The core with one of the instruction sets."""
     if request.param not in libraries:

@@ -47,6 +47,12 @@ class Parallel(ctypes.Structure):
     _fields_ = (("run", RUN), ("context", ctypes.c_void_p), ("threads", ctypes.c_int32))
 
 
+def compiled_isas():
+    """The instruction sets of the core as it was built; none where it was not."""
+    path = native.FOLDER / f"lib{native.CORE}.so"
+    return native.isas_of(ctypes.CDLL(str(path))) if path.exists() else []
+
+
 def load(isa, folder):
     """A copy of the core of its own, which runs with the instruction set `isa`; None: not here."""
     path = shutil.copy(native.FOLDER / f"lib{native.CORE}.so", folder / f"{isa}.so")
@@ -54,8 +60,7 @@ def load(isa, folder):
     before = os.environ.get("BCQ_TF_ISA")
     os.environ["BCQ_TF_ISA"] = isa
     try:
-        library.bcq_isa_name.restype = ctypes.c_char_p
-        chosen = library.bcq_isa_name(library.bcq_cpu_isa()).decode()
+        chosen = native.isa_of(library)
     finally:
         del os.environ["BCQ_TF_ISA"]
         if before is not None:
@@ -92,23 +97,14 @@ class Packed:
     arrays: dict
 
     @classmethod
-    def of(cls, library, codes):
+    def of(cls, codes):
         rows, columns = codes.shape
-        planes = [np.ascontiguousarray(p) for p in codes.planes]
-        plane_rows = np.array([len(p) for p in planes], np.int64)
-        library.bcq_tile_words.restype = ctypes.c_int64
-        size = (ctypes.c_int64(rows), ctypes.c_int64(columns), ctypes.c_int32(codes.bits))
-        words = library.bcq_tile_words(*size, pointer(plane_rows))
-        room = np.empty(words + 16, np.uint32)
-        skip = (-room.ctypes.data % 64) // 4
-        tiles = room[skip : skip + words]
-        addresses = (ctypes.c_void_p * codes.bits)(*[pointer(p).value for p in planes])
-        assert library.bcq_tile(*size, pointer(plane_rows), addresses, pointer(tiles)) == OK
+        plane_rows = np.array([len(p) for p in codes.planes], np.int64)
         dtype = codes.scales[0].dtype
         scales = np.zeros((codes.groups, codes.bits, rows), dtype)
         for i, scale in enumerate(codes.scales):
             scales[:, i, : len(scale)] = scale.T
-        arrays = {"plane_rows": plane_rows, "tiles": tiles, "scales": scales}
+        arrays = {"plane_rows": plane_rows, "tiles": tiles_of(codes), "scales": scales}
         if codes.offset is not None:
             arrays["offset"] = np.ascontiguousarray(codes.offset.T.astype(dtype))
         if codes.row_order is not None:
@@ -145,6 +141,16 @@ class Packed:
         result = np.empty_like(stored)
         result[self.codes.row_order] = stored
         return result
+
+
+def tiles_of(codes):
+    """The words of the planes where native/core/matrix.h says."""
+    tiles = []
+    for first in range(0, codes.shape[0], 64):
+        planes = [plane[first : first + 64] for plane in codes.planes if len(plane) > first]
+        full = [np.pad(plane, ((0, 64 - len(plane)), (0, 0))) for plane in planes]
+        tiles.append(np.stack(full).transpose(2, 0, 1).ravel())  # [words, planes, 64]
+    return np.concatenate(tiles)
 
 
 def pointer(array):

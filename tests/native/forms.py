@@ -23,8 +23,8 @@ def seed(name):
     return list(FORMS).index(name)
 
 
-def packed_codes(library, name):
-    return Packed.of(library, random_codes(np.random.default_rng(seed(name)), *FORMS[name]))
+def packed_codes(name):
+    return Packed.of(random_codes(np.random.default_rng(seed(name)), *FORMS[name]))
 
 
 def inputs(shape, seed, dtype=np.float32):

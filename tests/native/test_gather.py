@@ -18,7 +18,7 @@ def random_ids(packed, count, seed):
 @EVERY_DTYPE
 @EVERY_FORM
 def test_rows_are_those_of_the_reconstructed_matrix(library, form, dtype):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     ids = random_ids(packed, 150, seed(form))
     expected = packed.codes.reconstruct().astype(np.float32)[ids].astype(dtype)
     for threads in (1, 2, 7):
@@ -37,7 +37,7 @@ def test_rounding_of_every_kind_of_number(library, dtype):
     codes = random_codes(
         np.random.default_rng(0), len(numbers), 1, 1, None, True, False, np.float32
     )
-    packed = Packed.of(library, codes)
+    packed = Packed.of(codes)
     packed.arrays["scales"][:] = 0
     packed.arrays["offset"][:] = numbers.T
     rows = core.gather(library, packed, np.arange(len(numbers)), dtype)
@@ -47,7 +47,7 @@ def test_rounding_of_every_kind_of_number(library, dtype):
 @EVERY_DTYPE
 @EVERY_FORM
 def test_gradients(library, form, dtype):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     ids = random_ids(packed, 300, seed(form))
     dout = inputs((300, packed.codes.columns), seed(form), dtype)
     dweights = np.zeros(packed.codes.shape)
@@ -61,7 +61,7 @@ def test_gradients(library, form, dtype):
 
 
 def test_no_ids(library):
-    packed = packed_codes(library, "eight bits")
+    packed = packed_codes("eight bits")
     assert core.gather(library, packed, []).shape == (0, 300)
     dout = np.zeros((0, 300), np.float32)
     for gradient in core.gather_scale_gradient(library, packed, [], dout):

@@ -24,7 +24,7 @@ EVERY_FORM = pytest.mark.parametrize("form", FORMS)
 @PRECISIONS
 @EVERY_FORM
 def test_every_form_within_the_error_bound(library, form, precision):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     x = inputs((19, packed.codes.columns), seed(form))
     sizes = np.abs(x.astype(np.float64)) @ np.abs(packed.weights()).T
     sizes += np.abs(x).sum(1, keepdims=True, dtype=np.float64) * packed.magnitudes().max()
@@ -40,7 +40,7 @@ def test_every_form_within_the_error_bound(library, form, precision):
 )
 def test_the_published_bounds(library, bits, precision, outliers, bound):
     rng = np.random.default_rng(bits)
-    packed = Packed.of(library, random_codes(rng, 256, 4096, bits))
+    packed = Packed.of(random_codes(rng, 256, 4096, bits))
     x = rng.normal(size=(16, 4096))
     x[rng.random(x.shape) < 0.01] *= outliers
     x = x.astype(np.float32)
@@ -57,7 +57,7 @@ def test_every_instruction_set_gives_the_same_bits(libraries, form, precision):
         pytest.skip("this processor has one")
     results = []
     for library in libraries.values():
-        packed = packed_codes(library, form)
+        packed = packed_codes(form)
         x = inputs((11, packed.codes.columns), seed(form))
         results.append(product(library, packed, x, precision))
     for one, other in itertools.pairwise(results):
@@ -67,7 +67,7 @@ def test_every_instruction_set_gives_the_same_bits(libraries, form, precision):
 @PRECISIONS
 @EVERY_FORM
 def test_threads_and_splits_of_the_batch_do_not_change_a_bit(library, form, precision):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     x = inputs((45, packed.codes.columns), seed(form))
     expected = product(library, packed, x, precision)
     for threads in (2, 7):
@@ -81,7 +81,7 @@ def test_threads_and_splits_of_the_batch_do_not_change_a_bit(library, form, prec
 @EVERY_FORM
 @pytest.mark.parametrize("dtype", DTYPES[1:], ids=["float16", "bfloat16"])
 def test_half_precision_is_converted_at_the_door_only(library, form, precision, dtype):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     x = inputs((5, packed.codes.columns), seed(form), dtype)
     expected = product(library, packed, x.astype(np.float32), precision).astype(dtype)
     np.testing.assert_array_equal(product(library, packed, x, precision), expected)
@@ -91,7 +91,7 @@ def test_half_precision_is_converted_at_the_door_only(library, form, precision, 
 @pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float16", "bfloat16"])
 @EVERY_FORM
 def test_nan_and_inf_go_where_a_float_product_takes_them(library, form, precision, dtype):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     last = packed.codes.columns - 1
     x = inputs((6, last + 1), seed(form), dtype)
     clean = product(library, packed, x, precision)
@@ -112,7 +112,7 @@ def test_nan_and_inf_go_where_a_float_product_takes_them(library, form, precisio
 
 @PRECISIONS
 def test_sums_beyond_the_type_become_inf(library, precision):
-    packed = Packed.of(library, random_codes(np.random.default_rng(0), 70, 64, 2))
+    packed = Packed.of(random_codes(np.random.default_rng(0), 70, 64, 2))
     for dtype, size in ((np.float16, 60000), (np.float32, 3e38)):
         x = np.sign(packed.weights()[:3]).astype(dtype) * dtype(size)
         y = product(library, packed, x, precision)
@@ -122,7 +122,7 @@ def test_sums_beyond_the_type_become_inf(library, precision):
 
 @pytest.mark.parametrize("size", [1e-44, 1e-39, 1e-30, 1e30, 1e36])
 def test_inputs_of_any_size(library, size):
-    packed = Packed.of(library, random_codes(np.random.default_rng(0), 70, 1100, 3))
+    packed = Packed.of(random_codes(np.random.default_rng(0), 70, 1100, 3))
     x = (inputs((3, 1100), 0) * size).astype(np.float32)
     y = product(library, packed, x)
     expected = x.astype(np.float64) @ packed.weights().T
@@ -133,7 +133,7 @@ def test_inputs_of_any_size(library, size):
 @pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float16", "bfloat16"])
 @EVERY_FORM
 def test_gradients(library, form, dtype):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     rows, columns = packed.codes.shape
     x, dy = inputs((67, columns), seed(form), dtype), inputs((67, rows), seed(form) + 1, dtype)
     wide_x, wide_dy = x.astype(np.float64), dy.astype(np.float64)
@@ -146,7 +146,7 @@ def test_gradients(library, form, dtype):
 
 @EVERY_FORM
 def test_gradients_have_the_same_bits_for_any_threads(library, form):
-    packed = packed_codes(library, form)
+    packed = packed_codes(form)
     rows, columns = packed.codes.shape
     x, dy = inputs((67, columns), seed(form)), inputs((67, rows), seed(form) + 1)
     dx = core.product_transposed(library, packed, dy)

@@ -1,4 +1,4 @@
-"""The alternating solver and `nearest` are tested twice: compiled and in NumPy."""
+"""The solvers are tested twice: compiled and in NumPy."""
 
 import os
 

@@ -27,6 +27,16 @@ def squared_error(matrix, codes, h=1.0) -> np.ndarray:
     return np.sum(h * (np.asarray(matrix, np.float64) - codes.reconstruct()) ** 2, axis=1)
 
 
+def nearest_error(matrix, codes) -> np.ndarray:
+    """`squared_error` with the nearest level for every weight, of all that the scales reach."""
+    signs = np.array(list(itertools.product([-1, 1], repeat=codes.bits)), np.float32)
+    levels = np.float32(0) if codes.offset is None else codes.offset.astype(np.float32)
+    for sign, scale in zip(signs.T, codes.scales, strict=True):
+        levels = levels + sign[:, None, None] * scale.astype(np.float32)  # as `reconstruct` does
+    groups = np.arange(codes.columns) // (codes.group_size or codes.columns)
+    return np.sum(np.min((levels[:, :, groups] - matrix.astype(np.float64)) ** 2, axis=0), axis=1)
+
+
 def brute_force(row: np.ndarray, bits: int, h=None, offset: bool = False) -> float:
     """The least squared error of a row of a few values over all sign matrices whatever."""
     h = np.ones(len(row)) if h is None else h

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.solvers import nearest, quantize, relative_error
+from bcq_tf.solvers import quantize, relative_error
 from tests.solvers.reference import draw
 
 pytestmark = pytest.mark.usefixtures("code")
@@ -53,7 +53,6 @@ MATRICES = [
 @pytest.mark.parametrize(("matrix", "error", "message"), MATRICES)
 def test_matrix(matrix, error, message):
     check(message, error, quantize, matrix)
-    check(message, error, nearest, matrix, CODES)
     check(message, error, relative_error, matrix, CODES)
 
 
@@ -135,13 +134,13 @@ def test_magnitudes_that_the_scales_cannot_hold(
     check(message, ValueError, quantize, MATRIX * magnitude, bits, **arguments)
 
 
-@pytest.mark.parametrize("function", [nearest, relative_error])
-def test_codes(function):
-    check("`codes` must be a BinaryCodes. Received: list", TypeError, function, MATRIX, [])
+def test_codes():
+    message = "`codes` must be a BinaryCodes. Received: list"
+    check(message, TypeError, relative_error, MATRIX, [])
     check(
         r"`codes` must have the shape of `matrix`, \[3, 64\]. Received: shape=\[4, 64\]",
         ValueError,
-        function,
+        relative_error,
         MATRIX[:3],
         CODES,
     )

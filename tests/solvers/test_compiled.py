@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from bcq_tf import native
-from bcq_tf.solvers import nearest, quantize, spans
+from bcq_tf.solvers import quantize, spans
 from bcq_tf.solvers.binary import compiled
+from tests.native.core import compiled_isas
 from tests.solvers.reference import DISTRIBUTIONS, draw, squared_error
 
 pytestmark = pytest.mark.usefixtures("code")
+ISAS = compiled_isas()
 COMPILED = pytest.mark.parametrize("code", ["compiled"], indirect=True)
 
 
@@ -54,16 +56,6 @@ def test_errors_are_those_of_the_numpy_solver(bits, effort, offset, weighted):
     assert np.mean(ours / energy) <= np.mean(theirs / energy) * (1 + tolerance) + 1e-9
     if not search:
         np.testing.assert_allclose(ours, theirs, atol=1e-9 * energy.max(), rtol=1e-5)
-
-
-@COMPILED
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("bits", range(1, 9))
-def test_nearest_takes_the_signs_of_the_numpy_code(bits, offset, dtype):
-    matrix = rows(101, seed=bits).astype(dtype)
-    codes = quantize(matrix[::-1], bits, 32, offset, effort="low")
-    assert_same(nearest(matrix, codes), with_numpy(nearest, matrix, codes))
 
 
 @COMPILED
@@ -131,9 +123,9 @@ def test_rounding_of_scales_is_that_of_numpy():
 
 
 @COMPILED
-@pytest.mark.parametrize("isa", native.ISAS)
+@pytest.mark.parametrize("isa", ISAS)
 def test_every_instruction_set_gives_the_same_errors(isa):
-    if native.ISAS.index(isa) > native.ISAS.index(native.status().isa):
+    if ISAS.index(isa) > ISAS.index(native.status().isa):
         pytest.skip(f"this processor lacks {isa}")
     code = "import tests.solvers.test_compiled as t; print(*t.mean_errors().ravel())"
     variables = {**os.environ, "BCQ_TF_ISA": isa, "BCQ_TF_NATIVE": "require"}

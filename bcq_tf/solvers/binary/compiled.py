@@ -1,4 +1,4 @@
-"""The alternating solver and `nearest` of the compiled core, see native/core/solver/solver.h.
+"""The alternating solver of the compiled core, see native/core/solver/solver.h.
 
 The plans, starts and noise of the search are those of the NumPy solver: the core is handed them.
 """
@@ -86,19 +86,9 @@ def solve(matrix, importance, start: BinaryCodes | None, config: BCQConfig, effo
         problem = _Slab(matrix[slab], None if importance is None else importance[slab], config)
         old = None if start is None else np.ascontiguousarray(params_of(start, config.bits, slab))
         found = np.empty(params[:, slab].shape)
-        problem.call("bcq_solve", search, old, found, [plane[slab] for plane in planes])
+        problem.solve(search, old, found, [plane[slab] for plane in planes])
         params[:, slab] = found
     return params, planes
-
-
-def nearest(matrix, params: np.ndarray, config: BCQConfig) -> list[np.ndarray]:
-    """The signs that are nearest for params [m, R, G]: planes as from `solve`."""
-    planes = _empty_planes(config.bits, matrix.shape)
-    for slab in _slabs(matrix.shape):
-        given = np.ascontiguousarray(params[:, slab], np.float64)
-        problem = _Slab(matrix[slab], None, config)
-        problem.call("bcq_nearest", given, [plane[slab] for plane in planes])
-    return planes
 
 
 class _Slab:
@@ -120,13 +110,13 @@ class _Slab:
             *(array.ctypes.data for array in self.arrays),
         )
 
-    def call(self, name: str, *arguments) -> None:
-        """Calls a function of the core with all cores; arrays and lists of arrays as pointers."""
+    def solve(self, search: _Search | None, start, params, planes: list) -> None:
+        """`bcq_solve` with all cores: writes `params` and the planes."""
         core = native.core()
         core.bcq_threads.restype = _Parallel
-        pointers = [_pointer(argument) for argument in arguments]
+        pointers = [_pointer(argument) for argument in (search, start, params, planes)]
         threads = core.bcq_threads(spans.cores())
-        status = core[name](ctypes.byref(self.problem), *pointers, threads)
+        status = core.bcq_solve(ctypes.byref(self.problem), *pointers, threads)
         if status == _NO_MEMORY:
             raise MemoryError("The compiled solver has too little memory")
         if status:

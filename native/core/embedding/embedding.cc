@@ -1,30 +1,21 @@
-#include "embedding.h"
+#include "core/embedding/embedding.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
-#include "../export.h"
-#include "../memory.h"
-#include "rows.h"
+#include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 
 using namespace bcq;
 
-constexpr int64_t kBlock = 128;             // rows of the batch that are worked on together
-constexpr int64_t kChunk = 1 << 14;         // numbers that are filled or rounded together
-constexpr double kWorthAThread = 50000;     // nanoseconds
+constexpr int64_t kBlock = 128;          // rows of the batch that are worked on together
+constexpr int64_t kChunk = 1 << 14;      // numbers that are filled or rounded together
+constexpr double kWorthAThread = 50000;  // nanoseconds
 constexpr double kPerId = 1, kPerColumn = .15, kPerNumber = .1;  // nanoseconds, roughly
-
-const RowKernels& rows() {
-#if defined(__x86_64__)
-  if (bcq_cpu_isa() == BCQ_AVX512) return kAvx512Rows;
-  if (bcq_cpu_isa() == BCQ_AVX2) return kAvx2Rows;
-#endif
-  return kPortableRows;
-}
 
 /* A table: where it begins in the array, and among the columns of the result. */
 struct Table {
@@ -48,7 +39,7 @@ struct Job {
 bool set_job(Job& job, const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
              const void* from, void* to) {
   if (tables == nullptr || tables->count < 1 || !tables->sizes || !tables->dims) return false;
-  if (type != BCQ_FLOAT32 && type != BCQ_FLOAT16 && type != BCQ_BFLOAT16) return false;
+  if (!is_type(type)) return false;
   if ((ids.bytes != 4 && ids.bytes != 8) || batch < 0 || (batch > 0 && !ids.data)) return false;
   for (int64_t t = 0; t < tables->count; ++t) {
     const int64_t size = tables->sizes[t], dim = tables->dims[t];
@@ -71,8 +62,8 @@ struct Rows {
   int64_t begin, end;
 };
 
-/* The places of rows `first` to `last` - 1 of the batch in table `t`, where the id is one of `part`;
- * 0 is row `first`. */
+/* The places of rows `first` to `last` - 1 of the batch in table `t`, where the id is one of
+ * `part`; 0 is row `first`. */
 int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, Place* places) {
   const Table& table = job.tables[t];
   const int64_t count = static_cast<int64_t>(job.tables.size());
@@ -80,7 +71,7 @@ int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, 
   for (int64_t row = first; row < last; ++row) {
     const int64_t index = row * count + static_cast<int64_t>(t), id = id_at(job.ids, index);
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(table.size)) {
-      job.bad.Report(index);
+      job.bad.report(index);
       continue;
     }
     places[found] = {table.first + id * table.columns, row - first};
@@ -89,8 +80,7 @@ int64_t find_places(Job& job, size_t t, Rows part, int64_t first, int64_t last, 
   return found;
 }
 
-void gather(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void gather(Job& job, int64_t begin, int64_t end) {
   const int64_t width = type_bytes(job.type);
   Place places[kBlock];
   for (int64_t first = begin; first < end; first += kBlock) {
@@ -100,8 +90,8 @@ void gather(void* argument, int64_t begin, int64_t end) {
       const int64_t found = find_places(job, t, {0, table.size}, first, last, places);
       for (int64_t i = 0; i < found; ++i) places[i].element *= width;
       char* out = static_cast<char*>(element(job.to, job.type, first * job.columns + table.column));
-      rows().copy(places, found, static_cast<const char*>(job.from), out, job.columns * width,
-                  table.columns * width);
+      isa().embedding->copy(places, found, static_cast<const char*>(job.from), out,
+                            job.columns * width, table.columns * width);
     }
   }
 }
@@ -117,33 +107,29 @@ void add_part(Job& job, int64_t begin, int64_t end, int64_t k) {
       const int64_t to = smaller(end, table.column + table.columns);
       if (from >= to) continue;
       const int64_t step = divide_up(table.size, job.row_parts);
-      const int64_t found =
-          find_places(job, t, {k * step, (k + 1) * step}, first, last, places);
-      rows().add(places, found, job.type,
-                 element(job.from, job.type, first * job.columns + from), job.columns, to - from,
-                 job.sums + (from - table.column));
+      const int64_t found = find_places(job, t, {k * step, (k + 1) * step}, first, last, places);
+      isa().embedding->add(places, found, job.type,
+                           element(job.from, job.type, first * job.columns + from), job.columns,
+                           to - from, job.sums + (from - table.column));
     }
   }
 }
 
-void add(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void add(Job& job, int64_t begin, int64_t end) {
   for (int64_t item = begin; item < end; ++item) {
     const int64_t part = item / job.row_parts;
     add_part(job, job.cuts[part], job.cuts[part + 1], item % job.row_parts);
   }
 }
 
-void clear(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<Job*>(argument);
-  const int64_t first = begin * kChunk, last = smaller(end * kChunk, job.elements);
-  std::memset(job.sums + first, 0, (last - first) * sizeof(float));
-}
-
-void round(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<Job*>(argument);
-  const int64_t first = begin * kChunk, last = smaller(end * kChunk, job.elements);
-  rows().round(job.sums + first, last - first, job.type, element(job.to, job.type, first));
+/* Runs part(first element, elements) on chunks of all the elements of the tables. */
+template <class Part>
+void for_chunks(const Job& job, const bcq_parallel& parallel, const Part& part) {
+  run(parallel, divide_up(job.elements, kChunk), kPerNumber * kChunk,
+      [&](int64_t begin, int64_t end) {
+        const int64_t first = begin * kChunk;
+        part(first, smaller(end * kChunk, job.elements) - first);
+      });
 }
 
 /* Cuts the columns of the result into about `parts` ranges of about the same size. Rows of a table
@@ -173,9 +159,7 @@ double batch_row_cost(const Job& job) {
          kPerColumn * static_cast<double>(job.columns);
 }
 
-bcq_status finish(const Job& job, int64_t* bad) {
-  return job.bad.Tell(bad) ? BCQ_BAD_ID : BCQ_OK;
-}
+bcq_status finish(const Job& job, int64_t* bad) { return job.bad.tell(bad) ? BCQ_BAD_ID : BCQ_OK; }
 
 template <typename Id>
 bcq_status unique_ids(const Id* ids, int64_t count, int64_t size, Id* unique, int32_t* slots,
@@ -208,21 +192,20 @@ bcq_status unique_ids(const Id* ids, int64_t count, int64_t size, Id* unique, in
 
 }  // namespace
 
-extern "C" {
-
-BCQ_EXPORT bcq_status bcq_tables_gather(const bcq_tables* tables, bcq_type type, const void* table,
-                                        bcq_ids ids, int64_t batch, void* out, int64_t* bad,
-                                        bcq_parallel parallel) {
+bcq_status bcq_tables_gather(const bcq_tables* tables, bcq_type type, const void* table,
+                             bcq_ids ids, int64_t batch, void* out, int64_t* bad,
+                             bcq_parallel parallel) {
   Job job;
   if (!set_job(job, tables, type, ids, batch, table, out) || !bad) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && !out) || (batch > 0 && job.elements > 0 && !table)) return BCQ_BAD_ARGUMENT;
-  run(parallel, batch, batch_row_cost(job), gather, &job);
+  run(parallel, batch, batch_row_cost(job),
+      [&](int64_t begin, int64_t end) { gather(job, begin, end); });
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids ids,
-                                          int64_t batch, const void* dout, void* dtable,
-                                          int64_t* bad, bcq_parallel parallel) {
+bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type type, bcq_ids ids, int64_t batch,
+                               const void* dout, void* dtable, int64_t* bad,
+                               bcq_parallel parallel) {
   Job job;
   if (!set_job(job, tables, type, ids, batch, dout, dtable) || !bad) return BCQ_BAD_ARGUMENT;
   if ((batch > 0 && !dout) || (job.elements > 0 && !dtable)) return BCQ_BAD_ARGUMENT;
@@ -233,20 +216,26 @@ BCQ_EXPORT bcq_status bcq_tables_gradient(const bcq_tables* tables, bcq_type typ
     if (memory == nullptr) return BCQ_NO_MEMORY;
     job.sums = static_cast<float*>(memory.get());
   }
-  const int64_t chunks = divide_up(job.elements, kChunk);
-  run(parallel, chunks, kPerNumber * kChunk, clear, &job);
+  for_chunks(job, parallel, [&](int64_t first, int64_t count) {
+    std::memset(job.sums + first, 0, count * sizeof(float));
+  });
   if (batch > 0) {
     const double cost = batch_row_cost(job) * static_cast<double>(batch);
     cut_work(job, parallel, cost);
     const int64_t items = (static_cast<int64_t>(job.cuts.size()) - 1) * job.row_parts;
-    run(parallel, items, cost / static_cast<double>(items), add, &job);
+    run(parallel, items, cost / static_cast<double>(items),
+        [&](int64_t begin, int64_t end) { add(job, begin, end); });
   }
-  if (type != BCQ_FLOAT32) run(parallel, chunks, kPerNumber * kChunk, round, &job);
+  if (type != BCQ_FLOAT32) {
+    for_chunks(job, parallel, [&](int64_t first, int64_t count) {
+      isa().embedding->round(job.sums + first, count, type, element(dtable, type, first));
+    });
+  }
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, void* unique,
-                                     int32_t* slots, int64_t* found, int64_t* bad) {
+bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, void* unique, int32_t* slots,
+                          int64_t* found, int64_t* bad) {
   if ((ids.bytes != 4 && ids.bytes != 8) || size < 0 || !found || !bad) return BCQ_BAD_ARGUMENT;
   if (count < 0 || count > INT32_MAX) return BCQ_BAD_ARGUMENT;
   if (count > 0 && (!ids.data || !unique || !slots)) return BCQ_BAD_ARGUMENT;
@@ -257,5 +246,3 @@ BCQ_EXPORT bcq_status bcq_unique_ids(bcq_ids ids, int64_t count, int64_t size, v
   return unique_ids(static_cast<const int64_t*>(ids.data), count, size,
                     static_cast<int64_t*>(unique), slots, found, bad);
 }
-
-}  // extern "C"

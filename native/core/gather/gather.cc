@@ -1,25 +1,14 @@
-#include "gather.h"
+#include "core/gather/gather.h"
 
 #include <cstdlib>
 #include <cstring>
 
-#include "../export.h"
-#include "../memory.h"
-#include "../product/kernels.h"
+#include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 
 using namespace bcq;
-
-struct Job {
-  const bcq_matrix* matrix;
-  bcq_type type;
-  const int64_t* ids;
-  void* out;
-  const void* dout;
-  const int64_t *starts, *places; /* stored row r was asked for at places[starts[r]], ... */
-  float *dscales, *doffset;
-};
 
 /* The stored row that row `id` of the original matrix is. */
 int64_t stored_row(const bcq_matrix* m, int64_t id) {
@@ -56,24 +45,6 @@ bcq_status check(const bcq_matrix* m, const int64_t* ids, int64_t count, bcq_typ
   return BCQ_OK;
 }
 
-void gather(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<const Job*>(argument);
-  for (int64_t i = begin; i < end; ++i) {
-    kernels().reconstruct_row(job.matrix, stored_row(job.matrix, job.ids[i]), job.type,
-                              element(job.out, job.type, i * job.matrix->columns));
-  }
-}
-
-void scale_gradient(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<const Job*>(argument);
-  for (int64_t row = begin; row < end; ++row) {
-    const int64_t count = job.starts[row + 1] - job.starts[row];
-    if (count == 0) continue;
-    kernels().row_scale_gradient(job.matrix, row, job.type, job.dout, job.places + job.starts[row],
-                                 count, job.dscales, job.doffset);
-  }
-}
-
 /* Sorts the places of the ids by stored row, in order within each: starts [rows + 1], places
  * [count]. */
 void sort_places(const bcq_matrix* m, const int64_t* ids, int64_t count, int64_t* starts,
@@ -88,38 +59,43 @@ void sort_places(const bcq_matrix* m, const int64_t* ids, int64_t count, int64_t
 
 }  // namespace
 
-extern "C" {
-
-BCQ_EXPORT bcq_status bcq_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
-                                 bcq_type type, void* out, int64_t* bad, bcq_parallel parallel) {
+bcq_status bcq_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count, bcq_type type,
+                      void* out, int64_t* bad, bcq_parallel parallel) {
   const bcq_status status = check(matrix, ids, count, type, out, bad);
-  if (status != BCQ_OK || count == 0) return status;
-  Job job = {matrix, type, ids, out, nullptr, nullptr, nullptr, nullptr, nullptr};
+  if (status != BCQ_OK) return status;
   const double weights = static_cast<double>(matrix->columns) * matrix->bits;
-  run(parallel, count, .2 * weights, gather, &job);
+  run(parallel, count, .2 * weights, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      isa().product->reconstruct_row(matrix, stored_row(matrix, ids[i]), type,
+                                     element(out, type, i * matrix->columns));
+    }
+  });
   return BCQ_OK;
 }
 
-BCQ_EXPORT bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* ids,
-                                                int64_t count, bcq_type type, const void* dout,
-                                                float* dscales, float* doffset, int64_t* bad,
-                                                bcq_parallel parallel) {
+bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
+                                     bcq_type type, const void* dout, float* dscales,
+                                     float* doffset, int64_t* bad, bcq_parallel parallel) {
   if (dscales == nullptr) return BCQ_BAD_ARGUMENT;
   const bcq_status status = check(matrix, ids, count, type, dout, bad);
   if (status != BCQ_OK) return status;
-  const int64_t rows = matrix->rows, size = groups(matrix) * rows;
-  std::memset(dscales, 0, size * matrix->bits * sizeof(float));
-  if (doffset != nullptr) std::memset(doffset, 0, size * sizeof(float));
+  clear_gradients(matrix, dscales, doffset);
   if (count == 0) return BCQ_OK;
-  Memory<> memory(std::malloc((rows + 1 + count) * sizeof(int64_t)));
+  const int64_t rows = matrix->rows;
+  const Memory<int64_t> memory(
+      static_cast<int64_t*>(std::malloc((rows + 1 + count) * sizeof(int64_t))));
   if (memory == nullptr) return BCQ_NO_MEMORY;
-  int64_t* starts = static_cast<int64_t*>(memory.get());
-  int64_t* places = starts + rows + 1;
+  /* Stored row r was asked for at places[starts[r]], ... */
+  int64_t *starts = memory.get(), *places = starts + rows + 1;
   sort_places(matrix, ids, count, starts, places);
-  Job job = {matrix, type, ids, nullptr, dout, starts, places, dscales, doffset};
   const double weights = static_cast<double>(matrix->columns) * (count + .5 * matrix->bits);
-  run(parallel, rows, .3 * weights / rows, scale_gradient, &job);
+  run(parallel, rows, .3 * weights / rows, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      const int64_t asked = starts[row + 1] - starts[row];
+      if (asked == 0) continue;
+      isa().product->row_scale_gradient(matrix, row, type, dout, places + starts[row], asked,
+                                        dscales, doffset);
+    }
+  });
   return BCQ_OK;
 }
-
-}  // extern "C"

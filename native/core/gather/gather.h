@@ -2,26 +2,20 @@
 #ifndef BCQ_CORE_GATHER_H_
 #define BCQ_CORE_GATHER_H_
 
-#include "../matrix.h"
-#include "../parallel.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "core/export.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 /* ids [count], each from 0 to rows - 1 (of the original matrix) -> out [count, columns] of `type`.
  * BCQ_BAD_ID leaves `out` unspecified and tells the first bad one's index in *bad. */
-bcq_status bcq_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count, bcq_type type,
-                      void* out, int64_t* bad, bcq_parallel parallel);
+BCQ_EXPORT bcq_status bcq_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
+                                 bcq_type type, void* out, int64_t* bad, bcq_parallel parallel);
 
 /* The gradient with respect to the scales and offset, as in product.h: dout [count, columns]. Each
  * row's sum runs in the order of the ids, whatever `parallel` is. */
-bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
-                                     bcq_type type, const void* dout, float* dscales,
-                                     float* doffset, int64_t* bad, bcq_parallel parallel);
-
-#ifdef __cplusplus
-}
-#endif
+BCQ_EXPORT bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* ids,
+                                                int64_t count, bcq_type type, const void* dout,
+                                                float* dscales, float* doffset, int64_t* bad,
+                                                bcq_parallel parallel);
 
 #endif

@@ -3,14 +3,15 @@
 #ifndef BCQ_CORE_LOOKUP_KERNELS_H_
 #define BCQ_CORE_LOOKUP_KERNELS_H_
 
-#include "../product/kernels.h"
-#include "lookup.h"
+#include "core/arrays.h"
+#include "core/lookup/lookup.h"
 
 namespace bcq {
 
 enum {
   kLookupRows = 64, /* rows that are worked on together, at most */
-  kStrip = 64       /* columns that are */
+  kStrip = 64,      /* columns that are */
+  kFields = 16      /* fields that are unpacked at once */
 };
 
 static inline int64_t strips(const bcq_compositional* t) { return divide_up(t->columns, kStrip); }
@@ -41,9 +42,23 @@ struct LookupKernels {
                   int64_t last, int64_t columns, const float* dout, float* sums, int64_t stride);
 };
 
-extern const LookupKernels kPortableLookup;
-extern const LookupKernels kAvx2Lookup;
-extern const LookupKernels kAvx512Lookup;
+/* kFields fields of up to 8 bits, from a whole byte on: the bytes that hold each, its place there.
+ */
+struct FieldPlaces {
+  uint8_t bytes[4 * kFields]; /* 4 a lane, the first two of which matter */
+  int32_t shifts[kFields];
+};
+
+template <int kBits>
+static constexpr FieldPlaces field_places() {
+  FieldPlaces places = {};
+  for (int i = 0; i < kFields; ++i) {
+    const int first = i * kBits / 8;
+    for (int b = 0; b < 4; ++b) places.bytes[4 * i + b] = first + b < 15 ? first + b : 15;
+    places.shifts[i] = i * kBits % 8;
+  }
+  return places;
+}
 
 }  // namespace bcq
 

@@ -1,75 +1,26 @@
-/* Rows of packed integers, for one instruction set; included inside its namespace, after lanes.inl. */
+/* Rows of packed integers. Included inside the namespace of a set, after numbers.inl. */
+
+namespace lookup {
 
 enum { kAhead = 8, kParts = kStrip / kLanes }; /* rows fetched ahead; vectors of a strip */
 
-/* 16 fields of up to 8 bits begin at a whole byte: the bytes that hold each, and its place in them. */
-struct FieldPlaces {
-  uint8_t bytes[4 * kLanes]; /* 4 a lane, the first two of which matter */
-  int32_t shifts[kLanes];
-};
-
-template <int bits>
-static constexpr FieldPlaces field_places() {
-  FieldPlaces places = {};
-  for (int i = 0; i < kLanes; ++i) {
-    const int first = i * bits / 8;
-    for (int b = 0; b < 4; ++b) places.bytes[4 * i + b] = first + b < 15 ? first + b : 15;
-    places.shifts[i] = i * bits % 8;
-  }
-  return places;
-}
-
-/* The 16 fields that begin at `from`; reads 16 bytes. */
-template <int bits>
-static inline i32x16 read_fields(const uint8_t* from) {
-#if defined(BCQ_AVX512) || defined(BCQ_AVX2)
-  alignas(64) static constexpr FieldPlaces kPlaces = field_places<bits>();
-#endif
-#if defined(BCQ_AVX512)
-  const __m512i row = _mm512_castsi128_si512(_mm_loadu_si128((const __m128i*)from));
-  const __m512i words = _mm512_permutexvar_epi8(_mm512_load_si512(kPlaces.bytes), row);
-  const __m512i shifted = _mm512_srlv_epi32(words, _mm512_load_si512(kPlaces.shifts));
-  return (i32x16)_mm512_and_si512(shifted, _mm512_set1_epi32((1 << bits) - 1));
-#elif defined(BCQ_AVX2)
-  const __m256i row = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)from));
-  i32x16 fields;
-  for (int half = 0; half < 2; ++half) {
-    const __m256i* bytes = (const __m256i*)kPlaces.bytes + half;
-    const __m256i* shifts = (const __m256i*)kPlaces.shifts + half;
-    const __m256i words = _mm256_shuffle_epi8(row, _mm256_load_si256(bytes));
-    const __m256i shifted = _mm256_srlv_epi32(words, _mm256_load_si256(shifts));
-    store((char*)&fields + 32 * half,
-          (i32x8)_mm256_and_si256(shifted, _mm256_set1_epi32((1 << bits) - 1)));
-  }
-  return fields;
-#else
-  i32x16 fields;
-  for (int half = 0; half < 2; ++half) {
-    uint64_t word = 0;
-    for (int b = 0; b < bits; ++b) word |= (uint64_t)from[half * bits + b] << (8 * b);
-    for (int i = 0; i < 8; ++i) fields[8 * half + i] = word >> (bits * i) & ((1 << bits) - 1);
-  }
-  return fields;
-#endif
-}
-
 /* Those of which not all 16 bytes may be within the table. */
-template <int bits>
+template <int kBits>
 static inline i32x16 read_last_fields(const uint8_t* from, const uint8_t* end) {
-  if (end - from >= 16) return read_fields<bits>(from);
+  if (end - from >= 16) return read_fields<kBits>(from);
   uint8_t bytes[16] = {};
   __builtin_memcpy(bytes, from, end - from);
-  return read_fields<bits>(bytes);
+  return read_fields<kBits>(bytes);
 }
 
 static inline void fetch_row(const uint8_t* row, int64_t width) {
   for (int64_t b = 0; b < width; b += 64) __builtin_prefetch(row + b);
 }
 
-template <int bits>
+template <int kBits>
 static void levels_of(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
-  constexpr int last_level = (1 << bits) - 1;
-  const int64_t columns = t->columns, width = divide_up(columns * bits, 8);
+  constexpr int kLastLevel = (1 << kBits) - 1;
+  const int64_t columns = t->columns, width = divide_up(columns * kBits, 8);
   const uint8_t* end = t->packed + t->rows * width;
   const float* last = out + count * columns;
   const float half_step = t->half_step;
@@ -78,36 +29,36 @@ static void levels_of(const bcq_uniform* t, const int64_t* rows, int64_t count, 
     const uint8_t* from = t->packed + rows[i] * width;
     float* to = out + i * columns;
     const auto values = [=](const i32x16& k) {
-      return __builtin_convertvector(2 * k - last_level, f32x16) * half_step;
+      return __builtin_convertvector(2 * k - kLastLevel, f32x16) * half_step;
     };
     int64_t c = 0;
     // What is written past the end of a row is where the next one goes.
     if (end - from >= width + 16 && last - to >= columns + kLanes) {
-      for (; c < columns; c += kLanes, from += 2 * bits) {
-        store(to + c, values(read_fields<bits>(from)));
+      for (; c < columns; c += kLanes, from += 2 * kBits) {
+        store(to + c, values(read_fields<kBits>(from)));
       }
     }
-    for (; c < columns; c += kLanes, from += 2 * bits) {
-      const f32x16 some = values(read_last_fields<bits>(from, end));
+    for (; c < columns; c += kLanes, from += 2 * kBits) {
+      const f32x16 some = values(read_last_fields<kBits>(from, end));
       __builtin_memcpy(to + c, &some, smaller(kLanes, columns - c) * sizeof(float));
     }
   }
 }
 
 /* Indexes of up to 8 bits. */
-template <int bits>
+template <int kBits>
 static bool short_indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
                           int32_t* vectors) {
   const i32x16 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const int32_t entries = (int32_t)t->entries;
-  const int64_t stride = index_stride(t), width = divide_up(t->count * bits, 8);
+  const int64_t stride = index_stride(t), width = divide_up(t->count * kBits, 8);
   const uint8_t* end = t->packed + t->rows * width;
   i32x16 wrong = {};
   for (int64_t i = 0; i < count; ++i, vectors += stride) {
     if (i + kAhead < count) fetch_row(t->packed + rows[i + kAhead] * width, width);
     const uint8_t* from = t->packed + rows[i] * width;
-    for (int64_t m = 0; m < t->count; m += kLanes, from += 2 * bits) {
-      const i32x16 fields = read_last_fields<bits>(from, end);
+    for (int64_t m = 0; m < t->count; m += kLanes, from += 2 * kBits) {
+      const i32x16 fields = read_last_fields<kBits>(from, end);
       wrong |= (fields >= entries) & (lanes < (int32_t)smaller(t->count - m, kLanes));
       // Unsigned: past the last codebook they may wrap round, and mean nothing.
       const u32x16 first = (u32x16)(lanes + (int32_t)m) * (uint32_t)entries;
@@ -162,24 +113,24 @@ static void pack(const bcq_compositional* t, int64_t strip, float* packed) {
   }
 }
 
-/* The columns at[0 ... Parts - 1] and 15 after each; those of vector v are at from[...] + v step
+/* The columns at[0 ... kCount - 1] and 15 after each; those of vector v are at from[...] + v step
  * bytes. */
-template <bcq_type type, int Parts>
+template <bcq_type kType, int kCount>
 static void sum_strip(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                       const void* const* from, int64_t step, const int64_t* at, float* out) {
   const int64_t stride = index_stride(t), codebooks = t->count;
   for (int64_t i = 0; i < count; ++i, vectors += stride, out += t->columns) {
-    f32x16 sums[Parts] = {};
+    f32x16 sums[kCount] = {};
     for (int64_t m = 0; m < codebooks; ++m) {
       const int64_t byte = vectors[m] * step;
-      for (int p = 0; p < Parts; ++p) sums[p] += load_lanes((const char*)from[p] + byte, type);
+      for (int p = 0; p < kCount; ++p) sums[p] += load_lanes((const char*)from[p] + byte, kType);
     }
-    for (int p = 0; p < Parts; ++p) store(out + at[p], sums[p]);
+    for (int p = 0; p < kCount; ++p) store(out + at[p], sums[p]);
   }
 }
 
 /* Fewer than 16 columns. */
-template <bcq_type type>
+template <bcq_type kType>
 static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t count, float* out) {
   const int64_t columns = t->columns, stride = index_stride(t);
   const int64_t whole = t->count * t->entries * columns - kLanes; /* the last that can be loaded */
@@ -188,8 +139,8 @@ static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t 
     f32x16 sums = {};
     for (int64_t m = 0; m < t->count; ++m) {
       const int64_t at = vectors[m] * columns;
-      const void* from = element(t->codebooks, type, at);
-      sums += at <= whole ? load_lanes(from, type) : load_some(from, type, columns);
+      const void* from = element(t->codebooks, kType, at);
+      sums += at <= whole ? load_lanes(from, kType) : load_some(from, kType, columns);
     }
     if (last - out >= kLanes) {
       store(out, sums); /* what is too much is where the next rows go */
@@ -199,38 +150,37 @@ static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t 
   }
 }
 
-template <bcq_type type>
+template <bcq_type kType>
 static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                    const float* packed, float* out) {
-  static constexpr void (*kSum[kParts])(const bcq_compositional*, const int32_t*, int64_t,
-                                        const void* const*, int64_t, const int64_t*, float*) = {
-      sum_strip<type, 1>, sum_strip<type, 2>, sum_strip<type, 3>, sum_strip<type, 4>};
+  static constexpr decltype(&sum_strip<kType, 1>) kSum[kParts] = {
+      sum_strip<kType, 1>, sum_strip<kType, 2>, sum_strip<kType, 3>, sum_strip<kType, 4>};
   const int64_t columns = packed == nullptr ? t->columns : (int64_t)kStrip;
   for (int64_t strip = 0; strip < strips(t); ++strip) {
     int64_t at[kParts];
     const void* from[kParts];
     const int parts = parts_of(t, strip, at);
     for (int p = 0; p < parts; ++p) {
-      from[p] = packed == nullptr ? element(t->codebooks, type, at[p])
+      from[p] = packed == nullptr ? element(t->codebooks, kType, at[p])
                                   : packed + strip * all_vectors(t) * kStrip + p * kLanes;
     }
-    kSum[parts - 1](t, vectors, count, from, columns * type_bytes(type), at, out);
+    kSum[parts - 1](t, vectors, count, from, columns * type_bytes(kType), at, out);
   }
 }
 
-/* 16 * n + Last columns. */
-template <int Last>
+/* 16 * n + kLast columns. */
+template <int kLast>
 static void scatter_rows(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                          int64_t first, int64_t last, int64_t columns, const float* dout,
                          float* sums, int64_t stride) {
-  const int64_t whole = columns - Last, indexes = index_stride(t), before = first * t->entries;
+  const int64_t whole = columns - kLast, indexes = index_stride(t), before = first * t->entries;
   for (int64_t i = 0; i < count; ++i, vectors += indexes, dout += t->columns) {
     for (int64_t m = first; m < last; ++m) {
       float* to = sums + (vectors[m] - before) * stride;
       for (int64_t c = 0; c < whole; c += kLanes) {
         store(to + c, load<f32x16>(to + c) + load<f32x16>(dout + c));
       }
-      for (int64_t c = whole; c < whole + Last; ++c) to[c] += dout[c];
+      for (int64_t c = whole; c < whole + kLast; ++c) to[c] += dout[c];
     }
   }
 }
@@ -238,15 +188,13 @@ static void scatter_rows(const bcq_compositional* t, const int32_t* vectors, int
 #define BCQ_8(F) F<1>, F<2>, F<3>, F<4>, F<5>, F<6>, F<7>, F<8>
 
 static void levels(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
-  static constexpr void (*kLevels[])(const bcq_uniform*, const int64_t*, int64_t, float*) = {
-      BCQ_8(levels_of)};
+  static constexpr decltype(&levels) kLevels[] = {BCQ_8(levels_of)};
   kLevels[t->bits - 1](t, rows, count, out);
 }
 
 static bool indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
                     int32_t* vectors) {
-  static constexpr bool (*kIndexes[])(const bcq_compositional*, const int64_t*, int64_t,
-                                      int32_t*) = {BCQ_8(short_indexes)};
+  static constexpr decltype(&indexes) kIndexes[] = {BCQ_8(short_indexes)};
   return (t->bits <= 8 ? kIndexes[t->bits - 1] : long_indexes)(t, rows, count, vectors);
 }
 
@@ -263,13 +211,14 @@ static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t coun
 static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                     int64_t first, int64_t last, int64_t columns, const float* dout, float* sums,
                     int64_t stride) {
-  static constexpr void (*kScatter[kLanes])(const bcq_compositional*, const int32_t*, int64_t,
-                                            int64_t, int64_t, int64_t, const float*, float*,
-                                            int64_t) = {
-      scatter_rows<0>, BCQ_8(scatter_rows),
-      scatter_rows<9>, scatter_rows<10>, scatter_rows<11>, scatter_rows<12>,
-      scatter_rows<13>, scatter_rows<14>, scatter_rows<15>};
+  static constexpr decltype(&scatter) kScatter[kLanes] = {
+      scatter_rows<0>,  BCQ_8(scatter_rows), scatter_rows<9>,  scatter_rows<10>, scatter_rows<11>,
+      scatter_rows<12>, scatter_rows<13>,    scatter_rows<14>, scatter_rows<15>};
   kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums, stride);
 }
 
-static constexpr LookupKernels kLookup = {levels, indexes, pack, sum, scatter};
+static constexpr LookupKernels kKernels = {levels, indexes, pack, sum, scatter};
+
+}  // namespace lookup
+
+extern const LookupKernels kLookup = lookup::kKernels;

@@ -1,13 +1,12 @@
-#include "lookup.h"
+#include "core/lookup/lookup.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
 
-#include "../export.h"
-#include "../memory.h"
-#include "kernels.h"
+#include "core/isa/instruction_set.h"
+#include "core/memory.h"
 
 namespace {
 
@@ -24,14 +23,6 @@ using Floats = Memory<float>;
 /* In whole cache lines; `count` is a multiple of 16. */
 Floats aligned_floats(int64_t count) {
   return Floats(static_cast<float*>(std::aligned_alloc(64, count * sizeof(float))));
-}
-
-const LookupKernels& lookup() {
-#if defined(__x86_64__)
-  if (bcq_cpu_isa() == BCQ_AVX512) return kAvx512Lookup;
-  if (bcq_cpu_isa() == BCQ_AVX2) return kAvx2Lookup;
-#endif
-  return kPortableLookup;
 }
 
 struct Job {
@@ -53,7 +44,7 @@ bool read_ids(Job& job, int64_t first, int64_t last, int64_t* rows) {
   for (int64_t i = first; i < last; ++i) {
     const int64_t id = id_at(job.ids, i);
     if (static_cast<uint64_t>(id) >= static_cast<uint64_t>(job.rows)) {
-      job.bad.Report(i);
+      job.bad.report(i);
       return false;
     }
     rows[i - first] = id;
@@ -63,15 +54,14 @@ bool read_ids(Job& job, int64_t first, int64_t last, int64_t* rows) {
 
 bool marked(const uint8_t* marks, int64_t row) { return marks[row / 8] >> row % 8 & 1; }
 
-void uniform_rows(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void uniform_rows(Job& job, int64_t begin, int64_t end) {
   const bcq_uniform& table = *job.uniform;
   int64_t rows[kBlock];
   for (int64_t first = begin; first < end; first += kBlock) {
     const int64_t last = smaller(first + kBlock, end);
     if (!read_ids(job, first, last, rows)) return;
     float* out = job.to + first * table.columns;
-    lookup().levels(&table, rows, last - first, out);
+    isa().lookup->levels(&table, rows, last - first, out);
     if (table.zero_rows == nullptr) continue;
     for (int64_t i = 0; i < last - first; ++i) {
       if (!marked(table.zero_rows, rows[i])) continue;
@@ -91,28 +81,19 @@ Indexes memory_of_indexes(Job& job) {
 bool read_indexes(Job& job, int64_t first, int64_t last, int32_t* vectors) {
   int64_t rows[kBlock];
   if (!read_ids(job, first, last, rows)) return false;
-  if (lookup().indexes(job.compositional, rows, last - first, vectors)) return true;
+  if (isa().lookup->indexes(job.compositional, rows, last - first, vectors)) return true;
   job.status = BCQ_BAD_ARGUMENT;
   return false;
 }
 
-void compositional_rows(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void compositional_rows(Job& job, int64_t begin, int64_t end) {
   const Indexes vectors = memory_of_indexes(job);
   if (vectors == nullptr) return;
   for (int64_t first = begin; first < end; first += kBlock) {
     const int64_t last = smaller(first + kBlock, end);
     if (!read_indexes(job, first, last, vectors.get())) return;
-    lookup().sum(job.compositional, vectors.get(), last - first, job.packed,
-                 job.to + first * job.compositional->columns);
-  }
-}
-
-void pack(void* argument, int64_t begin, int64_t end) {
-  const Job& job = *static_cast<const Job*>(argument);
-  for (int64_t strip = begin; strip < end; ++strip) {
-    lookup().pack(job.compositional, strip,
-                  job.packed + strip * all_vectors(job.compositional) * kStrip);
+    isa().lookup->sum(job.compositional, vectors.get(), last - first, job.packed,
+                      job.to + first * job.compositional->columns);
   }
 }
 
@@ -134,8 +115,9 @@ void add_rows(Job& job, const Part& part, int32_t* vectors, float* sums, int64_t
   for (int64_t first = 0; first < job.count; first += kBlock) {
     const int64_t last = smaller(first + kBlock, job.count);
     if (!read_indexes(job, first, last, vectors)) return;
-    lookup().scatter(&table, vectors, last - first, part.first_book, part.last_book, part.columns,
-                     job.dout + first * table.columns + part.column, sums, stride);
+    isa().lookup->scatter(&table, vectors, last - first, part.first_book, part.last_book,
+                          part.columns, job.dout + first * table.columns + part.column, sums,
+                          stride);
   }
 }
 
@@ -157,23 +139,20 @@ void add_part(Job& job, const Part& part, int32_t* vectors) {
   }
 }
 
-void add(void* argument, int64_t begin, int64_t end) {
-  Job& job = *static_cast<Job*>(argument);
+void add(Job& job, int64_t begin, int64_t end) {
   const bcq_compositional& table = *job.compositional;
   const Indexes vectors = memory_of_indexes(job);
   if (vectors == nullptr) return;
   for (int64_t item = begin; item < end; ++item) {
     const int64_t column = item / job.codebook_parts * kStrip, part = item % job.codebook_parts;
-    add_part(job,
-             {column, smaller(kStrip, table.columns - column),
-              part * table.count / job.codebook_parts,
-              (part + 1) * table.count / job.codebook_parts},
-             vectors.get());
+    const int64_t first = part * table.count / job.codebook_parts;
+    const int64_t last = (part + 1) * table.count / job.codebook_parts;
+    add_part(job, {column, smaller(kStrip, table.columns - column), first, last}, vectors.get());
   }
 }
 
 bcq_status finish(const Job& job, int64_t* bad) {
-  return job.bad.Tell(bad) ? BCQ_BAD_ID : job.status.load();
+  return job.bad.tell(bad) ? BCQ_BAD_ID : job.status.load();
 }
 
 /* Whether an array may be [rows, columns]; both not negative. */
@@ -208,21 +187,18 @@ double summands(const bcq_compositional* table) {
 
 }  // namespace
 
-extern "C" {
-
-BCQ_EXPORT bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count,
-                                       float* out, int64_t* bad, bcq_parallel parallel) {
+bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count, float* out,
+                            int64_t* bad, bcq_parallel parallel) {
   if (!valid_table(table) || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
   Job job{table, nullptr, table->rows, ids, count, nullptr, out};
   const double cost = kPerRow + kPerLevel * static_cast<double>(table->columns);
-  run(parallel, count, cost, uniform_rows, &job);
+  run(parallel, count, cost, [&](int64_t begin, int64_t end) { uniform_rows(job, begin, end); });
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
-                                             int64_t count, float* out, int64_t* bad,
-                                             bcq_parallel parallel) {
+bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids, int64_t count,
+                                  float* out, int64_t* bad, bcq_parallel parallel) {
   if (!valid_table(table) || !table->codebooks || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, out)) return BCQ_BAD_ARGUMENT;
   Job job{nullptr, table, table->rows, ids, count, nullptr, out};
@@ -233,16 +209,20 @@ BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq
   if (packed != nullptr) {
     job.packed = packed.get();
     const double strip_cost = kPerSummand * static_cast<double>(all_vectors(table) * kStrip);
-    run(parallel, strips(table), strip_cost, pack, &job);
+    run(parallel, strips(table), strip_cost, [&](int64_t begin, int64_t end) {
+      for (int64_t strip = begin; strip < end; ++strip) {
+        isa().lookup->pack(table, strip, job.packed + strip * all_vectors(table) * kStrip);
+      }
+    });
   }
-  run(parallel, count, kPerRow + kPerSummand * summands(table), compositional_rows, &job);
+  run(parallel, count, kPerRow + kPerSummand * summands(table),
+      [&](int64_t begin, int64_t end) { compositional_rows(job, begin, end); });
   return finish(job, bad);
 }
 
-BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
-                                                 int64_t count, const float* dout,
-                                                 float* dcodebooks, int64_t* bad,
-                                                 bcq_parallel parallel) {
+bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids, int64_t count,
+                                      const float* dout, float* dcodebooks, int64_t* bad,
+                                      bcq_parallel parallel) {
   if (!valid_table(table) || !dcodebooks || !bad) return BCQ_BAD_ARGUMENT;
   if (!valid_ids(ids, count, table->columns, dout)) return BCQ_BAD_ARGUMENT;
   const int64_t threads = parallel.run == nullptr ? 1 : std::max(parallel.threads, 1);
@@ -250,8 +230,7 @@ BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table,
   Job job{nullptr, table, table->rows, ids, count, dout, dcodebooks, wanted};
   const int64_t items = strips(table) * wanted;
   const double cost = summands(table) * static_cast<double>(count + table->entries);
-  run(parallel, items, kPerSummand * cost / static_cast<double>(items), add, &job);
+  run(parallel, items, kPerSummand * cost / static_cast<double>(items),
+      [&](int64_t begin, int64_t end) { add(job, begin, end); });
   return finish(job, bad);
 }
-
-}  // extern "C"

@@ -8,19 +8,16 @@
 #ifndef BCQ_CORE_LOOKUP_LOOKUP_H_
 #define BCQ_CORE_LOOKUP_LOOKUP_H_
 
-#include "../ids.h"
-#include "../matrix.h"
-#include "../parallel.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "core/export.h"
+#include "core/ids.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 /* W[r, c] = half_step (2 k[r, c] - (2^bits - 1)); 0 in the rows that zero_rows marks. */
 typedef struct {
-  int64_t rows;             /* 0 or more */
-  int64_t columns;          /* fields of a row, 1 or more */
-  int32_t bits;             /* 1 to 8 */
+  int64_t rows;    /* 0 or more */
+  int64_t columns; /* fields of a row, 1 or more */
+  int32_t bits;    /* 1 to 8 */
   float half_step;
   const uint8_t* packed;    /* [rows][ceil(columns bits / 8)] */
   const uint8_t* zero_rows; /* [ceil(rows / 8)]: row r is bit r % 8 of byte r / 8; or NULL */
@@ -38,24 +35,22 @@ typedef struct {
   const void* codebooks; /* [count][entries][columns]; count entries is below 2^31 */
 } bcq_compositional;
 
-/* ids [count] -> out [count, columns]: one product a number. BCQ_BAD_ID leaves `out` unspecified and
- * tells the first bad id's index in *bad. */
-bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count, float* out,
-                            int64_t* bad, bcq_parallel parallel);
+/* ids [count] -> out [count, columns]: one product a number. BCQ_BAD_ID leaves `out` unspecified
+ * and tells the first bad id's index in *bad. */
+BCQ_EXPORT bcq_status bcq_uniform_rows(const bcq_uniform* table, bcq_ids ids, int64_t count,
+                                       float* out, int64_t* bad, bcq_parallel parallel);
 
 /* Likewise: float32 sums in the order of the codebooks, from 0 on. */
-bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids, int64_t count,
-                                  float* out, int64_t* bad, bcq_parallel parallel);
+BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq_ids ids,
+                                             int64_t count, float* out, int64_t* bad,
+                                             bcq_parallel parallel);
 
 /* The gradient with respect to the codebooks, which are not read: dout [count, columns] ->
  * dcodebooks [codebooks, entries, columns]. Each element is a float32 sum in the order of the ids,
  * whatever `parallel` is. */
-bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids, int64_t count,
-                                      const float* dout, float* dcodebooks, int64_t* bad,
-                                      bcq_parallel parallel);
-
-#ifdef __cplusplus
-}
-#endif
+BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
+                                                 int64_t count, const float* dout,
+                                                 float* dcodebooks, int64_t* bad,
+                                                 bcq_parallel parallel);
 
 #endif

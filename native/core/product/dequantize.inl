@@ -1,4 +1,4 @@
-/* Weights as float32. Included inside the namespace of an instruction set, after lanes.inl.
+/* Weights as float32.
  *
  * A weight is the offset plus the scale of each plane with its sign, plane 0 first: the arithmetic
  * of BinaryCodes.reconstruct(), bit for bit. */

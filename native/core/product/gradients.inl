@@ -1,8 +1,7 @@
-/* The gradients of a product. Included inside the namespace of an instruction set, after
- * dequantize.inl. Sums are float32, in an order that does not depend on threads. */
+/* The gradients of a product. Sums are float32, in an order that does not depend on threads. */
 
-static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t batch,
-                    int64_t tile, float* out) {
+static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t batch, int64_t tile,
+                    float* out) {
   const int64_t first = tile * kTileRows, rows = smaller(kTileRows, m->rows - first);
   for (int64_t b = 0; b < batch; ++b, out += kTileRows) {
     const void* from = element(dy, type, b * m->rows);
@@ -22,23 +21,23 @@ static void arrange(const bcq_matrix* m, bcq_type type, const void* dy, int64_t 
 }
 
 /* dx [batch][32] += dy [batch][64] weights [rows][32]. `at_once` rows of dy share each weight. */
-template <int at_once>
+template <int kAtOnce>
 static inline void add_weights(const float* dy, const float (*weights)[kWordBits], int64_t rows,
                                float (*dx)[kWordBits]) {
-  f32x16 sums[at_once][2];
-  for (int b = 0; b < at_once; ++b) {
+  f32x16 sums[kAtOnce][2];
+  for (int b = 0; b < kAtOnce; ++b) {
     for (int h = 0; h < 2; ++h) sums[b][h] = load<f32x16>(dx[b] + h * kLanes);
   }
   for (int64_t r = 0; r < rows; ++r) {
     for (int h = 0; h < 2; ++h) {
       const f32x16 weight = load<f32x16>(weights[r] + h * kLanes);
 #pragma GCC unroll 4
-      for (int b = 0; b < at_once; ++b) {
+      for (int b = 0; b < kAtOnce; ++b) {
         sums[b][h] = multiply_add((f32x16){} + dy[b * kTileRows + r], weight, sums[b][h]);
       }
     }
   }
-  for (int b = 0; b < at_once; ++b) {
+  for (int b = 0; b < kAtOnce; ++b) {
     for (int h = 0; h < 2; ++h) store(dx[b] + h * kLanes, sums[b][h]);
   }
 }
@@ -65,8 +64,8 @@ static void transposed(const bcq_matrix* m, const float* dy, int64_t batch, int6
 }
 
 /* outer [4 columns][64] = sum over the batch of x dy, for columns c to c + 3 of x [batch][32]. */
-static inline void outer_columns(const float (*x)[kWordBits], const float* dy, int64_t batch,
-                                 int c, float (*outer)[kTileRows]) {
+static inline void outer_columns(const float (*x)[kWordBits], const float* dy, int64_t batch, int c,
+                                 float (*outer)[kTileRows]) {
   constexpr int kVectors = kTileRows / kLanes;
   f32x16 sums[4][kVectors] = {};
   for (int64_t b = 0; b < batch; ++b) {

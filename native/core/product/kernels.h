@@ -7,18 +7,17 @@
 #ifndef BCQ_CORE_PRODUCT_KERNELS_H_
 #define BCQ_CORE_PRODUCT_KERNELS_H_
 
-#include "../cpu.h"
-#include "../matrix.h"
-#include "product.h"
+#include "core/arrays.h"
+#include "core/product/product.h"
 
 namespace bcq {
 
 enum {
   kTileRows = BCQ_TILE_ROWS,
   kWordBits = BCQ_WORD_BITS,
-  kTileWords = 32, /* a K tile: words of the reduction axis that share one fixed-point unit */
-  kBlockTiles = 4, /* row tiles that one pass over the tables of a K tile serves */
-  kBlockBatch = 8, /* rows of x that one pass over the words of a K tile serves */
+  kTileWords = 32,    /* a K tile: words of the reduction axis that share one fixed-point unit */
+  kBlockTiles = 4,    /* row tiles that one pass over the tables of a K tile serves */
+  kBlockBatch = 8,    /* rows of x that one pass over the words of a K tile serves */
   kGradientBatch = 64 /* rows of dy that are worked on together */
 };
 
@@ -28,7 +27,7 @@ struct Tables {
   int64_t tiles;       /* K tiles */
   int64_t row_bytes;   /* of `bytes`, for a row of x */
   int64_t row_weights; /* of `weights`, for a row of x */
-  uint8_t* bytes;      /* [batch][words][Kernels::table_bytes] */
+  uint8_t* bytes;      /* [batch][words][ProductKernels::table_bytes] */
   uint32_t* weights;   /* fast: [batch][words][2], a byte for each table: its integer multiplier */
   double* units;       /* [batch][tiles]: what 1 in the integer sums stands for */
   double* sums;        /* [batch][tiles][kTileWords]: of x, over each segment of a K tile */
@@ -45,7 +44,7 @@ struct Segments {
   Segment segment[kTileWords];
 };
 
-struct Kernels {
+struct ProductKernels {
   /* Bytes of the tables of one word of 32 inputs, by precision. */
   int64_t table_bytes[2];
   /* Makes the tables of K tile `tile` of the row of x at `x`, as row `row` of `tables`. */
@@ -63,8 +62,8 @@ struct Kernels {
   void (*transposed)(const bcq_matrix*, const float* dy, int64_t batch, int64_t word, bcq_type,
                      void* dx);
   /* Adds to the gradients of the scales and offsets of one row tile; dy [batch][64]. */
-  void (*scale_gradient)(const bcq_matrix*, bcq_type, const void* x, const float* dy,
-                         int64_t batch, int64_t tile, float* dscales, float* doffset);
+  void (*scale_gradient)(const bcq_matrix*, bcq_type, const void* x, const float* dy, int64_t batch,
+                         int64_t tile, float* dscales, float* doffset);
   /* Row `row` (stored order) of the matrix, `out` [columns]. */
   void (*reconstruct_row)(const bcq_matrix*, int64_t row, bcq_type, void* out);
   /* Gradients of the scales and offsets of one stored row: the sum of the `count` rows of dout
@@ -73,32 +72,14 @@ struct Kernels {
                              const int64_t* places, int64_t count, float* dscales, float* doffset);
 };
 
-extern const Kernels kPortableKernels;
-extern const Kernels kAvx2Kernels;
-extern const Kernels kAvx512Kernels;
-
-/* Those of bcq_cpu_isa(). */
-const Kernels& kernels();
-
 /* Whether sizes, types and pointers keep the rules of matrix.h. */
 bool valid(const bcq_matrix* matrix, bcq_type type);
 
-/* Whether row_order and row_place do: kernels write and read where they say. A pass over all rows. */
+/* Whether row_order and row_place do: kernels read and write where they say. Looks at all rows. */
 bool rows_paired(const bcq_matrix* matrix);
 
-static inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-
-static inline int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0); }
-
-static inline int64_t type_bytes(int32_t type) { return type == BCQ_FLOAT32 ? 4 : 2; }
-
-/* The element `index` of an array of `type`. */
-static inline const void* element(const void* array, int32_t type, int64_t index) {
-  return (const char*)array + index * type_bytes(type);
-}
-static inline void* element(void* array, int32_t type, int64_t index) {
-  return (char*)array + index * type_bytes(type);
-}
+/* Fills the gradients of all scales and, where there is one, of the offset with 0. */
+void clear_gradients(const bcq_matrix* matrix, float* dscales, float* doffset);
 
 static inline int64_t words_per_row(const bcq_matrix* m) {
   return divide_up(m->columns, kWordBits);

@@ -1,10 +1,21 @@
-/* All of the product's inner functions for one instruction set; included inside its namespace. */
+/* The product's kernels. Included inside the namespace of a set, after its table_sums.inl. */
 
-#include "dequantize.inl"
-#include "gradients.inl"
-#include "multiply.inl"
-#include "tables.inl"
+namespace product {
 
-static constexpr Kernels kKernels = {
-    {kTableBytes<3>, kTableBytes<1>}, prepare, multiply, arrange, transposed, scale_gradient,
-    reconstruct_row, row_scale_gradient};
+#include "core/product/dequantize.inl"
+#include "core/product/gradients.inl"
+#include "core/product/multiply.inl"
+#include "core/product/tables.inl"
+
+static constexpr ProductKernels kKernels = {{kTableBytes<3>, kTableBytes<1>},
+                                            prepare,
+                                            multiply,
+                                            arrange,
+                                            transposed,
+                                            scale_gradient,
+                                            reconstruct_row,
+                                            row_scale_gradient};
+
+}  // namespace product
+
+extern const ProductKernels kProduct = product::kKernels;

@@ -1,4 +1,4 @@
-/* Tables -> y. Included inside the namespace of an instruction set, after its lookup file.
+/* Tables -> y.
  *
  * The sums of entries are integers, so that their order is free. What is done in floating point is
  * done in double, in an order that depends on nothing but the matrix and the row of x:
@@ -61,27 +61,26 @@ static inline void add_segment(const ScaledTile& scaled, const int32_t* sums, in
 
 /* One row tile times K tile `k` of `batch` rows of x from `row` on, added to y [batch][64], which
  * are y_stride apart. */
-template <int digits, int batch>
+template <int kDigits, int kBatch>
 static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segments,
                      ScaledTile* scaled, int64_t row, int64_t k, double* y, int64_t y_stride) {
   const Tile& tile = scaled->tile;
-  alignas(64) int32_t sums[BCQ_MAX_BITS][batch][kTileRows];
+  alignas(64) int32_t sums[BCQ_MAX_BITS][kBatch][kTileRows];
   for (int64_t i = 0; i < segments.count; ++i) {
     const Segment& s = segments.segment[i];
     scaled->choose_group(m, s.group);
-    const uint8_t* bytes = t->bytes + row * t->row_bytes + s.begin * kTableBytes<digits>;
+    const uint8_t* bytes = t->bytes + row * t->row_bytes + s.begin * kTableBytes<kDigits>;
     const uint32_t* weights =
-        digits == 1 ? t->weights + row * t->row_weights + s.begin * 2 : nullptr;
+        kDigits == 1 ? t->weights + row * t->row_weights + s.begin * 2 : nullptr;
     for (int64_t p = 0; p < tile.planes; ++p) {
       const uint32_t* words = tile.words + (s.begin * tile.planes + p) * kTileRows;
-      lookup<digits, batch>(words, tile.planes * kTileRows, s.end - s.begin, bytes, t->row_bytes,
-                            weights, t->row_weights, sums[p][0]);
+      sum_entries<kDigits, kBatch>(words, tile.planes * kTileRows, s.end - s.begin, bytes,
+                                   t->row_bytes, weights, t->row_weights, sums[p][0]);
     }
-    for (int b = 0; b < batch; ++b) {
+    for (int b = 0; b < kBatch; ++b) {
       const int64_t at = (row + b) * t->tiles + k;
-      const double* sum_of_x =
-          m->offset != nullptr ? t->sums + at * kTileWords + i : nullptr;
-      add_segment(*scaled, sums[0][b], batch * kTileRows, t->units[at], sum_of_x,
+      const double* sum_of_x = m->offset != nullptr ? t->sums + at * kTileWords + i : nullptr;
+      add_segment(*scaled, sums[0][b], kBatch * kTileRows, t->units[at], sum_of_x,
                   y + b * y_stride);
     }
   }
@@ -101,25 +100,25 @@ struct Block {
   }
 };
 
-template <int digits>
+template <int kDigits>
 static void add_block(const bcq_matrix* m, const Tables* t, Block* block) {
-  constexpr int64_t stride = kBlockTiles * kTileRows;
+  constexpr int64_t kStride = kBlockTiles * kTileRows;
   ScaledTile tiles[kBlockTiles];
   for (int64_t i = 0; i < block->tiles; ++i) tiles[i].start(m, block->first_tile + i);
   for (int64_t k = 0; k < t->tiles; ++k) {
     const Segments segments = segments_of(m, k);
     for (int64_t b = 0; b < block->batch;) {
-      const bool several = b + kBatchAtOnce<digits> <= block->batch;
+      const bool several = b + kBatchAtOnce<kDigits> <= block->batch;
       for (int64_t i = 0; i < block->tiles; ++i) {
         double* y = block->y[b] + i * kTileRows;
         if (several) {
-          add_tile<digits, kBatchAtOnce<digits>>(m, t, segments, &tiles[i], block->row + b, k, y,
-                                                 stride);
+          add_tile<kDigits, kBatchAtOnce<kDigits>>(m, t, segments, &tiles[i], block->row + b, k, y,
+                                                   kStride);
         } else {
-          add_tile<digits, 1>(m, t, segments, &tiles[i], block->row + b, k, y, stride);
+          add_tile<kDigits, 1>(m, t, segments, &tiles[i], block->row + b, k, y, kStride);
         }
       }
-      b += several ? kBatchAtOnce<digits> : 1;
+      b += several ? kBatchAtOnce<kDigits> : 1;
     }
   }
 }

@@ -1,5 +1,5 @@
-/* A row of x -> tables of partial sums. Included inside the namespace of an instruction set, after
- * lanes.inl and that set's lookup file, which has store_tables() and store_multipliers().
+/* A row of x -> tables of partial sums. The set's table_sums.inl has store_tables() and
+ * store_multipliers().
  *
  * Inputs are taken 64 at a time, as 16 quads of 4. A quad's lane is 4 p + 2 w + h: byte p of word
  * w, and of that byte the half h (0: low nibble), so that the four quads whose tables share one
@@ -32,17 +32,17 @@ static inline float power_of_two(int exponent) {
 }
 
 /* Input k of the two byte pairs' quads: lanes 4 p + h of bytes p, each twice. */
-template <int k>
+template <int K>
 static inline f32x16 every_quad(const f32x16& first, const f32x16& second) {
-  return __builtin_shufflevector(first, second, k, k + 4, k, k + 4, k + 8, k + 12, k + 8, k + 12,
-                                 k + 16, k + 20, k + 16, k + 20, k + 24, k + 28, k + 24, k + 28);
+  return __builtin_shufflevector(first, second, K, K + 4, K, K + 4, K + 8, K + 12, K + 8, K + 12,
+                                 K + 16, K + 20, K + 16, K + 20, K + 24, K + 28, K + 24, K + 28);
 }
 
-template <int k>
+template <int K>
 static inline f32x16 quad_inputs(const f32x16 x[4]) {
-  const f32x16 word0 = every_quad<k>(x[0], x[1]), word1 = every_quad<k>(x[2], x[3]);
-  return __builtin_shufflevector(word0, word1, 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13,
-                                 30, 31);
+  const f32x16 word0 = every_quad<K>(x[0], x[1]), word1 = every_quad<K>(x[2], x[3]);
+  return __builtin_shufflevector(word0, word1, 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30,
+                                 31);
 }
 
 static inline f32x16 magnitude(const f32x16& v) { return (f32x16)((u32x16)v & 0x7fffffffu); }

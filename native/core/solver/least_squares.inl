@@ -1,6 +1,6 @@
 /* A round: nearest levels for given params, then the least-squares params for those signs. */
 
-constexpr double kRelaxation = 1.75; /* step length, 1 being the way to the least squares */
+constexpr double kRelaxation = 1.75;  /* step length, 1 being the way to the least squares */
 constexpr double kPivotFloor = 1e-11; /* part of the mass; a smaller pivot is rounding error */
 
 /* The normal equations A x = right of candidates with the signs that are nearest for `params`. */
@@ -11,14 +11,14 @@ struct Equations {
 };
 
 template <int M, bool kOffset, typename Rows>
-static void MakeEquations(const Rows& rows, const Real* params, Equations<M>* out) {
+static void make_equations(const Rows& rows, const Real* params, Equations<M>* out) {
   constexpr int K = kLevels<M>;
   Levels<M> levels;
-  SortLevels<M, kOffset>(params, &levels);
+  sort_levels<M, kOffset>(params, &levels);
   Real sums[K], masses[K];
-  Below<K - 1>(rows, levels.thresholds, sums, masses);
-  sums[K - 1] = Splat(rows.sum);
-  masses[K - 1] = Splat(rows.mass);
+  sums_below<K - 1>(rows, levels.thresholds, sums, masses);
+  sums[K - 1] = splat(rows.sum);
+  masses[K - 1] = splat(rows.mass);
   for (int i = 0; i < M; ++i) {
     out->right[i] = Real{};
     for (int j = i + 1; j < M; ++j) out->a[i][j] = Real{};
@@ -40,12 +40,12 @@ static void MakeEquations(const Rows& rows, const Real* params, Equations<M>* ou
       for (int j = i + 1; j < M; ++j) out->a[i][j] += (Real)(mass ^ signs[i] ^ signs[j]);
     }
   }
-  for (int i = 0; i < M; ++i) out->a[i][i] = Splat(rows.mass);
+  for (int i = 0; i < M; ++i) out->a[i][i] = splat(rows.mass);
 }
 
 /* LDL^T without a ridge: x, and what it explains of the energy. */
 template <int M>
-BCQ_INLINE Real SolveEquations(const Equations<M>& equations, Real* x) {
+BCQ_INLINE Real solve_equations(const Equations<M>& equations, Real* x) {
   Real inverse[M], scaled[M][M], lower[M][M], y[M];
 #pragma GCC unroll 9
   for (int j = 0; j < M; ++j) {
@@ -55,7 +55,7 @@ BCQ_INLINE Real SolveEquations(const Equations<M>& equations, Real* x) {
       pivot -= lower[j][k] * scaled[j][k];
       y[j] -= lower[j][k] * y[k];
     }
-    inverse[j] = 1 / Max(pivot, equations.a[0][0] * kPivotFloor);
+    inverse[j] = 1 / larger(pivot, equations.a[0][0] * kPivotFloor);
 #pragma GCC unroll 9
     for (int i = j + 1; i < M; ++i) {
       Real entry = equations.a[j][i];
@@ -77,30 +77,30 @@ BCQ_INLINE Real SolveEquations(const Equations<M>& equations, Real* x) {
 /* One round in place. Explained is the energy less the squared error of the new params with the old
  * signs. */
 template <int M, bool kOffset, typename Rows>
-static Real Step(const Rows& rows, Real* params) {
+static Real run_round(const Rows& rows, Real* params) {
   Equations<M> equations;
-  MakeEquations<M, kOffset>(rows, params, &equations);
-  return SolveEquations<M>(equations, params);
+  make_equations<M, kOffset>(rows, params, &equations);
+  return solve_equations<M>(equations, params);
 }
 
 /* Rounds in place. All but the last go further than least squares says: many small moves the same
  * way become few. */
 template <int M, bool kOffset, typename Rows>
-static Real Steps(const Rows& rows, int rounds, Real* params) {
+static Real run_rounds(const Rows& rows, int rounds, Real* params) {
   for (int round = 1; round < rounds; ++round) {
     Real before[M];
     memcpy(before, params, sizeof(before));
-    Step<M, kOffset>(rows, params);
+    run_round<M, kOffset>(rows, params);
     for (int i = 0; i < M; ++i) params[i] = before[i] + kRelaxation * (params[i] - before[i]);
   }
-  return Step<M, kOffset>(rows, params);
+  return run_round<M, kOffset>(rows, params);
 }
 
 /* The energy less the squared error of params with their nearest levels. */
 template <int M, bool kOffset, typename Rows>
-static Real Explained(const Rows& rows, const Real* params) {
+static Real explained_by(const Rows& rows, const Real* params) {
   Equations<M> equations;
-  MakeEquations<M, kOffset>(rows, params, &equations);
+  make_equations<M, kOffset>(rows, params, &equations);
   Real explained = {};
   for (int i = 0; i < M; ++i) {
     Real product = equations.a[i][i] * params[i];

@@ -13,42 +13,42 @@ struct Levels {
   Int patterns[kLevels<M>];    /* of the levels in ascending order */
 };
 
-BCQ_INLINE void Exchange(Int* low, Int* high) {
+BCQ_INLINE void exchange(Int* low, Int* high) {
   const Int a = *low, b = *high;
-  *low = Min(a, b);
-  *high = Max(a, b);
+  *low = smaller(a, b);
+  *high = larger(a, b);
 }
 
 /* Bitonic sorting network of N keys. */
 template <int N>
-BCQ_INLINE void SortKeys(Int* keys) {
+BCQ_INLINE void sort_keys(Int* keys) {
 #pragma GCC unroll 8
   for (int size = 2; size <= N; size *= 2) {
 #pragma GCC unroll 8
     for (int begin = 0; begin < N; begin += size) {
 #pragma GCC unroll 8
       for (int i = 0; i < size / 2; ++i) {
-        Exchange(keys + begin + i, keys + begin + size - 1 - i);
+        exchange(keys + begin + i, keys + begin + size - 1 - i);
       }
     }
 #pragma GCC unroll 8
     for (int step = size / 4; step > 0; step /= 2) {
 #pragma GCC unroll 8
       for (int i = 0; i < N; ++i) {
-        if ((i & step) == 0) Exchange(keys + i, keys + i + step);
+        if ((i & step) == 0) exchange(keys + i, keys + i + step);
       }
     }
   }
 }
 
 template <int M, bool kOffset>
-BCQ_INLINE void SortLevels(const Real* params, Levels<M>* out) {
+BCQ_INLINE void sort_levels(const Real* params, Levels<M>* out) {
   constexpr int K = kLevels<M>;
   // With an offset levels are counted from the lowest one, so that none is negative.
   Real base = params[0], shift = {};
   if (kOffset) {
     base = Real{};
-    for (int i = 1; i < M; ++i) base += Abs(params[i]);
+    for (int i = 1; i < M; ++i) base += magnitude(params[i]);
     shift = params[0] - base;
   }
   Real values[K];
@@ -64,10 +64,10 @@ BCQ_INLINE void SortLevels(const Real* params, Levels<M>* out) {
   constexpr int64_t kMask = 2 * K - 1;
   Int* keys = out->patterns;
   for (int k = 0; k < K; ++k) {
-    keys[k] = ((Int)Abs(values[k]) & ~kMask) | k;
+    keys[k] = ((Int)magnitude(values[k]) & ~kMask) | k;
     if (!kOffset) keys[k] |= (values[k] < 0) & K;
   }
-  SortKeys<K>(keys);
+  sort_keys<K>(keys);
   for (int k = 0; k + 1 < K; ++k) {
     const Int low = keys[k] & ~kMask, high = keys[k + 1] & ~kMask;
     out->thresholds[k] = ((Real)low + (Real)high) * 0.5 + shift;
@@ -77,7 +77,7 @@ BCQ_INLINE void SortLevels(const Real* params, Levels<M>* out) {
 
 /* The signs of a pattern as bits: bit i is 1 where plane i has +1. */
 template <int M, bool kOffset>
-static int64_t PatternCode(int64_t pattern) {
+static int64_t pattern_code(int64_t pattern) {
   constexpr int64_t K = kLevels<M>;
   if (kOffset) return K - 1 - pattern;
   return pattern < K ? 2 * K - 1 - 2 * pattern : 2 * (pattern - K);

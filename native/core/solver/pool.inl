@@ -1,7 +1,7 @@
 /* Candidates of one row, and which of them are the best. */
 
 constexpr int kPool = 88; /* 5 times 16 starts, two that are known, rounded up to whole lanes */
-constexpr double kSame = 1e-12; /* relative difference of `explained` below which two are the same */
+constexpr double kSame = 1e-12; /* relative difference of `explained` of two that are the same */
 
 template <int M>
 struct Pool {
@@ -11,41 +11,41 @@ struct Pool {
 };
 
 template <int M>
-BCQ_INLINE void LoadCandidates(const Pool<M>& pool, int begin, Real* params) {
-  for (int i = 0; i < M; ++i) params[i] = Load(pool.params[i] + begin);
+BCQ_INLINE void load_candidates(const Pool<M>& pool, int begin, Real* params) {
+  for (int i = 0; i < M; ++i) params[i] = load(pool.params[i] + begin);
 }
 
 template <int M>
-BCQ_INLINE void StoreCandidates(Pool<M>* pool, int begin, const Real* params) {
-  for (int i = 0; i < M; ++i) Store(pool->params[i] + begin, params[i]);
+BCQ_INLINE void store_candidates(Pool<M>* pool, int begin, const Real* params) {
+  for (int i = 0; i < M; ++i) store(pool->params[i] + begin, params[i]);
 }
 
 template <int M>
-static void Append(Pool<M>* pool, const double* params) {
+static void append(Pool<M>* pool, const double* params) {
   for (int i = 0; i < M; ++i) pool->params[i][pool->count] = params[i];
   ++pool->count;
 }
 
 /* Repeats the first candidate until the lanes are full; `count` stays. */
 template <int M>
-static void FillLanes(Pool<M>* pool) {
+static void fill_lanes(Pool<M>* pool) {
   for (int c = pool->count; c % kLanes != 0; ++c) {
     for (int i = 0; i < M; ++i) pool->params[i][c] = pool->params[i][0];
   }
 }
 
 /* order[place] = candidate, the best first, equals in their order. */
-static void Rank(const double* explained, int count, int* order) {
+static void rank(const double* explained, int count, int* order) {
   alignas(64) double keys[kPool];
   for (int c = 0; c < (count + kLanes - 1) / kLanes * kLanes; ++c) {
     keys[c] = c < count && explained[c] == explained[c] ? explained[c] : -__builtin_inf();
   }
   for (int begin = 0; begin < count; begin += kLanes) {
-    const Real key = Load(keys + begin);
+    const Real key = load(keys + begin);
     const Int index = Int{0, 1, 2, 3, 4, 5, 6, 7} + begin;
     Int place = {};
     for (int c = 0; c < count; ++c) {
-      const Real other = Splat(keys[c]);
+      const Real other = splat(keys[c]);
       place -= (other > key) | ((other == key) & (index > c));
     }
     for (int i = 0; i < kLanes && begin + i < count; ++i) order[place[i]] = begin + i;
@@ -55,9 +55,9 @@ static void Rank(const double* explained, int count, int* order) {
 /* Keeps the best distinct candidates, the best first. The same one again comes last, so it fills
  * up where there are too few. */
 template <int M>
-static void KeepBest(Pool<M>* pool, int keep) {
+static void keep_best(Pool<M>* pool, int keep) {
   int order[kPool], chosen[kPool], twins[kPool], distinct = 0, again = 0;
-  Rank(pool->explained, pool->count, order);
+  rank(pool->explained, pool->count, order);
   const Pool<M> old = *pool;
   double before = __builtin_inf();
   for (int place = 0; place < old.count; ++place) {

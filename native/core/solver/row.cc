@@ -1,4 +1,4 @@
-#include "row.h"
+#include "core/solver/row.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,34 +6,34 @@
 #include <cstring>
 #include <limits>
 
-namespace bcq_solver {
+namespace bcq::solver {
 namespace {
 
 constexpr double kImportanceFloor = 0.1;  // part of the mean that is added to every importance
 constexpr int kDigits = 4, kBuckets = 256;
 
-int64_t RoundUp(int64_t length) { return (length + 7) / 8 * 8; }
+int64_t round_up(int64_t length) { return (length + 7) / 8 * 8; }
 
 /* Entries of a level of the tree, with its padding. */
-int64_t LevelSize(int64_t entries) {
-  return std::max<int64_t>(RoundUp(entries) + kTreeFan, kTreeRoot);
+int64_t level_size(int64_t entries) {
+  return std::max<int64_t>(round_up(entries) + kTreeFan, kTreeRoot);
 }
 
-int64_t TreeSize(int64_t length) {
-  int64_t size = LevelSize(length);
+int64_t tree_size(int64_t length) {
+  int64_t size = level_size(length);
   for (int64_t entries = length; entries > kTreeRoot;) {
-    entries = RoundUp(entries) / kTreeFan;
-    size += LevelSize(entries);
+    entries = round_up(entries) / kTreeFan;
+    size += level_size(entries);
   }
   return size;
 }
 
-double* Allocate(int64_t count) {
+double* allocate(int64_t count) {
   return static_cast<double*>(std::aligned_alloc(64, (count * sizeof(double) + 63) / 64 * 64));
 }
 
 template <typename T>
-double LargestMagnitude(const T* source, int64_t length) {
+double largest_magnitude(const T* source, int64_t length) {
   constexpr int kSides = 8;  // side by side, which the compiler makes vectors of
   T largest[kSides] = {};
   int64_t i = 0;
@@ -49,9 +49,9 @@ double LargestMagnitude(const T* source, int64_t length) {
 
 /* Copies values, scaled so that the largest magnitude is from 0.5 to 1; returns the exponent. */
 template <typename T>
-int LoadValues(const T* source, int64_t length, double* values) {
+int load_values(const T* source, int64_t length, double* values) {
   int exponent;
-  std::frexp(LargestMagnitude(source, length), &exponent);
+  std::frexp(largest_magnitude(source, length), &exponent);
   // Two factors, since 2^-exponent alone can overflow.
   const double first = std::ldexp(1.0, -exponent / 2);
   const double second = std::ldexp(1.0, -exponent - -exponent / 2);
@@ -61,7 +61,7 @@ int LoadValues(const T* source, int64_t length, double* values) {
 
 /* h / mean(h) + 0.1, or 1 where all are zero. */
 template <typename T>
-void LoadImportance(const T* source, int64_t length, double* weights) {
+void load_importance(const T* source, int64_t length, double* weights) {
   // Divided by the largest first: sums of huge importances must not overflow.
   const double largest = *std::max_element(source, source + length);
   double sum = 0;
@@ -72,16 +72,16 @@ void LoadImportance(const T* source, int64_t length, double* weights) {
 }
 
 /* Builds the tree over `sorted`, and behind it. */
-void GrowTree(Row* row) {
+void grow_tree(Row* row) {
   double* level = row->sorted;
   int64_t entries = row->length;
   for (row->tree_levels = 0;; ++row->tree_levels) {
-    const int64_t size = LevelSize(entries);
+    const int64_t size = level_size(entries);
     std::fill(level + entries, level + size, std::numeric_limits<double>::infinity());
     row->tree[row->tree_levels] = level;
     if (entries <= kTreeRoot) break;
     double* next = level + size;
-    entries = RoundUp(entries) / kTreeFan;
+    entries = round_up(entries) / kTreeFan;
     for (int64_t i = 0; i < entries; ++i) next[i] = level[i * kTreeFan + kTreeFan - 1];
     level = next;
   }
@@ -89,14 +89,14 @@ void GrowTree(Row* row) {
 }
 
 /* Bits of a float as an integer of the same order. */
-uint32_t OrderedBits(float value) {
+uint32_t ordered_bits(float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof(bits));
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
 /* Sorts keys by their upper halves; keys holds as many again as room to work in. */
-void RadixSort(uint64_t* keys, int64_t length) {
+void radix_sort(uint64_t* keys, int64_t length) {
   int64_t counts[kDigits][kBuckets] = {};
   for (int64_t i = 0; i < length; ++i) {
     for (int d = 0; d < kDigits; ++d) ++counts[d][keys[i] >> (32 + 8 * d) & (kBuckets - 1)];
@@ -118,7 +118,7 @@ void RadixSort(uint64_t* keys, int64_t length) {
 
 /* Fills in sizes, and weights where there are any, in the order of the keys; false if sizes do not
  * ascend. */
-bool TakeInOrder(bool offset, Row* row) {
+bool take_in_order(bool offset, Row* row) {
   bool ascending = true;
   double before = -std::numeric_limits<double>::infinity();
   for (int64_t i = 0; i < row->length; ++i) {
@@ -132,7 +132,7 @@ bool TakeInOrder(bool offset, Row* row) {
 }
 
 /* Doubles that are one float have been left in any order. */
-void SortTies(bool offset, Row* row) {
+void sort_ties(bool offset, Row* row) {
   const auto less = [&](uint64_t a, uint64_t b) {
     const double x = row->values[a & 0xffffffffu], y = row->values[b & 0xffffffffu];
     return offset ? x < y : std::fabs(x) < std::fabs(y);
@@ -146,7 +146,7 @@ void SortTies(bool offset, Row* row) {
 }
 
 /* Running sums, and where there are weights, from those in `masses`, running masses. */
-void SumUp(Row* row) {
+void sum_up(Row* row) {
   const int64_t length = row->length;
   row->sums[0] = 0;
   if (row->masses != nullptr) row->masses[0] = 0;
@@ -162,62 +162,62 @@ void SumUp(Row* row) {
 
 }  // namespace
 
-bool AllocateRow(int64_t length, bool weighted, Row* row) {
+bool allocate_row(int64_t length, bool weighted, Row* row) {
   *row = Row();
-  row->values = Allocate(RoundUp(length));
-  row->sorted = Allocate(TreeSize(length));
-  row->sums = Allocate(length + 1 + kTreeFan);
+  row->values = allocate(round_up(length));
+  row->sorted = allocate(tree_size(length));
+  row->sums = allocate(length + 1 + kTreeFan);
   row->keys = static_cast<uint64_t*>(std::malloc(2 * length * sizeof(uint64_t)));
   if (weighted) {
-    row->weights = Allocate(RoundUp(length));
-    row->masses = Allocate(length + 1 + kTreeFan);
+    row->weights = allocate(round_up(length));
+    row->masses = allocate(length + 1 + kTreeFan);
     if (row->weights == nullptr || row->masses == nullptr) return false;
   }
   return row->values && row->sorted && row->sums && row->keys;
 }
 
-void FreeRow(Row* row) {
+void free_row(Row* row) {
   for (double* array : {row->values, row->weights, row->sorted, row->sums, row->masses}) {
     std::free(array);
   }
   std::free(row->keys);
 }
 
-void LoadRow(const bcq_problem& problem, int64_t row, int64_t begin, int64_t end, Row* out) {
+void load_row(const bcq_problem& problem, int64_t row, int64_t begin, int64_t end, Row* out) {
   const int64_t at = row * problem.columns + begin, length = end - begin;
   const double* doubles = static_cast<const double*>(problem.values);
   const float* floats = static_cast<const float*>(problem.values);
   out->length = length;
-  out->exponent = problem.is_double ? LoadValues(doubles + at, length, out->values)
-                                    : LoadValues(floats + at, length, out->values);
+  out->exponent = problem.is_double ? load_values(doubles + at, length, out->values)
+                                    : load_values(floats + at, length, out->values);
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  std::fill(out->values + length, out->values + RoundUp(length), nan);
+  std::fill(out->values + length, out->values + round_up(length), nan);
   if (out->weights == nullptr) return;
   if (problem.is_double) {
-    LoadImportance(static_cast<const double*>(problem.importance) + at, length, out->weights);
+    load_importance(static_cast<const double*>(problem.importance) + at, length, out->weights);
   } else {
-    LoadImportance(static_cast<const float*>(problem.importance) + at, length, out->weights);
+    load_importance(static_cast<const float*>(problem.importance) + at, length, out->weights);
   }
-  std::fill(out->weights + length, out->weights + RoundUp(length), 0.0);
+  std::fill(out->weights + length, out->weights + round_up(length), 0.0);
 }
 
-void SortRow(bool offset, Row* row) {
+void sort_row(bool offset, Row* row) {
   const int64_t length = row->length;
   uint64_t* keys = row->keys;
   for (int64_t i = 0; i < length; ++i) {
     const double value = offset ? row->values[i] : std::fabs(row->values[i]);
-    keys[i] = uint64_t{OrderedBits(static_cast<float>(value))} << 32 | static_cast<uint64_t>(i);
+    keys[i] = uint64_t{ordered_bits(static_cast<float>(value))} << 32 | static_cast<uint64_t>(i);
   }
-  RadixSort(keys, length);
-  if (!TakeInOrder(offset, row)) {
-    SortTies(offset, row);
-    TakeInOrder(offset, row);
+  radix_sort(keys, length);
+  if (!take_in_order(offset, row)) {
+    sort_ties(offset, row);
+    take_in_order(offset, row);
   }
-  SumUp(row);
-  GrowTree(row);
+  sum_up(row);
+  grow_tree(row);
 }
 
-double RoundParam(double param, int exponent, int32_t scale_type) {
+double round_param(double param, int exponent, int32_t scale_type) {
   const double stored = std::ldexp(param, exponent);
   if (scale_type == BCQ_FLOAT32) {
     const double largest = std::numeric_limits<float>::max();
@@ -233,4 +233,4 @@ double RoundParam(double param, int exponent, int32_t scale_type) {
   return std::ldexp(rounded, -exponent);
 }
 
-}  // namespace bcq_solver
+}  // namespace bcq::solver

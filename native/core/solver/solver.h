@@ -7,15 +7,12 @@
 #ifndef BCQ_CORE_SOLVER_H_
 #define BCQ_CORE_SOLVER_H_
 
-#include "../matrix.h"
-#include "../parallel.h"
-
-#ifdef __cplusplus
-extern "C" {
-#endif
+#include "core/export.h"
+#include "core/matrix.h"
+#include "core/parallel.h"
 
 enum {
-  BCQ_CANDIDATES = 16, /* tried at once for each group */
+  BCQ_CANDIDATES = 16,  /* tried at once for each group */
   BCQ_MAX_TABULATED = 4 /* bits; more start from solutions of fewer */
 };
 
@@ -33,10 +30,10 @@ typedef struct {
 
 /* How much to search, and where. */
 typedef struct {
-  int32_t rounds;       /* from each start and in each batch */
-  int32_t batches;      /* of BCQ_CANDIDATES perturbed elites */
-  int32_t elites;       /* candidates kept: 8 or 16 */
-  int32_t polished;     /* best ones that alternate to convergence: 1 to 8 */
+  int32_t rounds;   /* from each start and in each batch */
+  int32_t batches;  /* of BCQ_CANDIDATES perturbed elites */
+  int32_t elites;   /* candidates kept: 8 or 16 */
+  int32_t polished; /* best ones that alternate to convergence: 1 to 8 */
   /* Scales over the mean magnitude, for each number of bits from 2 up to `bits`, at most
    * BCQ_MAX_TABULATED: [bits][BCQ_CANDIDATES]. */
   const double* starts[BCQ_MAX_TABULATED + 1];
@@ -53,16 +50,8 @@ typedef struct {
  * search: NULL for three rounds from `start` and no more. start: params of an earlier solve or
  * NULL; the result is never worse. A param too large for scale_type comes out as infinity. The
  * result does not depend on `parallel`. */
-bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search, const double* start,
-                     double* params, uint32_t* const* planes, bcq_parallel parallel);
-
-/* The signs that are nearest for params of any sign and order; scale_type and importance do not
- * matter. */
-bcq_status bcq_nearest(const bcq_problem* problem, const double* params, uint32_t* const* planes,
-                       bcq_parallel parallel);
-
-#ifdef __cplusplus
-}
-#endif
+BCQ_EXPORT bcq_status bcq_solve(const bcq_problem* problem, const bcq_search* search,
+                                const double* start, double* params, uint32_t* const* planes,
+                                bcq_parallel parallel);
 
 #endif

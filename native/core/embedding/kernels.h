@@ -1,8 +1,8 @@
 /* What is done with many short rows at once, one set of functions for each instruction set. */
-#ifndef BCQ_CORE_EMBEDDING_ROWS_H_
-#define BCQ_CORE_EMBEDDING_ROWS_H_
+#ifndef BCQ_CORE_EMBEDDING_KERNELS_H_
+#define BCQ_CORE_EMBEDDING_KERNELS_H_
 
-#include "../product/kernels.h"
+#include "core/arrays.h"
 
 namespace bcq {
 
@@ -11,7 +11,7 @@ struct Place {
   int64_t element, row;
 };
 
-struct RowKernels {
+struct EmbeddingKernels {
   /* out[row * stride] = table[element], `bytes` of each; element and stride in bytes too. */
   void (*copy)(const Place* places, int64_t count, const char* table, char* out, int64_t stride,
                int64_t bytes);
@@ -21,10 +21,6 @@ struct RowKernels {
   /* Numbers of `type` from float32. */
   void (*round)(const float* from, int64_t count, bcq_type type, void* to);
 };
-
-extern const RowKernels kPortableRows;
-extern const RowKernels kAvx2Rows;
-extern const RowKernels kAvx512Rows;
 
 }  // namespace bcq
 

@@ -1,21 +1,21 @@
-/* Sums of table entries, AVX2. Included inside the namespace of the instruction set.
+/* Sums of table entries. Included inside the namespace of a set.
  *
  * Tables of 16 bytes, one for each nibble of a word: [word][half][digit][4 bytes][16 entries]. The
  * words of 32 rows are turned into four registers, one for each of their bytes, so that all bytes
  * of a register look into one table. */
 
-template <int digits>
+template <int kDigits>
 static constexpr int kBatchAtOnce = 1;
 enum { kRowsAtOnce = 32 };
 
-template <int digits>
-static constexpr int64_t kTableBytes = 2 * digits * 64;
+template <int kDigits>
+static constexpr int64_t kTableBytes = 2 * kDigits * 64;
 
 /* The upper bytes of the entries of 16 quads (lanes as tables.inl says) as tables of two words. */
-template <int digits>
+template <int kDigits>
 static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
-  for (int d = 0; d < digits; ++d) {
-    const int shift = 8 * (4 - digits + d);
+  for (int d = 0; d < kDigits; ++d) {
+    const int shift = 8 * (4 - kDigits + d);
     uint32_t fours[4][kLanes];  // four entries of each quad
     for (int i = 0; i < 4; ++i) {
       const u32x16* e = entries + 4 * i;
@@ -24,7 +24,7 @@ static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
       store(fours[i], low | high << 16);
     }
     for (int lane = 0; lane < kLanes; ++lane) {
-      uint8_t* to = bytes + (lane % 4 * digits + d) * 64 + lane / 4 * 16;
+      uint8_t* to = bytes + (lane % 4 * kDigits + d) * 64 + lane / 4 * 16;
       for (int i = 0; i < 4; ++i) store(to + 4 * i, fours[i][lane]);
     }
   }
@@ -66,7 +66,7 @@ struct Sums16 {
 /* The entries that the nibbles `index` of 32 rows choose from four tables, times the tables'
  * multipliers, which are at most 64: the sum of four is at most 4 x 64 x 127. `sign`: whether
  * entries have one; those without come with multipliers of 1. */
-template <bool sign>
+template <bool kSign>
 static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
                             const __m256i multipliers[2]) {
   __m256i chosen[4];
@@ -79,8 +79,8 @@ static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
     const __m256i pairs[2] = {_mm256_unpacklo_epi8(chosen[2 * i], chosen[2 * i + 1]),
                               _mm256_unpackhi_epi8(chosen[2 * i], chosen[2 * i + 1])};
     for (int half = 0; half < 2; ++half) {
-      sums[half][i] = sign ? _mm256_maddubs_epi16(multipliers[i], pairs[half])
-                           : _mm256_maddubs_epi16(pairs[half], multipliers[i]);
+      sums[half][i] = kSign ? _mm256_maddubs_epi16(multipliers[i], pairs[half])
+                            : _mm256_maddubs_epi16(pairs[half], multipliers[i]);
     }
   }
   return {{_mm256_add_epi16(sums[0][0], sums[0][1]), _mm256_add_epi16(sums[1][0], sums[1][1])}};
@@ -88,15 +88,15 @@ static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
 
 /* Running sums of 32 rows. Three digits: of 16 bits, which the 8 x 32 entries of a K tile at 255
  * each do not exceed. */
-template <int digits>
+template <int kDigits>
 struct Sums {
-  __m256i sum[digits][2] = {};
+  __m256i sum[kDigits][2] = {};
 
   void add(const __m256i index[4], const uint8_t* tables, uint32_t) {
     const __m256i ones[2] = {_mm256_set1_epi8(1), _mm256_set1_epi8(1)};
-    for (int d = 0; d < digits; ++d) {
-      const Sums16 more = d == digits - 1 ? choose<true>(index, tables + d * 64, ones)
-                                          : choose<false>(index, tables + d * 64, ones);
+    for (int d = 0; d < kDigits; ++d) {
+      const Sums16 more = d == kDigits - 1 ? choose<true>(index, tables + d * 64, ones)
+                                           : choose<false>(index, tables + d * 64, ones);
       for (int i = 0; i < 2; ++i) sum[d][i] = _mm256_add_epi16(sum[d][i], more.rows[i]);
     }
   }
@@ -138,15 +138,15 @@ struct Sums<1> {
 };
 
 /* The sums of entries over `count` words of one plane of a tile for one row of x, as in
- * lookup_avx512.inl. */
-template <int digits, int batch>
-static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
-                          const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
-                          int32_t* sums) {
-  static_assert(batch == 1, "rows of x come one at a time");
+ * avx512/table_sums.inl. */
+template <int kDigits, int kBatch>
+static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
+                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                               int32_t* sums) {
+  static_assert(kBatch == 1, "rows of x come one at a time");
   const __m256i nibble = _mm256_set1_epi8(15);
   for (int row = 0; row < kTileRows; row += kRowsAtOnce) {
-    Sums<digits> running;
+    Sums<kDigits> running;
     for (int64_t i = 0; i < count; ++i) {
       __m256i position[4], low[4], high[4];
       transpose_bytes(words + i * stride + row, position);
@@ -154,9 +154,9 @@ static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
         low[p] = _mm256_and_si256(position[p], nibble);
         high[p] = _mm256_and_si256(_mm256_srli_epi16(position[p], 4), nibble);
       }
-      const uint8_t* tables = bytes + i * kTableBytes<digits>;
-      running.add(low, tables, digits == 1 ? weights[2 * i] : 0);
-      running.add(high, tables + 64 * digits, digits == 1 ? weights[2 * i + 1] : 0);
+      const uint8_t* tables = bytes + i * kTableBytes<kDigits>;
+      running.add(low, tables, kDigits == 1 ? weights[2 * i] : 0);
+      running.add(high, tables + 64 * kDigits, kDigits == 1 ? weights[2 * i + 1] : 0);
     }
     for (int i = 0; i < 2; ++i) {
       __m256i first, second;

@@ -1,13 +1,13 @@
-/* Sums of table entries in plain C++. Included inside the namespace of the instruction set.
+/* Sums of table entries. Included inside the namespace of a set.
  *
  * Tables of 16 entries: int32 where exact, one signed digit where fast. Memory: [word][8 quads]
  * [16 entries]. */
 
-template <int digits>
+template <int kDigits>
 static constexpr int kBatchAtOnce = 1;
 enum { kWordQuads = 8 };
 
-template <int digits>
+template <int kDigits>
 struct EntryType {
   typedef int32_t type;
 };
@@ -15,17 +15,17 @@ template <>
 struct EntryType<1> {
   typedef int8_t type;
 };
-template <int digits>
-using Entry = typename EntryType<digits>::type;
+template <int kDigits>
+using Entry = typename EntryType<kDigits>::type;
 
-template <int digits>
-static constexpr int64_t kTableBytes = kWordQuads * 16 * sizeof(Entry<digits>);
+template <int kDigits>
+static constexpr int64_t kTableBytes = kWordQuads * 16 * sizeof(Entry<kDigits>);
 
 /* The upper bytes of the entries of 16 quads (lanes as tables.inl says) as tables of two words. */
-template <int digits>
+template <int kDigits>
 static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
-  Entry<digits>* table = (Entry<digits>*)bytes;
-  constexpr int kShift = 32 - 8 * digits;
+  Entry<kDigits>* table = (Entry<kDigits>*)bytes;
+  constexpr int kShift = 32 - 8 * kDigits;
   for (int word = 0; word < 2; ++word) {
     for (int quad = 0; quad < kWordQuads; ++quad) {
       const int lane = 4 * (quad / 2) + 2 * word + quad % 2;
@@ -45,14 +45,14 @@ static inline void store_multipliers(const i32x16& multipliers, uint32_t* weight
 }
 
 /* The sums of entries over `count` words of one plane of a tile for one row of x, as in
- * lookup_avx512.inl. */
-template <int digits, int batch>
-static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
-                          const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
-                          int32_t* sums) {
-  static_assert(batch == 1, "rows of x come one at a time");
+ * avx512/table_sums.inl. */
+template <int kDigits, int kBatch>
+static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t count,
+                               const uint8_t* bytes, int64_t, const uint32_t* weights, int64_t,
+                               int32_t* sums) {
+  static_assert(kBatch == 1, "rows of x come one at a time");
   for (int r = 0; r < kTileRows; ++r) sums[r] = 0;
-  const Entry<digits>* table = (const Entry<digits>*)bytes;
+  const Entry<kDigits>* table = (const Entry<kDigits>*)bytes;
   for (int64_t i = 0; i < count; ++i, table += kWordQuads * 16) {
     const uint8_t* multiplier = (const uint8_t*)(weights + 2 * i);
     for (int r = 0; r < kTileRows; ++r) {
@@ -60,7 +60,7 @@ static inline void lookup(const uint32_t* words, int64_t stride, int64_t count,
       int32_t sum = 0;
       for (int quad = 0; quad < kWordQuads; ++quad) {
         const int32_t entry = table[quad * 16 + ((word >> (4 * quad)) & 15)];
-        sum += digits == 1 ? entry * multiplier[quad] : entry;
+        sum += kDigits == 1 ? entry * multiplier[quad] : entry;
       }
       sums[r] += sum;
     }

@@ -1,14 +1,16 @@
-/* Short rows, for one instruction set; included inside its namespace, after lanes.inl. Lengths up to
- * 16 have a function each, in which the compiler knows the length. */
+/* Many short rows. Included inside the namespace of a set, after numbers.inl. Lengths up to 16 have
+ * a function each, in which the compiler knows the length. */
+
+namespace embedding {
 
 enum { kAhead = 8 }; /* places before it is needed that a row is fetched from memory */
 
-template <int64_t Bytes>
+template <int64_t kBytes>
 static void copy_fixed(const Place* places, int64_t count, const char* table, char* out,
                        int64_t stride, int64_t) {
   for (int64_t i = 0; i < count; ++i) {
     if (i + kAhead < count) __builtin_prefetch(table + places[i + kAhead].element);
-    __builtin_memcpy(out + places[i].row * stride, table + places[i].element, Bytes);
+    __builtin_memcpy(out + places[i].row * stride, table + places[i].element, kBytes);
   }
 }
 
@@ -23,23 +25,23 @@ static void copy_long(const Place* places, int64_t count, const char* table, cha
   }
 }
 
-/* sums[0 ... Columns - 1] += d, where d are as many numbers of `type`. */
-template <bcq_type type, int64_t Columns>
+/* sums[0 ... kColumns - 1] += d, where d are as many numbers of `type`. */
+template <bcq_type kType, int64_t kColumns>
 static inline void add_short(const char* d, float* sums) {
-  if (type == BCQ_FLOAT32) {
-    for (int64_t c = 0; c < Columns; ++c) {
+  if (kType == BCQ_FLOAT32) {
+    for (int64_t c = 0; c < kColumns; ++c) {
       float value;
       __builtin_memcpy(&value, d + 4 * c, 4);
       sums[c] += value;
     }
   } else {
-    const f32x16 values = load_some(d, type, Columns);
-    for (int64_t c = 0; c < Columns; ++c) sums[c] += values[c];
+    const f32x16 values = load_some(d, kType, kColumns);
+    for (int64_t c = 0; c < kColumns; ++c) sums[c] += values[c];
   }
 }
 
-/* Rows of 16 * n + Last columns. */
-template <bcq_type type, int64_t Last>
+/* Rows of 16 * n + kLast columns. */
+template <bcq_type kType, int64_t kLast>
 static void add_rows(const Place* places, int64_t count, const char* dout, int64_t stride,
                      int64_t columns, float* sums) {
   for (int64_t i = 0; i < count; ++i) {
@@ -47,11 +49,11 @@ static void add_rows(const Place* places, int64_t count, const char* dout, int64
     float* to = sums + places[i].element;
     if (i + kAhead < count) __builtin_prefetch(sums + places[i + kAhead].element, 1);
     for (int64_t whole = columns / kLanes; whole > 0; --whole) {
-      store(to, load<f32x16>(to) + load_lanes(d, type));
+      store(to, load<f32x16>(to) + load_lanes(d, kType));
       to += kLanes;
-      d += kLanes * type_bytes(type);
+      d += kLanes * type_bytes(kType);
     }
-    add_short<type, Last>(d, to);
+    add_short<kType, kLast>(d, to);
   }
 }
 
@@ -65,13 +67,13 @@ typedef void (*AddRows)(const Place*, int64_t, const char*, int64_t, int64_t, fl
 
 static void copy(const Place* places, int64_t count, const char* table, char* out, int64_t stride,
                  int64_t bytes) {
-  static constexpr void (*kShort[])(const Place*, int64_t, const char*, char*, int64_t, int64_t) =
-      {BCQ_16(BCQ_COPY, 0), BCQ_16(BCQ_COPY, 16), copy_fixed<64>};
+  static constexpr decltype(&copy) kShort[] = {BCQ_16(BCQ_COPY, 0), BCQ_16(BCQ_COPY, 16),
+                                               copy_fixed<64>};
   (bytes <= 64 ? kShort[bytes / 2] : copy_long)(places, count, table, out, stride, bytes);
 }
 
-static void add(const Place* places, int64_t count, bcq_type type, const void* dout,
-                int64_t stride, int64_t columns, float* sums) {
+static void add(const Place* places, int64_t count, bcq_type type, const void* dout, int64_t stride,
+                int64_t columns, float* sums) {
   static constexpr AddRows kAdd[3][kLanes] = {{BCQ_16(BCQ_ADD, BCQ_FLOAT32)},
                                               {BCQ_16(BCQ_ADD, BCQ_FLOAT16)},
                                               {BCQ_16(BCQ_ADD, BCQ_BFLOAT16)}};
@@ -87,4 +89,8 @@ static void round(const float* from, int64_t count, bcq_type type, void* to) {
   from_floats(last, type, count - whole, element(to, type, whole));
 }
 
-static constexpr RowKernels kRows = {copy, add, round};
+static constexpr EmbeddingKernels kKernels = {copy, add, round};
+
+}  // namespace embedding
+
+extern const EmbeddingKernels kEmbedding = embedding::kKernels;

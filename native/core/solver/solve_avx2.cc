@@ -1,2 +1,0 @@
-#define BCQ_NAMESPACE avx2
-#include "solve.inl"

@@ -1,2 +1,0 @@
-#define BCQ_NAMESPACE avx512
-#include "solve.inl"

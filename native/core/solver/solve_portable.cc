@@ -1,2 +1,0 @@
-#define BCQ_NAMESPACE portable
-#include "solve.inl"
