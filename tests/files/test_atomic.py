@@ -198,15 +198,19 @@ def test_the_temporary_file_of_a_killed_writer_goes_with_the_next_write(tmp_path
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path):
     path = str(tmp_path / "some" / "folder")
+
+    def write(error: type[BaseException] | None = None):
+        with replacing(path) as temporary:
+            (Path(temporary) / "inside").mkdir(parents=True)
+            (Path(temporary) / "inside" / "file").write_bytes(b"new")
+            if error:
+                raise error
+
     for error in (ValueError, KeyboardInterrupt):
-        with pytest.raises(error), replacing(path) as temporary:
-            Path(temporary).mkdir()
-            (Path(temporary) / "file").touch()
-            raise error
+        with pytest.raises(error):
+            write(error)
         assert os.listdir(tmp_path / "some") == []
-    with replacing(path) as temporary:
-        (Path(temporary) / "inside").mkdir(parents=True)
-        (Path(temporary) / "inside" / "file").write_bytes(b"new")
+    write()
     assert os.listdir(tmp_path / "some") == ["folder"]
     assert (tmp_path / "some" / "folder" / "inside" / "file").read_bytes() == b"new"
 
