@@ -36,7 +36,7 @@ class SubArray(np.ndarray):
     (np.ones(1).tofile, r"builtins\.getattr"),
     (np.dtype, None),
     (collections.OrderedDict(a=1), r"collections\.OrderedDict"),
-    (np.ones(2).view(SubArray), r"tests\.test_legacy_file_refused\.SubArray"),
+    (np.ones(2).view(SubArray), r"tests\.files\.test_legacy_file_refused\.SubArray"),
     ({1, 2}, r"builtins\.set|it holds a set, which is refused"),
     (3.5, "of type float where a weight should be"),
     (None, "of type NoneType where"),
