@@ -14,12 +14,7 @@ from bcq_tf.models.state import ModelState
 
 @dataclasses.dataclass(frozen=True)
 class ModelContents:
-    """What a file holds of a model.
-
-    Args:
-        weights: by position in the file.
-        state: what the model needs beside them.
-    """
+    """What a file holds of a model: its weights by position, and what it needs beside them."""
 
     weights: list[StoredWeight]
     state: ModelState

@@ -18,13 +18,6 @@ def match_model(model, stored: list[StoredWeight]) -> list[StoredWeight]:
     called "mean" is that, whichever comes first. Otherwise position and shape decide, unless places
     that both have contradict them. Names that Keras numbers decide nothing.
 
-    Args:
-        model: a built Keras model.
-        stored: the file's weights, by position.
-
-    Returns:
-        One for each of `model.weights`.
-
     Raises:
         ValueError: they are not the model's; the message has the first differences.
     """

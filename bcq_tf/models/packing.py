@@ -199,14 +199,9 @@ def _pairs_by_path(model, codes: Mapping) -> list[tuple[StoredWeight, object]]:
 
 
 def why_float(model, weights: dict) -> dict[int, str]:
-    """Why variables of a model cannot become codes.
+    """{id of the variable: why it cannot become codes, a phrase}, for those that cannot.
 
-    Args:
-        model: a float model.
-        weights: {id of a variable: how its codes would be kept, see `bcq_tf.layers.CodedWeight`}.
-
-    Returns:
-        {id of the variable: a phrase for a report}, without those that can.
+    weights: {id of a variable of the model: how its codes would be kept, a `CodedWeight`}.
     """
     holders = _holders(model)
     return {

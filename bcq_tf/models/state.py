@@ -67,10 +67,7 @@ class ModelState:
     def restore(self, model, weights: list[StoredWeight], assets: bool = True) -> None:
         """Does what Keras does after variables are assigned: layers load their state and files.
 
-        Args:
-            model: whose weights have their values.
-            weights: those of the file.
-            assets: whether files are loaded too.
+        weights: those of the file, which the model has. assets: whether files are loaded too.
         """
         layers = holders_by_path(model)
         for path, layer in layers.items():

@@ -38,28 +38,17 @@ FROM_EQUATION = None  # what EinsumDense's equation says
 
 @dataclasses.dataclass(frozen=True)
 class NoView:
-    """Why a weight is not seen as a matrix.
-
-    Args:
-        reason: for the report, for example "bias".
-        axes_help: whether a rule that gives the reduction axes can include the weight.
-    """
+    """Why a weight is not seen as a matrix, for the report: for example "bias"."""
 
     reason: str
-    axes_help: bool = False
+    axes_help: bool = False  # whether a rule that gives the reduction axes can include it
 
 
 def view_weights(model: keras.layers.Layer) -> list[MatrixView | NoView]:
-    """Sees each weight of a model as a matrix, or says why not.
+    """Sees each of `model.weights`, of a built model or layer, as a matrix, or says why not.
 
     A weight is found by identity on its layer's attribute. Where several layers hold it, the first
     one of a known type, in the order of `model.weights`, decides.
-
-    Args:
-        model: a built model or layer.
-
-    Returns:
-        One entry for each of `model.weights`, in that order.
     """
     known, others = {}, {}
     for layer in walk_layers(model):

@@ -36,11 +36,8 @@ _BEST = "best" + file.SUFFIX
 class Backups:
     """The BackupAndRestore callbacks of one `fit`.
 
-    Args:
-        model: the model that trains.
-        callbacks: they.
-        state: a function that returns what is saved: {name: BinaryCodes}, and metadata with an
-            "epoch", that in which training goes on.
+    state: a function that returns what is saved: {name: BinaryCodes}, and metadata with an "epoch",
+        that in which training goes on.
     """
 
     def __init__(self, model, callbacks: list[keras.callbacks.BackupAndRestore], state):

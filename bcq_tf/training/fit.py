@@ -22,13 +22,7 @@ from bcq_tf.training.trained_weights import TrainedWeights
 class Fit:
     """The state of one `fit`. It begins with this constructor; each other method is a hook of it.
 
-    Args:
-        callback: the BCQCallback that it calls, whose attributes are the settings.
-
-    Attributes:
-        run: its best epoch, and its files.
-        weights: those of the model that are quantized.
-        is_training: whether it has not ended.
+    callback: the BCQCallback that it calls, whose attributes are the settings.
     """
 
     def __init__(self, callback):
@@ -47,7 +41,7 @@ class Fit:
         self._rating = Rating(callback.rated_by, callback.mode, self._model)
         self._ended = None  # (epoch, logs) of the last epoch that has ended
         self._begin_run()
-        self.is_training = True
+        self.is_training = True  # until it has ended
 
     def _begin_run(self) -> None:
         ours = self._callback

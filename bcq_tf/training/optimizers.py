@@ -45,13 +45,9 @@ class StepCounter:
     Where several optimizers step, the one that steps most counts. Where none that is known does
     (a `train_step` may hold its own anywhere), each batch counts as a step.
 
-    Args:
-        model: a compiled Keras model. On JAX its variables must be in step, see
-            `bcq_tf._keras.sync_variables`.
-        least: steps that are known to have been taken.
+    On JAX the variables must be in step, see `bcq_tf._keras.sync_variables`.
 
-    Attributes:
-        count: the steps so far.
+    least: steps that are known to have been taken. Attribute `count`: the steps so far.
     """
 
     def __init__(self, model, least: int = 0):

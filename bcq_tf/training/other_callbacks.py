@@ -11,13 +11,9 @@ ENDING = (keras.callbacks.TerminateOnNaN, keras.callbacks.EarlyStopping)
 
 
 class OtherCallbacks:
-    """What stands in the list of the `fit` that calls a callback now.
+    """What stands in the list of the `fit` that calls a BCQCallback now.
 
-    Args:
-        callback: the BCQCallback that is called.
-
-    Attributes:
-        are_known: whether there is such a list; a loop of one's own may call a callback by itself.
+    Attribute `are_known`: whether there is such a list; a loop of one's own may call it by itself.
 
     Raises:
         ValueError: a callback in the list would undo its work.
@@ -40,12 +36,8 @@ class OtherCallbacks:
         return [callback for callback in self._later if isinstance(callback, cls)]
 
     def surround(self, name: str, around) -> None:
-        """Makes all callbacks be called within a context.
-
-        Args:
-            name: of a method of callbacks.
-            around: a function that takes its arguments and returns the context.
-        """
+        """Makes a method of all callbacks be called within the context that `around` returns,
+        which takes its arguments."""
         if not self.are_known:
             return
         # In place of what an earlier `fit` with the same list has left, where an error ended it.

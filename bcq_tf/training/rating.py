@@ -36,12 +36,7 @@ def entry_name(monitor) -> str:
 
 
 class Rating:
-    """How the epochs of one `fit` are rated.
-
-    Args:
-        monitor: the log entry that rates, or a function that takes the model and returns a number.
-        mode: "min", "max" or "auto".
-        model: the model that trains.
+    """How the epochs of one `fit` are rated: by a log entry, or a function of the model.
 
     Attributes:
         monitor: the name of the entry.

@@ -29,11 +29,7 @@ def check_resume(resume) -> None:
 class Run:
     """A run, which may be cut short and go on in another process. A line is printed where it does.
 
-    Args:
-        quantizer: of the model that trains, with the plan of the end of training.
-        files: where its best epochs are written.
-        monitor, mode: what rates an epoch.
-        verbose: 1 prints a line for each file.
+    quantizer: of the model that trains, with the plan of the end of training.
 
     Attributes:
         identity: a random name, which stands in the run's files.
@@ -127,10 +123,7 @@ class Run:
     def keep(self, epoch: int, logs: dict, rating: dict) -> None:
         """Keeps the model as it now is as the best epoch, and writes it where there is a path.
 
-        Args:
-            epoch: from 0.
-            logs: of the epoch, for the fields of the path.
-            rating: metadata: "monitor", "mode", "value", "step"; a value of None is not rated.
+        rating: metadata: "monitor", "mode", "value", "step"; a value of None is not rated.
         """
         if rating["value"] is not None:
             self.best_value = rating["value"]

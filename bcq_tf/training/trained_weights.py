@@ -23,13 +23,7 @@ class TrainedWeights:
     A weight that holds NaN or Inf stops nothing here: all are left as they are until the next step,
     and `not_finite` tells.
 
-    Args:
-        quantizer: of the model that trains.
-        latent: whether it trains straight through.
-        effort: of a solve, but for those that start from the last scales.
-
-    Attributes:
-        not_finite: the error of the last solve, if since then no step was taken; else None.
+    effort: of a solve, but for those that start from the last scales.
     """
 
     def __init__(self, quantizer: ModelQuantizer, latent: bool, effort: str):
@@ -40,6 +34,7 @@ class TrainedWeights:
         self._aside = None  # those that training goes on from, where others are shown
         self._steps, self._solved = 0, None
         self._told = set()
+        # The error of the last solve, if since then no step was taken.
         self.not_finite: NotFiniteError | None = None
 
     def follow(self, plan: Plan, codes: dict[int, BinaryCodes] | None = None) -> None:

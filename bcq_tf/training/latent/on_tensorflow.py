@@ -102,10 +102,6 @@ class Exchange:
     """Weights, and variables of what is needed to quantize them within a step and put them back.
 
     Sets of weights are given by their indices.
-
-    Args:
-        weights: the chosen weights.
-        codes: {position: BinaryCodes}, the first scales that they are projected onto.
     """
 
     def __init__(self, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes]):
