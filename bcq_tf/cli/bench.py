@@ -10,7 +10,7 @@ from bcq_tf.cli.inputs import Inputs, arranged, random_inputs, read_inputs, runn
 from bcq_tf.cli.models import check_exists, read_quantized
 from bcq_tf.cli.products import time_products
 from bcq_tf.cli.timing import DEVICES, choose_device, compared, waiting
-from bcq_tf.reports.tables import table, times
+from bcq_tf.reports.listing import listing, times
 
 EXAMPLES = """\
   python -m bcq_tf bench model.bcq.npy
@@ -132,8 +132,8 @@ def _shown(data: dict) -> list:
     )
     return [
         heading,
-        table("Forward pass", "batch", "float ms", "packed ms", "times as fast", rows=forward),
-        table("Layers' products", "layer", "layers", "kind", "rows x columns", "bits", "batch",
+        listing("Forward pass", "batch", "float ms", "packed ms", "times as fast", rows=forward),
+        listing("Layers' products", "layer", "layers", "kind", "rows x columns", "bits", "batch",
               "float µs", "packed µs", "times as fast", rows=products),
         memory,
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from bcq_tf.cli.command import Command, Result, add_import, add_precision, posit
 from bcq_tf.cli.errors import UserError, blaming_input
 from bcq_tf.cli.inputs import Inputs, arranged, predict, random_inputs, read_inputs, running
 from bcq_tf.cli.models import check_exists, read_model
-from bcq_tf.reports.tables import table
+from bcq_tf.reports.listing import listing
 
 RANDOM_ROWS = 32
 EXAMPLES = """\
@@ -162,10 +162,10 @@ def _shown(data: dict) -> list:
         figures.append((name, f"{a:,}", f"{b:,}", f"{a / b:.2f}"))
     shown = [
         f"Inputs: {data['inputs']} ({data['rows']} rows). Precision: {data['precision']}",
-        table("Outputs", "output", "relative error", "cosine", "same largest", rows=outputs),
-        table("Models", "", "float", "packed", "ratio", rows=figures),
+        listing("Outputs", "output", "relative error", "cosine", "same largest", rows=outputs),
+        listing("Models", "", "float", "packed", "ratio", rows=figures),
     ]
     if data["dequantized"]:
         rows = data["dequantized"].items()
-        shown.append(table("Codes, but float in memory", "weight", "reason", rows=rows))
+        shown.append(listing("Codes, but float in memory", "weight", "reason", rows=rows))
     return shown

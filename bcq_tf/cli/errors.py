@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 
-from bcq_tf.reports.tables import printable
+from bcq_tf.reports.listing import printable
 
 _LONGEST = 500
 _BOLD = re.compile(r"\x1b\[[0-9;]*m")

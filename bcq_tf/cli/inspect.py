@@ -13,8 +13,8 @@ from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.models import check_exists, read_model
 from bcq_tf.files.legacy_file import LegacyWeight, is_legacy
 from bcq_tf.files.stored_weights import describes_model, stored_weights
+from bcq_tf.reports.listing import listing, times
 from bcq_tf.reports.report import Report
-from bcq_tf.reports.tables import table, times
 
 EXAMPLES = """\
   python -m bcq_tf inspect model.bcq.npy
@@ -78,7 +78,7 @@ def _of_tensors(path: str, kind: str, tensors) -> Result:
     )
     said = "pickled by transformer_bcq" if kind == "transformer_bcq" else "of no model"
     columns = "tensor", "shape", "bits", "bits/weight", "dtype", "bytes"
-    shown = table(f"{path}: tensors {said}", *columns, rows=rows)
+    shown = listing(f"{path}: tensors {said}", *columns, rows=rows)
     return Result({"path": path, "kind": kind, "tensors": lines}, [shown])
 
 

@@ -16,7 +16,7 @@ from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
 from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.start import INTERRUPTED
-from bcq_tf.reports.tables import as_text
+from bcq_tf.reports.listing import as_text
 
 COMMANDS: tuple[Command | Group, ...] = (
     inspect.COMMAND,

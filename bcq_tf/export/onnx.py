@@ -20,7 +20,7 @@ OPSETS = range(13, 19)  # what tf2onnx knows, from where reductions and einsum a
 def export_onnx(model, path, input_signature=None, opset: int = 18) -> None:
     """Writes a packed model as one ONNX file, weights packed as bytes of eight signs.
 
-    Standard operators unpack them (Cast, Gather from a table of signs, Mul, Add). Inputs have the
+    Standard operators unpack them (Cast, Gather from an array of signs, Mul, Add). Inputs have the
     names of the model's inputs, outputs those of a SavedModel: "output_0", or the keys of a dict.
 
     Args:

@@ -1,7 +1,7 @@
 """The ops on codes in operations that ONNX and TensorFlow Lite both have.
 
-Neither takes uint32 words and bit masks throughout. A table with the signs of each of the 256 bytes
-serves as well: bytes are looked up (Cast, Gather) and give eight signs each.
+Neither takes uint32 words and bit masks throughout. An array with the signs of each of the 256
+bytes serves as well: a byte (Cast, Gather) gives eight signs.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import keras
 from bcq_tf._keras import walk_layers
 from bcq_tf.layers.kinds.coded_weight import item_bytes
 from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.reports.listing import as_text, float_listing, listing, times
 from bcq_tf.reports.report import SkippedWeight
-from bcq_tf.reports.tables import as_text, float_table, table, times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PackReport:
         dequantized: the weights that were to be packed and stay float, with the reason.
         floats: the other weights, without one: biases, normalization, what was never quantized.
 
-    `print(report)` shows the first two as tables; `to_dict()` is for machines.
+    `print(report)` lists the first two; `to_dict()` is for machines.
 
     Example:
         >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
@@ -97,10 +97,21 @@ class PackReport:
     def __rich__(self):
         from rich.console import Group
 
-        tables = [_packed_table(self)]
+        rows = (
+            (
+                line.path,
+                times(line.shape),
+                str(line.bits),
+                f"{line.nbytes:,}",
+                f"{line.float_nbytes:,}",
+            )
+            for line in self.packed
+        )
+        columns = "weight", "shape", "bits", "bytes", "float bytes"
+        shown = [listing("Packed", *columns, rows=rows)]
         if self.dequantized:
-            tables.append(float_table("Float in memory", self.dequantized))
-        return Group(*tables, _totals(self))
+            shown.append(float_listing("Float in memory", self.dequantized))
+        return Group(*shown, _totals(self))
 
     def __str__(self) -> str:
         return as_text(self)
@@ -121,19 +132,6 @@ def _float_line(variable: keras.Variable, reason: str | None) -> SkippedWeight:
     shape = tuple(variable.shape)
     nbytes = math.prod(shape) * item_bytes(variable.dtype)
     return SkippedWeight(variable.path, shape, nbytes, reason)
-
-
-def _packed_table(report: PackReport):
-    made = table("Packed", "weight", "shape", "bits", "bytes", "float bytes")
-    for line in report.packed:
-        made.add_row(
-            line.path,
-            times(line.shape),
-            str(line.bits),
-            f"{line.nbytes:,}",
-            f"{line.float_nbytes:,}",
-        )
-    return made
 
 
 def _totals(report: PackReport) -> str:

@@ -11,7 +11,7 @@ MAX_FIELD_BITS = 16
 
 
 def gather_fields(packed, ids, bits: int, columns: int, dtype=tf.int32):
-    """The rows `ids` of a table of small integers that are packed as `packing.pack_fields` does.
+    """The rows `ids` of a matrix of small integers that are packed as `packing.pack_fields` does.
 
     Args:
         packed: uint8 [R, ceil(columns bits / 8)]: field c is at bits c bits ... (c + 1) bits - 1 of

@@ -1,1 +1,1 @@
-"""What was done, as values and as tables; how far it is."""
+"""What was done, as values and as text; how far it is."""

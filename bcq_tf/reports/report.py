@@ -1,4 +1,4 @@
-"""What was quantized, what was not and why, as a value and as a table."""
+"""What was quantized, what was not and why, as a value and as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.files import file
 from bcq_tf.files.stored_weights import stored_weights
-from bcq_tf.reports.tables import as_text, float_table, table, times
+from bcq_tf.reports.listing import as_text, float_listing, listing, times
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Report:
         nbytes: bytes of the file that they make, its header included.
         has_config: whether the file holds the model's Keras config, so that it is enough.
 
-    `print(report)` shows a table; `to_dict()` is for machines.
+    `print(report)` lists them; `to_dict()` is for machines.
 
     Example:
         >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
@@ -136,30 +136,30 @@ class Report:
     def __rich__(self):
         from rich.console import Group
 
-        tables = [_chosen_table(self)]
+        shown = [_chosen(self)]
         if self.skipped:
-            tables.append(float_table("Left as they are", self.skipped))
-        return Group(*tables, totals(self))
+            shown.append(float_listing("Left as they are", self.skipped))
+        return Group(*shown, totals(self))
 
     def __str__(self) -> str:
         return as_text(self)
 
 
-def _chosen_table(report: Report):
-    made = table("Quantized", "weight", "shape", "rows x columns", "bits", "bits/weight", "error",
-                   "bytes")  # fmt: skip
-    for weight in report.chosen:
-        codes = weight.codes
-        made.add_row(
+def _chosen(report: Report):
+    rows = (
+        (
             weight.path,
             times(weight.shape),
-            times(codes.shape),
-            str(codes.bits),
-            f"{codes.bits_per_weight:.2f}",
+            times(weight.codes.shape),
+            str(weight.codes.bits),
+            f"{weight.codes.bits_per_weight:.2f}",
             f"{weight.error:.4f}",
-            f"{codes.nbytes:,}",
+            f"{weight.codes.nbytes:,}",
         )
-    return made
+        for weight in report.chosen
+    )
+    columns = "weight", "shape", "rows x columns", "bits", "bits/weight", "error", "bytes"
+    return listing("Quantized", *columns, rows=rows)
 
 
 def totals(report: Report) -> str:

@@ -7,8 +7,8 @@ import dataclasses
 import math
 import re
 
+from bcq_tf.reports.listing import as_text, listing
 from bcq_tf.reports.report import Report, totals
-from bcq_tf.reports.tables import as_text, table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,11 +59,9 @@ class Summary:
     def __rich__(self):
         from rich.console import Group
 
-        made = table("By kind of layer", "layer", "weights", "numbers", "bits/weight", "error",
-                     "bytes")  # fmt: skip
-        for kind in (*self.chosen, *self.skipped):
-            quantized = kind in self.chosen
-            made.add_row(
+        kinds = [(kind, True) for kind in self.chosen] + [(kind, False) for kind in self.skipped]
+        rows = (
+            (
                 kind.name if quantized else f"left as it is: {kind.name}",
                 str(kind.count),
                 f"{kind.size:,}",
@@ -71,7 +69,10 @@ class Summary:
                 f"{kind.error:.4f}" if quantized else "",
                 f"{kind.nbytes:,}",
             )
-        return Group(made, totals(self.report))
+            for kind, quantized in kinds
+        )
+        columns = "layer", "weights", "numbers", "bits/weight", "error", "bytes"
+        return Group(listing("By kind of layer", *columns, rows=rows), totals(self.report))
 
     def __str__(self) -> str:
         return as_text(self)

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from bcq_tf.cli.main import show
-from bcq_tf.reports.tables import as_text, table
+from bcq_tf.reports.listing import as_text, listing
 
 
 @pytest.fixture
@@ -34,6 +34,6 @@ def test_characters_that_the_encoding_lacks_are_escaped(printed, encoding, expec
 
 @pytest.mark.parametrize(("encoding", "rule"), [("utf-8", "─"), ("ascii", "-"), ("cp1252", "-")])
 def test_tables_keep_their_rule(printed, encoding, rule):
-    made = table("Words", "word")
+    made = listing("Words", "word")
     made.add_row("naïve")
     assert f" {rule * 7}" in printed(as_text(made), encoding).splitlines()[3]

@@ -16,7 +16,7 @@ from bcq_tf.cli.models import check_exists, check_output
 from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.embeddings import Quality
 from bcq_tf.embeddings.compression import METHODS, check_settings, most_codebooks
-from bcq_tf.reports.tables import table
+from bcq_tf.reports.listing import listing
 
 PICTURES = (".png", ".svg", ".pdf")
 EXAMPLES = """\
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> Result:
         "skipped": skipped,
         "picture": options.picture,
     }
-    return Result(data, [_table(data, lines), *_notes(data, lines[0].quality)])
+    return Result(data, [_listed(data, lines), *_notes(data, lines[0].quality)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,14 +183,14 @@ def _quality(options: argparse.Namespace, vectors, table) -> Quality:
         return embeddings.measure_quality(vectors, table, options.wordsim, options.analogies)
 
 
-def _table(data: dict, lines: list[Line]):
+def _listed(data: dict, lines: list[Line]):
     (words, dimension), first = data["shape"], lines[0].quality
     columns = ["method", "size", "bytes", "bits/weight", "distance", "relative error", "EOS",
                "neighbours"]  # fmt: skip
     columns += ["similarity"] * (first.similarity is not None)
     columns += ["analogies"] * (first.analogies is not None)
     title = f"{data['path']}: {words:,} words of {dimension} numbers"
-    return table(title, *columns, "seconds", rows=(line.cells() for line in lines))
+    return listing(title, *columns, "seconds", rows=(line.cells() for line in lines))
 
 
 def _notes(data: dict, first: Quality) -> list[str]:

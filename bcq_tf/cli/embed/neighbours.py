@@ -7,7 +7,7 @@ import argparse
 from bcq_tf.cli.command import Command, Result, positive
 from bcq_tf.cli.embed.vectors import check_two_words, read_either
 from bcq_tf.cli.errors import blaming_input
-from bcq_tf.reports.tables import table
+from bcq_tf.reports.listing import listing
 
 USUAL = 10  # words
 EXAMPLES = """\
@@ -37,7 +37,7 @@ def _run(options: argparse.Namespace) -> Result:
         "nearest": [{"word": word, "cosine": cosine} for word, cosine in nearest],
     }
     rows = ((word, f"{cosine:.4f}") for word, cosine in nearest)
-    return Result(data, [table(f"Nearest to '{options.word}'", "word", "cosine", rows=rows)])
+    return Result(data, [listing(f"Nearest to '{options.word}'", "word", "cosine", rows=rows)])
 
 
 COMMAND = Command(

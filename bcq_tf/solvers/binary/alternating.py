@@ -137,7 +137,7 @@ def _elites(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.nd
     candidates = [given]
     if bits <= MAX_TABULATED:
         candidates.append(tabulated(rows, bits))
-    # Where there is an offset, too, tables are too coarse.
+    # Where there is an offset, too, tabulated starts are too coarse.
     if bits > MAX_TABULATED or (rows.offset and bits > 2):
         fewer = _elites(rows, bits - 1, given[:-1, :, :0], plan)
         candidates.append(extended(fewer, rows.offset))

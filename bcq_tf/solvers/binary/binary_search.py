@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 
-def count_below(tables: np.ndarray, length: int, begin: np.ndarray, queries: np.ndarray):
-    """Counts the entries of a sorted table that are smaller than a query.
+def count_below(arrays: np.ndarray, length: int, begin: np.ndarray, queries: np.ndarray):
+    """Counts the entries of a sorted array that are smaller than a query.
 
-    Branchless: every query takes the same steps, each a look-up, a comparison and an addition.
+    Branchless: every query takes the same steps, each a read, a comparison and an addition.
 
     Args:
-        tables: flat float64 array that holds sorted (ascending) tables one after the other.
-        length: entries of each table that count.
-        begin: int64, broadcastable to `queries`: where the query's table begins in `tables`.
+        arrays: float64, flat: sorted (ascending) arrays one after the other.
+        length: entries of each that count.
+        begin: int64, broadcastable to `queries`: where in `arrays` the query's begins.
         queries: float64, finite.
 
     Returns:
@@ -25,7 +25,7 @@ def count_below(tables: np.ndarray, length: int, begin: np.ndarray, queries: np.
     move = found.view(np.int64)
     for step in _steps(length):
         # mode="wrap" is the fastest; no index is out of range.
-        np.take(tables[step - 1 :], position, out=found, mode="wrap")
+        np.take(arrays[step - 1 :], position, out=found, mode="wrap")
         # found < query is the sign bit of the difference; spread over the word it is a mask.
         np.subtract(found, queries, out=found)
         np.right_shift(move, 63, out=move)

@@ -17,7 +17,7 @@ from bcq_tf.config import BCQConfig
 from bcq_tf.solvers import spans
 from bcq_tf.solvers.binary import alternating
 from bcq_tf.solvers.binary.block import params_of
-from bcq_tf.solvers.binary.starts import MAX_TABULATED, noise, table
+from bcq_tf.solvers.binary.starts import MAX_TABULATED, noise, start_scales
 
 SLAB_WEIGHTS = 1 << 22  # handed over at once, so that copies of another dtype stay small
 LONGEST = 1 << 30  # columns of a group that the core takes
@@ -147,7 +147,7 @@ def _search(bits: int, offset: bool, effort: str) -> _Search | None:
         return search.arrays[-1].ctypes.data
 
     for b in range(2, min(bits, MAX_TABULATED) + 1):
-        search.starts[b] = pointer(table(b))
+        search.starts[b] = pointer(start_scales(b))
     for m in range(3, most + 1):
         change = noise(plan.batches, m)
         search.noise[m], search.growth[m] = pointer(change), pointer(np.exp(change))

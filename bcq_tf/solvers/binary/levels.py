@@ -87,14 +87,14 @@ def nearest_codes(values: np.ndarray, params: np.ndarray, offset: bool) -> np.nd
     bits = len(params) - offset
     thresholds, patterns = thresholds_and_patterns(params, offset)
     count = len(values)
-    tables = np.ascontiguousarray(pattern_codes(bits, offset)[patterns.T])
+    in_order = np.ascontiguousarray(pattern_codes(bits, offset)[patterns.T])
     # With one column of codes more than thresholds, a padding makes one index serve both.
-    padded = np.full(tables.shape, np.inf)
+    padded = np.full(in_order.shape, np.inf)
     padded[:, :-1] = thresholds.T
-    begin = np.arange(count)[:, None] * tables.shape[1]
+    begin = np.arange(count)[:, None] * in_order.shape[1]
     queries = values if offset else np.abs(values)
     position = count_below(padded.ravel(), len(thresholds), begin, queries)
-    codes = np.take(tables.ravel(), position, mode="wrap")
+    codes = np.take(in_order.ravel(), position, mode="wrap")
     if not offset:
         codes ^= (values < 0).view(np.uint8) * np.uint8((1 << bits) - 1)
     return codes

@@ -12,7 +12,7 @@ CANDIDATES = 16  # tried at once for each row
 # those before it, lowered the error most over many rows of several distributions; far sets are for
 # heavy tails. Most are irregular (a_0 < a_1 + a_2), as optimal scales are. Two bits are for rows
 # with an offset; without one they are solved exactly.
-_TABLES = {
+_SCALES = {
     2: """
         1.23 0.68   1.63 1.04   0.99 0.19   2.58 1.86   1.01 0.50   2.12 1.45   3.53 2.84
         1.34 0.77   5.17 4.74   1.11 0.61   1.85 1.21   1.45 0.88   6.58 6.10   8.75 8.23
@@ -30,17 +30,17 @@ _TABLES = {
         5.601 4.356 3.493 2.667   2.274 1.933 1.277 0.394   1.869 1.639 1.537 0.677
         1.702 1.069 1.005 0.383""",
 }
-MAX_TABULATED = max(_TABLES)
+MAX_TABULATED = max(_SCALES)
 
 
-def table(bits: int) -> np.ndarray:
+def start_scales(bits: int) -> np.ndarray:
     """The tabulated scales for 2 to 4 bits: [bits, 16], multiples of the mean magnitude."""
-    return np.array(_TABLES[bits].split(), np.float64).reshape(CANDIDATES, bits).T
+    return np.array(_SCALES[bits].split(), np.float64).reshape(CANDIDATES, bits).T
 
 
 def tabulated(rows: SortedRows, bits: int) -> np.ndarray:
     """First candidates for 2 to 4 bits: params [m, n, 16], times 4 places of an offset."""
-    scales = table(bits)
+    scales = start_scales(bits)
     if not rows.offset:
         return scales[:, None, :] * (rows.sum / rows.mass)[:, None]
     ordered = rows.values[:, : rows.length]

@@ -28,11 +28,11 @@ def improve_indexes(
     """
     norms = np.square(codebooks).sum(axis=2)
     products = codebooks @ codebooks.swapaxes(1, 2)
-    tables = (codebooks, norms, products)
+    known = (codebooks, norms, products)
 
     def work(chunk: slice) -> None:
         rng = np.random.default_rng((*seed, chunk.start))
-        _search(matrix[chunk], indexes[chunk], tables, rng)
+        _search(matrix[chunk], indexes[chunk], known, rng)
 
     for_chunks(len(matrix), max(codebooks.shape[1:]), 1, work)
 
@@ -61,17 +61,17 @@ def residuals(matrix: np.ndarray, indexes: np.ndarray, codebooks: np.ndarray) ->
     return rest
 
 
-def _search(matrix, indexes, tables, rng) -> None:
-    rest = residuals(matrix, indexes, tables[0])
-    _descend(rest, indexes, tables, rng)
+def _search(matrix, indexes, known, rng) -> None:
+    rest = residuals(matrix, indexes, known[0])
+    _descend(rest, indexes, known, rng)
     if indexes.shape[1] == 1:
         return  # the best index of the only codebook is the best there is
     error = _squares(rest)
     for _ in range(TRIALS):
         tried, tried_rest = indexes.copy(), rest.copy()
-        _disturb(tried_rest, tried, tables[0], rng)
+        _disturb(tried_rest, tried, known[0], rng)
         for _ in range(SWEEPS):
-            _descend(tried_rest, tried, tables, rng)
+            _descend(tried_rest, tried, known, rng)
         tried_error = _squares(tried_rest)
         better = np.flatnonzero(tried_error < error)
         for kept, new in ((indexes, tried), (rest, tried_rest), (error, tried_error)):
@@ -87,10 +87,10 @@ def _disturb(rest, indexes, codebooks, rng) -> None:
         indexes[rows, m] = k
 
 
-def _descend(rest, indexes, tables, rng) -> None:
+def _descend(rest, indexes, known, rng) -> None:
     # The best index of each codebook in turn. With u = rest + c_old the error |u - c_k|^2 is, but
     # for a constant, |c_k|^2 - 2 c_k . rest - 2 c_k . c_old.
-    codebooks, norms, products = tables
+    codebooks, norms, products = known
     for m in rng.permutation(len(codebooks)):
         old = indexes[:, m]
         cost = lone_product(rest, -2 * codebooks[m].T)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bcq_tf.reports.tables import as_text, printable, table
+from bcq_tf.reports.listing import as_text, listing, printable
 
 
 @pytest.mark.parametrize("name", ["a[0]", "[bold]a", "[/nothing]", "a:key:b", "x" * 500])
 def test_a_name_stands_in_the_text_as_it_is(name):
-    made = table("Title", "weight")
+    made = listing("Title", "weight")
     made.add_row(name)
     assert name in as_text(made)
     assert as_text(name).strip() == name
@@ -15,7 +15,7 @@ def test_a_name_stands_in_the_text_as_it_is(name):
 
 @pytest.mark.parametrize("bad", ["\x1b[2J", "a\x07", "\u202e", "\ud800"])
 def test_control_characters_are_replaced(bad):
-    made = table("Title", "weight")
+    made = listing("Title", "weight")
     made.add_row(bad)
     text = as_text(made)
     assert all(character.isprintable() or character == "\n" for character in text)

@@ -1,4 +1,4 @@
-"""How the library's tables look."""
+"""How results are listed for people: in rows and columns, as text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _TEXT_COLUMNS = ("weight", "reason", "tensor", "output", "layer", "method", "siz
 _UNLIMITED = 10_000  # columns; a path is never cut
 
 
-def table(title: str, *columns: str, rows: Iterable[tuple[str, ...]] = ()):
-    """A `rich` table; columns of numbers stand right."""
+def listing(title: str, *columns: str, rows: Iterable[tuple[str, ...]] = ()):
+    """Rows under a title, with a name for each column, for `rich`; numbers stand right."""
     from rich import box
     from rich.table import Table
 
@@ -24,10 +24,10 @@ def table(title: str, *columns: str, rows: Iterable[tuple[str, ...]] = ()):
     return made
 
 
-def float_table(title: str, lines):
-    """A table of weights that stay float: each has `path`, `shape`, `nbytes` and `reason`."""
+def float_listing(title: str, lines):
+    """Weights that stay float: each has `path`, `shape`, `nbytes` and `reason`."""
     rows = ((line.path, times(line.shape), f"{line.nbytes:,}", line.reason) for line in lines)
-    return table(title, "weight", "shape", "bytes", "reason", rows=rows)
+    return listing(title, "weight", "shape", "bytes", "reason", rows=rows)
 
 
 def times(shape: tuple[int, ...]) -> str:
