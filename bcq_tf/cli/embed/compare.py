@@ -93,7 +93,7 @@ class Line:
         return said | self.quality.to_dict()
 
     def cells(self) -> tuple[str, ...]:
-        """Of a row in the printed table."""
+        """Of its row among the others."""
         q = self.quality
         return (
             self.method,
