@@ -10,20 +10,15 @@ import numpy as np
 
 @dataclasses.dataclass
 class Agreement:
-    """How alike the outputs a, of the float model, and b, of the other, are so far.
+    """How alike the outputs a, of the float model, and b, of the other, are so far."""
 
-    `name` is the output's; the other fields are sums over all numbers seen: of (a - b)^2, a^2, b^2
-    and a b, and over positions: how many there are, and at how many the largest of the last axis is
-    the same.
-    """
-
-    name: str
-    squared_difference: float = 0.0
-    energy: float = 0.0
-    other_energy: float = 0.0
-    inner: float = 0.0
+    name: str  # of the output
+    squared_difference: float = 0.0  # the sum of (a - b)^2
+    energy: float = 0.0  # of a^2
+    other_energy: float = 0.0  # of b^2
+    inner: float = 0.0  # of a b
     positions: int = 0
-    same_largest: int = 0
+    same_largest: int = 0  # positions at which the largest of the last axis is the same
 
     def add(self, a, b) -> None:
         """Counts a batch in: arrays of one shape [batch, ...]."""

@@ -11,47 +11,27 @@ PRECISIONS = ("exact", "fast")  # as in `bcq_tf.ops.binary`, which imports Tenso
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a command found.
+    """What a command found."""
 
-    Args:
-        data: for machines: JSON-able, but that NaN and Inf become null.
-        shown: for people: lines, and tables of `rich`.
-    """
-
-    data: dict
-    shown: list
+    data: dict  # for machines: JSON-able, but that NaN and Inf become null
+    shown: list  # for people: lines, and what `rich` shows
 
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A command.
+    """A command. `run` raises `UserError` where arguments or files that they name are at fault."""
 
-    Args:
-        name: the word that calls it.
-        summary: a phrase for the list of commands.
-        description: what it does, above the list of its arguments.
-        examples: lines of commands, with lines below them that say what they do.
-        add_arguments: gives a parser the command's arguments.
-        run: does the work, with the parsed arguments; raises `UserError` where they, or the files
-            that they name, are at fault.
-    """
-
-    name: str
-    summary: str
-    description: str
-    examples: str
+    name: str  # the word that calls it
+    summary: str  # a phrase for the list of commands
+    description: str  # what it does, above the list of its arguments
+    examples: str  # lines of commands, with lines below them that say what they do
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], Result]
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """A command that is nothing but commands of its own: `python -m bcq_tf GROUP COMMAND`.
-
-    Args:
-        name, summary, description, examples: see `Command`.
-        commands: its commands.
-    """
+    """A command that is nothing but commands of its own: `python -m bcq_tf GROUP COMMAND`."""
 
     name: str
     summary: str

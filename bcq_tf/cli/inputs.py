@@ -16,17 +16,11 @@ SEED = 0
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """Arrays for a model's inputs.
+    """Arrays for a model's inputs."""
 
-    Args:
-        arrays: one an input, in the order of the model's inputs, of equal length.
-        target: what the model should answer, or None.
-        origin: where they come from, for people.
-    """
-
-    arrays: tuple[np.ndarray, ...]
-    target: np.ndarray | None
-    origin: str
+    arrays: tuple[np.ndarray, ...]  # one an input, in their order, of equal length
+    target: np.ndarray | None  # what the model should answer
+    origin: str  # where they come from, for people
 
     @property
     def rows(self) -> int:
@@ -43,10 +37,7 @@ def read_inputs(path: str, model) -> Inputs:
     """The arrays of an `.npz` file for `model`.
 
     Arrays are matched by name where they have the names of the model's inputs, else by their order;
-    that named "y" is the target.
-
-    Raises:
-        UserError: there is no such file, or it does not fit the model.
+    that named "y" is the target. Raises UserError where they do not fit the model.
     """
     arrays = _load(path)
     target = arrays.pop(TARGET, None)
@@ -67,10 +58,7 @@ def random_inputs(model, rows: int) -> Inputs:
     """Random arrays of the shapes and dtypes of a model's inputs.
 
     Floats are normal, integers are rows of the smallest embedding of the model; axes of no fixed
-    length have `RANDOM_LENGTH`.
-
-    Raises:
-        UserError: the model does not say what its inputs are.
+    length have `RANDOM_LENGTH`. Raises UserError where the model does not say what its inputs are.
     """
     inputs = _declared(model)
     if inputs is None:
@@ -97,11 +85,7 @@ def arranged(model, tensors: tuple):
 
 
 def predict(model, tensors: tuple) -> list[np.ndarray]:
-    """The outputs of a model, as a flat list, for arrays, one an input.
-
-    Raises:
-        UserError: the model does not run on them.
-    """
+    """The outputs of a model, as a flat list, for arrays, one an input."""
     import keras
 
     with running():

@@ -25,15 +25,9 @@ def import_modules(names: list[str]) -> None:
 
 
 def read_model(path: str, modules: list[str], compiled: bool = False):
-    """The Keras model of a file that Keras wrote.
+    """The Keras model of a `.keras` file, `compiled` where it was when it was saved.
 
-    Args:
-        path: a `.keras` file.
-        modules: see `import_modules`.
-        compiled: whether it is compiled, where it was when it was saved.
-
-    Raises:
-        UserError: there is no such file, or it makes no model.
+    Raises UserError where there is no such file, or it makes no model.
     """
     check_exists(path)
     import_frameworks()
@@ -52,8 +46,7 @@ def read_model(path: str, modules: list[str], compiled: bool = False):
 def read_quantized(path: str, model: str | None, modules: list[str], **options):
     """`bcq_tf.load_model(path, model=the Keras model of the file `model`, **options)`.
 
-    Raises:
-        UserError: where that raises; where the file needs a model, it names `--model`.
+    Raises UserError where that raises; where the file needs a model, it names `--model`.
     """
     check_exists(path)
     floats = None if model is None else read_model(model, modules)
@@ -91,10 +84,9 @@ def check_output(
     Folders that are missing are no error: whatever writes makes them.
 
     Args:
-        path: of the output.
+        path: of the output, the argument `name`.
         suffixes: one of which it must have.
         inputs: paths, or None, of files that it must not take the place of.
-        name: of the argument.
     """
     if not path.endswith(suffixes):
         wanted = " or ".join(suffixes)

@@ -15,15 +15,9 @@ TURN_SECONDS = 0.01
 
 
 def choose_device(name: str, threads: int | None):
-    """Prepares TensorFlow and returns a context in which it computes on the device.
+    """Prepares TensorFlow and returns a context in which it computes on the device `name`.
 
-    Args:
-        name: one of `DEVICES`.
-        threads: of one operation on the CPU; None for TensorFlow's choice.
-
-    Raises:
-        UserError: there is no GPU or no kernel for it; or threads were chosen after TensorFlow
-            started.
+    threads: of one operation on the CPU; None for TensorFlow's choice.
     """
     import_frameworks()
     import tensorflow as tf

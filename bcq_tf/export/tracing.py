@@ -20,17 +20,11 @@ from bcq_tf.ops import TiledCodes
 
 @dataclasses.dataclass(frozen=True)
 class PackedFunction:
-    """A packed model, called with the parts of its codes.
-
-    Args:
-        model: the model.
-        inputs: named `tf.TensorSpec`, one structure for each positional argument of the model.
-        codes: (codes, {part: (name, array)}) of each packed weight, the parts as `unpackable` has
-            them.
-    """
+    """A packed model, called with the parts of its codes."""
 
     model: keras.Model
-    inputs: list
+    inputs: list  # of named `tf.TensorSpec`: one structure for each positional argument
+    # (codes, {part: (name, array)}) of each packed weight, the parts as `unpackable` has them
     codes: list[tuple[TiledCodes, dict[str, tuple[str, np.ndarray]]]]
 
     @classmethod

@@ -47,16 +47,11 @@ def unpackable(codes: TiledCodes) -> dict[str, np.ndarray]:
 
 @dataclasses.dataclass(frozen=True)
 class Unpacking:
-    """The ops on binary codes in these operations: inference only, in float32.
+    """The ops on binary codes in these operations: inference only, in float32."""
 
-    Args:
-        parts: {tiles.ref(): the tensors that `unpackable` names, scales and offset as float32} for
-            all codes that are used.
-        signs: float32 [256, 8], `SIGNS`: one tensor of the graph that all unpacking is part of.
-    """
-
+    # {tiles.ref(): the tensors that `unpackable` names, scales and offset as float32}
     parts: dict
-    signs: tf.Tensor
+    signs: tf.Tensor  # float32 [256, 8], `SIGNS`: one of the graph that all unpacking is part of
 
     def used(self):
         """Within this context these ops run."""

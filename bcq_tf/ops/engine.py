@@ -24,17 +24,11 @@ _lacking = contextvars.ContextVar("bcq_tf_lacking", default=())
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Op:
-    """An op, called as either of its functions, which take the same arguments.
+    """An op, called as either of its functions, which take the same arguments."""
 
-    Args:
-        compiled: computes it with the compiled library.
-        portable: computes it in plain TensorFlow ops.
-        on_gpu: whether the compiled one is of use where TensorFlow sees a GPU.
-    """
-
-    compiled: Callable
-    portable: Callable
-    on_gpu: bool = True
+    compiled: Callable  # with the compiled library
+    portable: Callable  # in plain TensorFlow ops
+    on_gpu: bool = True  # whether the compiled one is of use where TensorFlow sees a GPU
 
     def __call__(self, *arguments, **named):
         return self._function()(*arguments, **named)

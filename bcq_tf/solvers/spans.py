@@ -17,12 +17,7 @@ CHUNK_LEVELS = 1 << 12  # rows times levels
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """Columns that form whole groups of one length.
-
-    Args:
-        columns: slice of the matrix's columns.
-        groups: slice of the matrix's groups.
-    """
+    """Columns of a matrix that form whole groups of one length."""
 
     columns: slice
     groups: slice
@@ -55,11 +50,7 @@ def spans(columns: int, group_size: int | None) -> list[Span]:
 def for_chunks(count: int, width: int, levels: int, work: Callable[[slice], None]) -> None:
     """Calls `work` with slices that cover `count` rows, on all cores.
 
-    Args:
-        count: number of rows.
-        width: weights of a row.
-        levels: number of levels that a row's weights can take (without their signs).
-        work: called with each slice, from several threads.
+    width: weights of a row. levels: how many a row's weights can take, without their signs.
     """
     step = max(1, min(CHUNK_LEVELS // levels, CHUNK_WEIGHTS // width))
     chunks = [slice(begin, min(begin + step, count)) for begin in range(0, count, step)]

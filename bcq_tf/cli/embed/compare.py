@@ -73,19 +73,12 @@ def _run(options: argparse.Namespace) -> Result:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A table of codes beside the float one.
+    """A table of codes beside the float one."""
 
-    Args:
-        method: "float" or one of `METHODS`.
-        setting: its size in words.
-        quality: what it keeps.
-        seconds: that finding the codes took.
-    """
-
-    method: str
-    setting: str
+    method: str  # "float" or one of `METHODS`
+    setting: str  # its size in words
     quality: Quality
-    seconds: float
+    seconds: float  # that finding the codes took
 
     def to_dict(self) -> dict:
         """JSON-able data."""

@@ -1,4 +1,7 @@
-"""Word vectors of the command line: arguments that name and compress them; their reading."""
+"""Word vectors of the command line: arguments that name and compress them; their reading.
+
+Whatever is at fault in what the user gave is a `UserError`.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,6 @@ def read_vectors(options: argparse.Namespace):
     """The `WordVectors` that the arguments name; warnings go to stderr as lines.
 
     Imports what compresses them, too.
-
-    Raises:
-        UserError: they cannot be read.
     """
     check_exists(options.vectors)
     if options.words is not None:
@@ -54,11 +54,7 @@ def read_vectors(options: argparse.Namespace):
 
 
 def codes_of(vectors, method: str, settings: dict, options: argparse.Namespace):
-    """The codes of `WordVectors` by a method with its own settings, and the arguments' others.
-
-    Raises:
-        UserError: a setting breaks its rule.
-    """
+    """The codes of `WordVectors` by a method with its own settings, and the arguments' others."""
     names = "trainer", "seed", "dtype", "epochs", "verbose"
     shared = {name: getattr(options, name) for name in names}
     with blaming_input(), contextlib.redirect_stdout(sys.stderr):  # where Keras shows progress
@@ -66,22 +62,14 @@ def codes_of(vectors, method: str, settings: dict, options: argparse.Namespace):
 
 
 def read_compressed(path: str):
-    """The `CompressedVectors` of a file.
-
-    Raises:
-        UserError: they cannot be read.
-    """
+    """The `CompressedVectors` of a file."""
     check_exists(path)
     with blaming_input():
         return embeddings.CompressedVectors.read(path)
 
 
 def read_either(path: str):
-    """The `CompressedVectors` or `WordVectors` of a file, whichever it holds.
-
-    Raises:
-        UserError: they cannot be read.
-    """
+    """The `CompressedVectors` or `WordVectors` of a file, whichever it holds."""
     check_exists(path)
     with blaming_input(), plain_warnings():
         try:

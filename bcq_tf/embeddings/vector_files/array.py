@@ -27,12 +27,7 @@ def words_path(path: str) -> str:
 def open_array(path: str, error: type[ValueError]) -> np.ndarray:
     """The array of a `.npy` file, read-only and mapped, so that only what is used is read.
 
-    Args:
-        path: of the file.
-        error: raised where this is no such file, with one line that names it.
-
-    Raises:
-        OSError: the file cannot be opened.
+    `error` is raised where this is no such file, OSError where it cannot be opened.
     """
     with open(path, "rb"):  # a missing file is an error of its own
         pass
@@ -47,18 +42,7 @@ def open_array(path: str, error: type[ValueError]) -> np.ndarray:
 def read_array(
     path: str, words: str, limit: int | None, verbose: bool, skips: bool = False
 ) -> tuple[WordVectors, list[str]]:
-    """The vectors, and what the user is to be warned of.
-
-    Args:
-        path: of the matrix, [n, D] of floating dtype.
-        words: of the words, UTF-8, gzipped where it ends with .gz.
-        limit: the most words; None for all.
-        verbose: whether a bar shows the progress.
-        skips: whether words that are no UTF-8, and rows with NaN or Inf, are left out.
-
-    Raises:
-        VectorFileError: a file is damaged, or they do not fit together.
-    """
+    """The vectors, and what the user is to be warned of; see `read_vectors`."""
     shape = _open_matrix(path).shape
     with open_source(words, verbose) as source:
         collector = RowCollector(source, shape[1], limit, "line", 1, skips)
@@ -83,15 +67,9 @@ def read_array(
 
 
 def write_array(path: str, words: str, vectors: WordTable) -> None:
-    """Writes the words and the matrix as float32; both files whole or neither.
+    """Writes the matrix as float32 to `path`, and the words; both files whole or neither.
 
-    Args:
-        path: of the matrix.
-        words: of the words; gzipped where it ends with .gz.
-        vectors: what is written.
-
-    Raises:
-        ValueError: a word would not be read back.
+    Raises ValueError where a word would not be read back.
     """
     text = b"".join(_encoded(word) + b"\n" for word in vectors.words)
     if text.startswith(codecs.BOM_UTF8):

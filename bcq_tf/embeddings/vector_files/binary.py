@@ -33,16 +33,7 @@ def looks_binary(start: bytes) -> bool:
 
 
 def read_binary(source: VectorSource, limit: int | None, skips: bool = False) -> WordVectors:
-    """Reads vectors of this format.
-
-    Args:
-        source: the file.
-        limit: the most words; None for all.
-        skips: whether words that are no UTF-8, and vectors with NaN or Inf, are left out.
-
-    Raises:
-        VectorFileError: the file is damaged.
-    """
+    """Reads vectors of this format, see `read_vectors`."""
     (count, dimension), data = _read_header(source)
     size = _FLOAT.itemsize * dimension
     collector = RowCollector(source, dimension, limit, "word", 1, skips)
@@ -67,15 +58,7 @@ def read_binary(source: VectorSource, limit: int | None, skips: bool = False) ->
 
 
 def write_binary(file, vectors: WordTable) -> None:
-    """Writes vectors in this format, with line ends.
-
-    Args:
-        file: takes bytes.
-        vectors: what is written.
-
-    Raises:
-        ValueError: a word would not be read back.
-    """
+    """Writes vectors in this format, with line ends; ValueError where one would not come back."""
     words = [_encoded(word) for word in vectors.words]
     file.write(b"%d %d\n" % vectors.shape)
     for rows in row_blocks(vectors.shape):

@@ -72,19 +72,10 @@ def _parse_row(row: bytes, columns: int) -> np.ndarray:
 def read_text(
     source: VectorSource, limit: int | None, header: bool | None, skips: bool = False
 ) -> WordVectors:
-    """Reads lines of a word and its numbers, with blanks between them.
+    """Reads lines of a word and its numbers, with blanks between them; see `read_vectors`.
 
-    A word may have blanks in it, as the last D fields are the numbers. Without a header D is what
-    most of the first lines have. Blank lines may stand at the end.
-
-    Args:
-        source: the file.
-        limit: the most words; None for all.
-        header: whether the first line is one; None to find out.
-        skips: whether wrong lines are left out.
-
-    Raises:
-        VectorFileError: the file is damaged.
+    A word may have blanks in it, as the last D fields are the numbers. Without a header (None: to
+    be found out) D is what most of the first lines have.
     """
     blocks = source.line_blocks()
     first, ends_cut = _opening(blocks)
@@ -115,13 +106,7 @@ def read_text(
 def write_text(file, vectors: WordTable, header: bool) -> None:
     """Writes lines of a word and its numbers, in the fewest digits that give them back.
 
-    Args:
-        file: takes bytes.
-        vectors: what is written.
-        header: whether a line of the number of words and D comes first.
-
-    Raises:
-        ValueError: a word would not be read back.
+    Raises ValueError where a word would not be read back.
     """
     words = [_encoded(word) for word in vectors.words]
     if header:

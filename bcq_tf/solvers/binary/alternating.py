@@ -25,19 +25,12 @@ SAME = 1e-12  # relative difference of explained energy below which candidates a
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How much to search.
+    """How much to search."""
 
-    Args:
-        rounds: from each start and in each batch.
-        batches: of 16 perturbed elites.
-        elites: distinct candidates that are kept.
-        polished: best candidates that alternate to convergence and are rounded.
-    """
-
-    rounds: int
-    batches: int
-    elites: int
-    polished: int
+    rounds: int  # from each start and in each batch
+    batches: int  # of 16 perturbed elites
+    elites: int  # distinct candidates that are kept
+    polished: int  # best candidates that alternate to convergence and are rounded
 
 
 def _plans(rounds: int, batches: tuple[int, ...], elites: int, polished: int) -> dict[int, Plan]:
@@ -57,10 +50,7 @@ PLANS = {
 def solve(block: Block, effort: str) -> tuple[np.ndarray, np.ndarray]:
     """Params of least squared error, rounded, and the signs that are nearest for them.
 
-    Args:
-        block: the rows.
-        effort: "full", "low" or "warm" (three rounds from `block.start`, no search); one bit, and
-            two bits without an offset, are solved exactly whatever it says.
+    One bit, and two bits without an offset, are solved exactly whatever `effort` says.
 
     Returns:
         (params float64 [m, n], rounded, scales in descending order; codes uint8 [n, C]).
@@ -81,11 +71,7 @@ def solve(block: Block, effort: str) -> tuple[np.ndarray, np.ndarray]:
 def search(rows: SortedRows, bits: int, given: np.ndarray, plan: Plan) -> np.ndarray:
     """Candidates [m, n, plan.polished] of least squared error, the best first.
 
-    Args:
-        rows: the rows.
-        bits: number of planes.
-        given: params [m, n, k] to start from beside the others; k may be 0.
-        plan: how much to search.
+    given: params [m, n, k] to start from beside the others; k may be 0.
     """
     return polish(rows, _elites(rows, bits, given, plan)[:, :, : plan.polished])
 

@@ -16,22 +16,12 @@ FLOOR = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """n rows of C weights, each row scaled by a power of two to magnitudes of at most 1.
+    """n rows of C weights, each row scaled by a power of two to magnitudes of at most 1."""
 
-    Args:
-        values: float64 [n, C], the scaled weights.
-        weights: float64 [n, C], positive importances, or None.
-        exponents: int [n]; row r was divided by 2^exponents[r].
-        start: float64 [m, n], scaled params of an earlier solve (see `levels`), or None.
-        bits: number of bit planes.
-        offset: whether rows have an offset.
-        scale_dtype: the dtype that scales are stored in.
-    """
-
-    values: np.ndarray
-    weights: np.ndarray | None
-    exponents: np.ndarray
-    start: np.ndarray | None
+    values: np.ndarray  # float64 [n, C], the scaled weights
+    weights: np.ndarray | None  # float64 [n, C], positive importances
+    exponents: np.ndarray  # int [n]; row r was divided by 2^exponents[r]
+    start: np.ndarray | None  # float64 [m, n], scaled params of an earlier solve, see `levels`
     bits: int
     offset: bool
     scale_dtype: np.dtype
@@ -82,13 +72,9 @@ def params_of(codes: BinaryCodes, bits: int, rows: slice = slice(None)) -> np.nd
 
 
 def regularized(importance: np.ndarray) -> np.ndarray:
-    """Importances as the solvers use them: h / mean(h) + 0.1, by row; 1 where a row is all zero.
+    """Importances [n, C] as the solvers use them, float64 and positive.
 
-    Args:
-        importance: non-negative, [n, C].
-
-    Returns:
-        float64 [n, C], positive.
+    h / mean(h) + 0.1, by row; 1 where a row is all zero.
     """
     # Divide by the largest first: sums of huge importances must not overflow.
     importance = importance.astype(np.float64)

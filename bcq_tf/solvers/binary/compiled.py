@@ -66,14 +66,7 @@ def takes(columns: int, group_size: int | None) -> bool:
 
 
 def solve(matrix, importance, start: BinaryCodes | None, config: BCQConfig, effort: str):
-    """The alternating solver.
-
-    Args:
-        matrix: float [R, C].
-        importance: float [R, C] or None.
-        start: codes of an earlier solve or None.
-        config: bits, group size, offset, scale dtype.
-        effort: "full", "low" or "warm".
+    """The alternating solver; see `bcq_tf.solvers.quantize`, which has checked the arguments.
 
     Returns:
         (params [m, R, G] in the scale dtype; planes, a list of uint32 arrays [R, words]).

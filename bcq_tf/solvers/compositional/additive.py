@@ -26,19 +26,12 @@ SHRINKAGE_FALLS = 1e-3  # by this factor until the last round, which has none
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Round:
-    """The best that the rounds so far have reached.
+    """The best that the rounds so far have reached."""
 
-    Args:
-        indexes: uint16 [R, M].
-        codebooks: float32 [M, K, D].
-        squared_error: mean over the rows of the squared error.
-        distance: mean over the rows of the Euclidean distance from their reconstruction.
-    """
-
-    indexes: np.ndarray
-    codebooks: np.ndarray
-    squared_error: float
-    distance: float
+    indexes: np.ndarray  # uint16 [R, M]
+    codebooks: np.ndarray  # float32 [M, K, D]
+    squared_error: float  # mean over the rows
+    distance: float  # mean over the rows of the Euclidean distance from their reconstruction
 
 
 def additive_codes(
