@@ -1,11 +1,8 @@
 """Sentences and hyperparameters that the scripts train on, in few and small steps."""
 
-import contextlib
 import json
-import warnings
 
 import pytest
-import tensorflow as tf
 
 from tests.transformer.conftest import make_hparams, make_pairs
 
@@ -24,13 +21,3 @@ def data(tmp_path_factory):
             text = "".join(f"{line}\n" for line in lines)
             (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
     return folder
-
-
-@contextlib.contextmanager
-def eagerly():
-    """A context that traces no functions, which would cost more than a few steps."""
-    tf.config.run_functions_eagerly(True)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Even though the `tf.config.experimental_run_functions")
-        yield
-    tf.config.run_functions_eagerly(False)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import pretrain
-from tests.scripts.conftest import HPARAMS, eagerly
+from tests.eager import eagerly
+from tests.scripts.conftest import HPARAMS
 from transformer import checkpoint
 from transformer.errors import UserError
 

@@ -18,7 +18,7 @@ import pretrain
 import quantize
 import translate
 from bcq_tf._keras import walk_layers
-from tests.scripts.conftest import eagerly
+from tests.eager import eagerly, in_steps
 from transformer import checkpoint
 from transformer.errors import UserError
 
@@ -57,7 +57,7 @@ def way(request):
 
 @pytest.fixture(scope="module")
 def trained(pretrained, tmp_path_factory, way):
-    """The folder of two epochs, in a graph or eagerly."""
+    """The folder of two epochs, in a graph or without."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     with contextlib.nullcontext() if way == "latent" else eagerly():
         run_quantize(pretrained, folder, *WAYS[way])
@@ -68,15 +68,6 @@ def trained(pretrained, tmp_path_factory, way):
 def quantized(one_shot, tmp_path):
     """A copy of the model in 3 bits, to be changed."""
     return Path(shutil.copytree(one_shot, tmp_path / "run"))
-
-
-@pytest.fixture
-def _eagerly():
-    with eagerly():
-        yield
-
-
-in_steps = pytest.mark.usefixtures("_eagerly")
 
 
 def run_quantize(pretrained, output, *arguments):
