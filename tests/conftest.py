@@ -3,11 +3,13 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several tests run at once
 
 import keras
 import pytest
 import tensorflow as tf
 
+from tests import eager
 from tests.ops.codes import runs_on
 
 tf.config.set_logical_device_configuration(
@@ -21,6 +23,13 @@ def _seeded():
     keras.utils.set_random_seed(0)
     yield
     keras.backend.clear_session(free_memory=False)
+
+
+@pytest.fixture
+def eagerly():
+    """See `tests.eager`."""
+    with eager.eagerly():
+        yield
 
 
 @pytest.fixture(params=["compiled", "portable"])

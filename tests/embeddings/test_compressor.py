@@ -11,11 +11,12 @@ import bcq_tf
 from bcq_tf.embeddings import EmbeddingCompressor, read_codes
 from bcq_tf.embeddings.compositional.autoencoder import CodeAutoencoder
 from bcq_tf.files.file import FileFormatError
+from tests.eager import eagerly, in_steps
 
-FAST = {"temperature": 0.5, "learning_rate": 0.01, "epochs": 3}
+FAST = {"temperature": 0.5, "learning_rate": 0.01, "epochs": 2}
 
 
-def gaussian(rows=300, dimensions=6, seed=0) -> np.ndarray:
+def gaussian(rows=130, dimensions=6, seed=0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((rows, dimensions)).astype(np.float32)
 
 
@@ -29,7 +30,8 @@ def trained(path, matrix=None, M=3, K=4, resume=True, **options):
 def once(tmp_path_factory):
     """(a compressor that was trained on `gaussian()`, the bytes of its file)."""
     path = tmp_path_factory.mktemp("once") / "best.bcq.npy"
-    return trained(path, epochs=1)[0], path.read_bytes()
+    with eagerly():
+        return trained(path, epochs=1)[0], path.read_bytes()
 
 
 def logits_of(model, vectors):
@@ -89,7 +91,7 @@ def test_the_loss_is_half_the_squared_error():
 
 
 def test_training_lowers_the_distance_and_logs_it(tmp_path):
-    matrix = gaussian()
+    matrix = gaussian(300)
     _, history = trained(tmp_path / "best", matrix, epochs=30)
     names = ("loss", "distance", "maxp")
     assert set(history) == {*names, *(f"val_{name}" for name in names)}
@@ -97,9 +99,10 @@ def test_training_lowers_the_distance_and_logs_it(tmp_path):
     assert history["maxp"][-1] > history["maxp"][0]
 
 
+@in_steps
 def test_the_best_epoch_is_kept_and_in_use(tmp_path):
     matrix = gaussian()
-    too_fast_at_last = keras.optimizers.schedules.PiecewiseConstantDecay([15], [0.01, 3.0])
+    too_fast_at_last = keras.optimizers.schedules.PiecewiseConstantDecay([6], [0.01, 3.0])
     compressor, history = trained(
         tmp_path / "best", matrix, learning_rate=too_fast_at_last, epochs=5
     )
@@ -129,13 +132,15 @@ def test_export_writes_the_public_files(tmp_path, once):
     np.testing.assert_array_equal(codes.reconstruct(), compressor.codes(matrix).reconstruct())
 
 
+@in_steps
 def test_held_out_rows_are_not_trained_on(tmp_path):
     matrix = gaussian()
-    matrix[np.random.default_rng(5).permutation(300)[:60]] += 100  # those of seed 5 at 0.2
+    matrix[np.random.default_rng(5).permutation(130)[:26]] += 100  # those of seed 5 at 0.2
     _, history = trained(tmp_path / "best", matrix, validation_split=0.2, seed=5)
     assert max(history["distance"]) < 50 < min(history["val_distance"])
 
 
+@in_steps
 def test_the_same_seed_gives_the_same_weights(tmp_path):
     weights = []
     for number in range(2):
@@ -148,6 +153,7 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
 # The file
 
 
+@in_steps
 def test_training_goes_on_from_the_best_epoch_or_anew(tmp_path):
     trained(tmp_path / "best", epochs=2)
     first = bcq_tf.read(tmp_path / "best.bcq.npy").metadata
@@ -160,18 +166,20 @@ def test_training_goes_on_from_the_best_epoch_or_anew(tmp_path):
     assert again["val_distance"] == pytest.approx(first["val_distance"], rel=1e-4)
 
 
+@in_steps
 def test_a_worse_run_leaves_the_best_value(tmp_path):
-    compressor, _ = trained(tmp_path / "best", epochs=20)
+    compressor, _ = trained(tmp_path / "best", epochs=4)
     before = (tmp_path / "best.bcq.npy").read_bytes()
-    worse, history = trained(tmp_path / "best", epochs=23, learning_rate=3.0)
+    worse, history = trained(tmp_path / "best", epochs=6, learning_rate=3.0)
     assert min(history["val_distance"]) > compressor.evaluate(gaussian())
     assert (tmp_path / "best.bcq.npy").read_bytes() == before
     assert worse.evaluate(gaussian()) == compressor.evaluate(gaussian())
 
 
+@in_steps
 def test_a_schedule_of_the_learning_rate_goes_on_where_it_was(tmp_path):
-    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([9], [0.01, 0.0])
-    trained(tmp_path / "best", epochs=2, learning_rate=schedule)  # 5 steps an epoch
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.01, 0.0])
+    trained(tmp_path / "best", epochs=2, learning_rate=schedule)  # 2 steps an epoch
     before = (tmp_path / "best.bcq.npy").read_bytes()
     trained(tmp_path / "best", epochs=4, learning_rate=schedule)
     assert (tmp_path / "best.bcq.npy").read_bytes() == before
@@ -193,6 +201,7 @@ def test_weights_of_other_sizes_or_kinds_are_refused(tmp_path, once):
         trained(tmp_path / "bad")
 
 
+@in_steps
 def test_weights_of_another_matrix_are_refused(tmp_path):
     trained(tmp_path / "best", epochs=2)
     before = (tmp_path / "best.bcq.npy").read_bytes()
@@ -203,6 +212,7 @@ def test_weights_of_another_matrix_are_refused(tmp_path):
     assert (tmp_path / "best.bcq.npy").read_bytes() != before
 
 
+@in_steps
 def test_where_all_epochs_are_done_nothing_is_trained(tmp_path):
     compressor, _ = trained(tmp_path / "best", epochs=2, learning_rate=1e-3)
     assert bcq_tf.read(tmp_path / "best.bcq.npy").metadata["epochs_done"] == 2
@@ -211,6 +221,7 @@ def test_where_all_epochs_are_done_nothing_is_trained(tmp_path):
     assert again.evaluate(gaussian()) == compressor.evaluate(gaussian())
 
 
+@in_steps
 def test_the_folder_of_the_weights_is_made(tmp_path):
     trained(tmp_path / "new" / "best", epochs=1)
     assert os.listdir(tmp_path / "new") == ["best.bcq.npy"]
@@ -226,6 +237,7 @@ def test_a_matrix_of_another_width_is_refused(once):
         once[0].codes(gaussian(dimensions=5))
 
 
+@in_steps
 def test_values_that_overflow_stop_the_training_and_write_nothing(tmp_path):
     with pytest.raises(ValueError, match="no epoch had a finite distance"):
         trained(tmp_path / "best", 1e30 * gaussian())

@@ -1,7 +1,7 @@
 """pretrain.py, quantize.py and translate.py, one after the other, on a few invented sentences."""
 
+import contextlib
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -18,34 +18,56 @@ import pretrain
 import quantize
 import translate
 from bcq_tf._keras import walk_layers
-from tests.transformer.conftest import make_hparams, make_pairs
+from tests.eager import eagerly, in_steps
 from transformer import checkpoint
 from transformer.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-SPLITS = {"train": (60, 0), "val": (10, 60), "test": (10, 70)}
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    """A folder of train, val and test sentences."""
-    folder = tmp_path_factory.mktemp("data")
-    for split, (count, start) in SPLITS.items():
-        pairs = make_pairs(count, start)
-        for language, lines in (("pt", pairs.source), ("en", pairs.target)):
-            text = "".join(f"{line}\n" for line in lines)
-            (folder / f"{split}.{language}").write_text(text, encoding="utf-8")
-    return folder
+WAYS = {
+    "latent": ["--bits", "2", "--epochs", "2", "--every", "3"],
+    "projection with a schedule": [
+        *["--bits", "2", "--epochs", "2", "--every", "3", "--no-latent"],
+        *["--schedule", '{"1": 4}'],
+    ],
+}
 
 
 @pytest.fixture(scope="module")
 def pretrained(data, tmp_path_factory):
     """The folder of a pretrained run."""
     folder = tmp_path_factory.mktemp("runs") / "float"
-    hparams = folder.parent / "hparams.json"
-    hparams.write_text(json.dumps(make_hparams(num_layers=1, d_model=32, key_dim=16).to_dict()))
-    pretrain.main(["--hparams", str(hparams), "--data", str(data), "--output", str(folder)])
+    options = {"--hparams": data / "hparams.json", "--data": data, "--output": folder}
+    pretrain.main([str(part) for option in options.items() for part in option])
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_shot(pretrained, tmp_path_factory):
+    """The folder of that model in 3 bits, without training."""
+    folder = tmp_path_factory.mktemp("one_shot") / "run"
+    run_quantize(pretrained, folder, "--epochs", "0")
+    return folder
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request):
+    """A way of training."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def trained(pretrained, tmp_path_factory, way):
+    """The folder of two epochs, in a graph or without."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    with contextlib.nullcontext() if way == "latent" else eagerly():
+        run_quantize(pretrained, folder, *WAYS[way])
+    return folder
+
+
+@pytest.fixture
+def quantized(one_shot, tmp_path):
+    """A copy of the model in 3 bits, to be changed."""
+    return Path(shutil.copytree(one_shot, tmp_path / "run"))
 
 
 def run_quantize(pretrained, output, *arguments):
@@ -53,31 +75,57 @@ def run_quantize(pretrained, output, *arguments):
     return checkpoint.load_result(output)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--epochs", "2", "--every", "3"],
-        ["--epochs", "2", "--no-latent", "--every", "5", "--schedule", '{"3": 4}'],
-        ["--epochs", "0"],
-        ["--epochs", "0", "--solver", "uniform", "--group-size", "32"],
-    ],
-    ids=lambda arguments: " ".join(arguments),
-)
-def test_quantize_then_translate(pretrained, tmp_path, capsys, arguments):
-    output = tmp_path / "quantized"
-    result = run_quantize(pretrained, output, "--bits", "2", *arguments)
-    assert result["nbytes"] == (output / "model.bcq.npy").stat().st_size
+@in_steps
+def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, capsys):
+    output = Path(shutil.copytree(trained, tmp_path / "run"))
+    before = (output / "model.bcq.npy").read_bytes()
+    first = checkpoint.load_result(output)
+    assert first["nbytes"] == len(before)
+    assert 2 < first["bits_per_weight"] < 4
+    second = run_quantize(pretrained, output, *WAYS[way])
+    printed = capsys.readouterr().out
+    assert "is complete: 2 epochs" in printed
+    assert "source_embedding/embeddings" in printed
+    assert f"BLEU {first['bleu']:.2f}" in printed
+    assert second["bleu"] == first["bleu"]
+    assert (output / "model.bcq.npy").read_bytes() == before
+
+
+@in_steps
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    pretrained, trained, way, tmp_path, monkeypatch
+):
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.SaveEpoch, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_quantize(pretrained, tmp_path, *WAYS[way])
+    assert bcq_tf.read(tmp_path / "model.bcq.npy").metadata["epoch"] == 0
+    run_quantize(pretrained, tmp_path, *WAYS[way])
+    logs = [checkpoint.read_log(folder, 2) for folder in (trained, tmp_path)]
+    assert [row["epoch"] for row in logs[1]] == [0, 1]
+    # The scales of the last solve are not kept, so the steps agree nearly, not exactly.
+    assert logs[0][1]["val_loss"] == pytest.approx(logs[1][1]["val_loss"], rel=0.02)
+
+
+@in_steps
+def test_quantize_in_one_shot_then_translate(pretrained, tmp_path, capsys):
+    uniform = ["--epochs", "0", "--solver", "uniform", "--group-size", "32"]
+    result = run_quantize(pretrained, tmp_path, "--bits", "2", *uniform)
+    assert result["nbytes"] == (tmp_path / "model.bcq.npy").stat().st_size
     assert 2 < result["bits_per_weight"] < 4
     printed = capsys.readouterr().out
     assert "source_embedding/embeddings" in printed
     assert f"BLEU {result['bleu']:.2f}" in printed
-    translate.main([str(output / "model.bcq.npy"), "casa.", "gato verde."])
+    translate.main([str(tmp_path / "model.bcq.npy"), "casa.", "gato verde."])
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
-def test_translate_reads_standard_input_in_order(pretrained, tmp_path, capsys, monkeypatch):
-    run_quantize(pretrained, tmp_path, "--epochs", "0")
-    path = str(tmp_path / "model.bcq.npy")
+def test_translate_reads_standard_input_in_order(one_shot, capsys, monkeypatch):
+    path = str(one_shot / "model.bcq.npy")
     sentences = ["gato.", "casa verde rio.", "rio."]
     capsys.readouterr()
     translate.main([path, *sentences])
@@ -87,10 +135,10 @@ def test_translate_reads_standard_input_in_order(pretrained, tmp_path, capsys, m
     assert capsys.readouterr().out == expected
 
 
+@in_steps
 @pytest.mark.parametrize("beam_size", ["1", "3"])
-def test_packed_and_float_translate_alike(pretrained, tmp_path, capsys, beam_size):
-    result = run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "3")
-    words = [str(tmp_path / "model.bcq.npy"), "gato.", "casa verde rio.", "--beam-size", beam_size]
+def test_packed_and_float_translate_alike(one_shot, capsys, beam_size):
+    words = [str(one_shot / "model.bcq.npy"), "gato.", "casa verde rio.", "--beam-size", beam_size]
     printed = {}
     for how in (["--packed"], ["--no-packed"], ["--precision", "fast"]):
         capsys.readouterr()
@@ -98,60 +146,28 @@ def test_packed_and_float_translate_alike(pretrained, tmp_path, capsys, beam_siz
         printed[how[0]] = capsys.readouterr().out
     assert printed["--packed"] == printed["--no-packed"]
     assert len(printed["--precision"].splitlines()) == 2
-    translate.main([*words, "--test"])
     if beam_size == "1":
-        assert f"BLEU {result['bleu']:.2f}" in capsys.readouterr().out
+        translate.main([*words, "--test"])
+        bleu = checkpoint.load_result(one_shot)["bleu"]
+        assert f"BLEU {bleu:.2f}" in capsys.readouterr().out
 
 
-def test_the_same_command_again_only_scores(pretrained, tmp_path, capsys):
-    first = run_quantize(pretrained, tmp_path, "--epochs", "1")
-    before = (tmp_path / "model.bcq.npy").read_bytes()
-    capsys.readouterr()
-    second = run_quantize(pretrained, tmp_path, "--epochs", "1")
-    assert "is complete: 1 epochs" in capsys.readouterr().out
-    assert second["bleu"] == first["bleu"]
-    assert (tmp_path / "model.bcq.npy").read_bytes() == before
-
-
-@pytest.mark.parametrize("way", ["--latent", "--no-latent"])
-def test_an_interrupted_run_goes_on_to_the_same_end(pretrained, tmp_path, monkeypatch, way):
-    arguments = ["--epochs", "2", "--bits", "2", "--every", "4", way]
-    whole, cut = tmp_path / "whole", tmp_path / "cut"
-    run_quantize(pretrained, whole, *arguments)
-
-    def interrupt(self, epoch, logs=None):
-        if epoch == 1:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(checkpoint.SaveEpoch, "on_epoch_begin", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        run_quantize(pretrained, cut, *arguments)
-    monkeypatch.undo()
-    assert bcq_tf.read(cut / "model.bcq.npy").metadata["epoch"] == 0
-    run_quantize(pretrained, cut, *arguments)
-    logs = [checkpoint.read_log(folder, 2) for folder in (whole, cut)]
-    assert [row["epoch"] for row in logs[1]] == [0, 1]
-    # The scales of the last solve are not kept, so the steps agree nearly, not exactly.
-    assert logs[0][1]["val_loss"] == pytest.approx(logs[1][1]["val_loss"], rel=0.02)
-
-
-def test_other_settings_in_the_same_folder_are_refused(pretrained, tmp_path):
-    run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "3")
-    before = (tmp_path / "model.bcq.npy").read_bytes()
+def test_other_settings_in_the_same_folder_are_refused(pretrained, quantized):
+    before = (quantized / "model.bcq.npy").read_bytes()
     with pytest.raises(UserError, match="holds a run with bits=3. Received: bits=2"):
-        run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "2")
+        run_quantize(pretrained, quantized, "--epochs", "0", "--bits", "2")
     with pytest.raises(UserError, match="holds a run with rules=\\[\\]. Received: rules=.*query"):
-        run_quantize(pretrained, tmp_path, "--epochs", "0", "--rules", '{"*query*": null}')
-    assert (tmp_path / "model.bcq.npy").read_bytes() == before
+        run_quantize(pretrained, quantized, "--epochs", "0", "--rules", '{"*query*": null}')
+    assert (quantized / "model.bcq.npy").read_bytes() == before
 
 
-def test_a_run_is_started_over_where_that_is_asked_for(pretrained, tmp_path):
-    run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "3")
-    (tmp_path / "notes.txt").write_text("mine")
-    run_quantize(pretrained, tmp_path, "--epochs", "1", "--bits", "1", "--no-resume")
-    assert [row["epoch"] for row in checkpoint.read_log(tmp_path, 9)] == [0]
-    assert bcq_tf.read(tmp_path / "model.bcq.npy").metadata["config"]["bits"] == 1
-    assert (tmp_path / "notes.txt").read_text() == "mine"
+@in_steps
+def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized):
+    (quantized / "notes.txt").write_text("mine")
+    run_quantize(pretrained, quantized, "--epochs", "1", "--bits", "1", "--no-resume")
+    assert [row["epoch"] for row in checkpoint.read_log(quantized, 9)] == [0]
+    assert bcq_tf.read(quantized / "model.bcq.npy").metadata["config"]["bits"] == 1
+    assert (quantized / "notes.txt").read_text() == "mine"
 
 
 def test_the_folder_that_a_run_starts_from_is_never_its_output(pretrained):
@@ -161,12 +177,14 @@ def test_the_folder_that_a_run_starts_from_is_never_its_output(pretrained):
     assert sorted(os.listdir(pretrained)) == before
 
 
+@in_steps
 def test_float_trains_on_without_quantizing(pretrained, tmp_path):
     result = run_quantize(pretrained, tmp_path, "--epochs", "1", "--float")
     assert result["bits_per_weight"] == 32
     assert not (tmp_path / "model.bcq.npy").exists()
 
 
+@in_steps
 def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
     run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "1", "--dropout", "0")
     assert checkpoint.load_run(tmp_path, weights=None).hparams.dropout_rate == 0
@@ -175,20 +193,27 @@ def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
     assert rates == {0}
 
 
+@in_steps
 def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text('{"*embedding*": 4, "*query*": null}')
-    for text in (str(rules), rules.read_text()):
-        output = tmp_path / f"run{len(text)}"
-        run_quantize(pretrained, output, "--epochs", "0", "--bits", "1", "--rules", text)
-        tensors = bcq_tf.read(output / "model.bcq.npy")
-        for name, tensor in tensors.items():
-            if "embeddings" in name:
-                assert tensor.bits == 4
-            elif "query/kernel" in name:
-                assert isinstance(tensor, np.ndarray)
-            elif isinstance(tensor, bcq_tf.BinaryCodes):
-                assert tensor.bits == 1
+    assert quantize.read_object("rules", rules.read_text()) == quantize.read_object("rules", rules)
+    output = tmp_path / "run"
+    run_quantize(pretrained, output, "--epochs", "0", "--bits", "1", "--rules", str(rules))
+    tensors = bcq_tf.read(output / "model.bcq.npy")
+    for name, tensor in tensors.items():
+        if "embeddings" in name:
+            assert tensor.bits == 4
+        elif "query/kernel" in name:
+            assert isinstance(tensor, np.ndarray)
+        elif isinstance(tensor, bcq_tf.BinaryCodes):
+            assert tensor.bits == 1
+
+
+@pytest.fixture(scope="module")
+def loaded(pretrained):
+    """The pretrained run, read once for tests that leave it as it is."""
+    return checkpoint.load_run(pretrained)
 
 
 @pytest.mark.parametrize(
@@ -213,8 +238,12 @@ def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
         (["--seed", "-1"], "`seed` must be from 0 to 4294967295. Received: seed=-1"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(pretrained, tmp_path, arguments, message):
+def test_bad_input_is_one_line_and_leaves_nothing(
+    pretrained, loaded, tmp_path, monkeypatch, arguments, message
+):
     output = tmp_path / "output"
+    if "--dropout" not in arguments:  # which makes the model anew
+        monkeypatch.setattr(checkpoint, "load_run", lambda *_, **__: loaded)
     with pytest.raises(UserError, match=message) as error:
         run_quantize(pretrained, output, *arguments)
     assert "\n" not in str(error.value)
@@ -259,9 +288,8 @@ def test_a_missing_or_damaged_checkpoint_is_named(pretrained, tmp_path, damage, 
     ],
     ids=["missing", "truncated", "alone"],
 )
-def test_translate_names_a_file_it_cannot_use(pretrained, tmp_path, damage, message):
-    run_quantize(pretrained, tmp_path, "--epochs", "0")
-    path = tmp_path / "model.bcq.npy"
+def test_translate_names_a_file_it_cannot_use(quantized, damage, message):
+    path = quantized / "model.bcq.npy"
     damage(path)
     with pytest.raises(UserError, match=message) as error:
         translate.main([str(path), "casa."])
@@ -312,8 +340,8 @@ def test_a_script_ends_with_one_line_and_code_2(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_the_examples_models_are_fully_quantized(pretrained):
-    model = checkpoint.load_run(pretrained).model
+def test_the_examples_models_are_fully_quantized(loaded):
+    model = loaded.model
     plan = bcq_tf.select(model)
     left = [weight for weight in plan.skipped if len(weight.variable.shape) > 1]
     # Query, key and value biases have rank 2 [heads, key_dim], and are no matrices of a product.
