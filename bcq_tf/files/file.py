@@ -90,16 +90,7 @@ def save(path, tensors: Mapping, metadata: dict | None = None) -> int:
 
 
 def check_output(path, name: str = "path") -> None:
-    """Raises, before any work, unless `save` can write to `path`.
-
-    Args:
-        path: as of `save`.
-        name: of the argument, for errors.
-
-    Raises:
-        TypeError, ValueError: it is no path, or ends otherwise.
-        OSError: nothing can be written there.
-    """
+    """Raises, before any work, what `save` would for its `path`, here the argument `name`."""
     check_writable(_checked_name(path, name))
 
 
