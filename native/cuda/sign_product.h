@@ -3,8 +3,7 @@
  * A block takes 32 or 64 rows. Its work is cut into units: one bit plane, every n-th step. A warp
  * adds up a unit in int32, which is exact, and at the end of each group and chunk brings the sums
  * to float32: sum * scale * peak. The units' results are then added in order. This order depends on
- * the matrix alone, so a row of x gives the same bits in any batch. An offset is one more plane,
- * whose bits are all 1.
+ * the matrix alone, so a row of x gives the same bits in any batch. An offset is a plane of ones.
  */
 #ifndef BCQ_CUDA_SIGN_PRODUCT_H_
 #define BCQ_CUDA_SIGN_PRODUCT_H_
