@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "core/product/kernels.h"
-#include "core/tile.h"
 
 namespace bcq {
 

@@ -17,6 +17,8 @@
 
 #include <stdint.h>
 
+#include "core/export.h"
+
 enum { BCQ_TILE_ROWS = 64, BCQ_WORD_BITS = 32, BCQ_MAX_BITS = 8 };
 
 /* The most elements that any array may have: more than memory holds, and so few that no count of
@@ -38,6 +40,10 @@ typedef struct {
   const int32_t* row_order;  /* [rows] or NULL */
   const int32_t* row_place;  /* [rows] or NULL, with row_order: row_place[row_order[k]] = k */
 } bcq_matrix;
+
+/* Number of 32-bit words of all tiles; -1 where an argument breaks its rule or it overflows. */
+BCQ_EXPORT int64_t bcq_tile_words(int64_t rows, int64_t columns, int32_t bits,
+                                  const int64_t* plane_rows);
 
 /* What functions of the core return. */
 typedef enum {

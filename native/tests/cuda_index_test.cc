@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "core/tile.h"
 #include "cuda/sign_product.h"
 #include "tests/cuda_case.h"
 

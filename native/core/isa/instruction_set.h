@@ -10,6 +10,7 @@
 #define BCQ_CORE_ISA_INSTRUCTION_SET_H_
 
 #include "core/embedding/kernels.h"
+#include "core/export.h"
 #include "core/lookup/kernels.h"
 #include "core/product/kernels.h"
 #include "core/solver/row.h"
@@ -32,10 +33,8 @@ const InstructionSet& isa();
 
 }  // namespace bcq
 
-extern "C" {
 /* The name of that set, and those of all that were compiled, with spaces between. */
-const char* bcq_instruction_set(void);
-const char* bcq_instruction_sets(void);
-}
+BCQ_EXPORT const char* bcq_instruction_set(void);
+BCQ_EXPORT const char* bcq_instruction_sets(void);
 
 #endif

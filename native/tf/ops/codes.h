@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/tile.h"
+#include "core/matrix.h"
 #include "tf/op.h"
 
 #define BCQ_CODES "tiles: uint32, scales: S, offset: S, row_order: uint32, row_place: uint32"
