@@ -17,9 +17,14 @@ class _PointwiseConvolution(PackedLayer):
         """The float kernel [1, ..., channels, filters], made at each access."""
         return self.float_value("kernel")
 
+    def why_no_product(self) -> str | None:
+        if any(size != 1 for size in self.kernel_size):
+            return f"a convolution of kernel size {tuple(self.kernel_size)}"
+        return None if self.groups == 1 else f"a convolution of {self.groups} groups"
+
     def build(self, input_shape):
         """Raises ValueError where it is another convolution."""
-        reason = why_no_product(self)
+        reason = self.why_no_product()
         if reason:
             raise ValueError(f"`kernel_size` must be 1 in a packed layer: {reason}")
         super().build(input_shape)
@@ -51,12 +56,3 @@ class BCQConv2D(_PointwiseConvolution, keras.layers.Conv2D):
 @keras.saving.register_keras_serializable(package="bcq_tf")
 class BCQConv3D(_PointwiseConvolution, keras.layers.Conv3D):
     """`keras.layers.Conv3D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
-
-
-def why_no_product(layer) -> str | None:
-    """Why a convolution is not one product over the channels, or None where it is."""
-    if any(size != 1 for size in layer.kernel_size):
-        return f"a convolution of kernel size {tuple(layer.kernel_size)}"
-    if layer.groups != 1:
-        return f"a convolution of {layer.groups} groups"
-    return None

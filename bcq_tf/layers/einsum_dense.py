@@ -55,9 +55,22 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
         layer.build_of(input_shape, "kernel", codes, bias)
         return layer
 
+    def why_no_product(self) -> str | None:
+        equation = self.equation
+        inputs, weight, output = _operands(equation)
+        kept = [letter for letter in weight if letter in inputs and letter in output]
+        if kept:
+            return f"equation {equation!r} keeps the axis {kept[0]!r} of both input and weight"
+        alone = [letter for letter in inputs if letter not in weight + output]
+        if alone:
+            return f"equation {equation!r} sums the axis {alone[0]!r} of the input alone"
+        if len({*inputs}) + len({*weight}) + len({*output}) != len(inputs + weight + output):
+            return f"equation {equation!r} repeats an axis"
+        return None
+
     def build(self, input_shape):
         """Raises ValueError where the equation has no product with a matrix."""
-        reason = why_no_product(self.equation)
+        reason = self.why_no_product()
         if reason:
             raise ValueError(f"`equation` must be a product with a matrix: {reason}")
         super().build(input_shape)
@@ -76,20 +89,6 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
         if self.bias is not None:
             y = keras.ops.add(y, self.bias)
         return y if self.activation is None else self.activation(y)
-
-
-def why_no_product(equation: str) -> str | None:
-    """Why an equation is not a product of the input with a matrix, or None where it is."""
-    inputs, weight, output = _operands(equation)
-    kept = [letter for letter in weight if letter in inputs and letter in output]
-    if kept:
-        return f"equation {equation!r} keeps the axis {kept[0]!r} of both input and weight"
-    alone = [letter for letter in inputs if letter not in weight + output]
-    if alone:
-        return f"equation {equation!r} sums the axis {alone[0]!r} of the input alone"
-    if len({*inputs}) + len({*weight}) + len({*output}) != len(inputs + weight + output):
-        return f"equation {equation!r} repeats an axis"
-    return None
 
 
 def _operands(equation: str) -> tuple[str, str, str]:

@@ -85,6 +85,11 @@ class PackedLayer:
         self.precision = precision
         self.supports_jit = native.supports_xla() or not any(w.OWN_OPS for w in made.values())
 
+    def why_no_product(self) -> str | None:
+        """Why this layer, or the float layer that is given, computes no product with a matrix, as a
+        phrase for a report; None where it does, or looks up."""
+        return None
+
     def add_weight(self, shape=None, *args, name=None, **kwargs):
         """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from keras import layers
-
 from bcq_tf._keras import (
     held_variable,
     remove_variable,
@@ -12,7 +10,6 @@ from bcq_tf._keras import (
     swap_class,
     unlocked,
 )
-from bcq_tf.layers import convolution, einsum_dense
 from bcq_tf.layers.kinds.coded_weight import CodedWeight
 from bcq_tf.layers.packed_classes import PACKED_CLASSES, known_base, packed_class
 from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer
@@ -30,19 +27,14 @@ def why_not_packed(layer, weight: CodedWeight) -> str | None:
             return f"its class {type(layer).__name__} has its own {method}"
     if layer.compute_dtype not in COMPUTE_DTYPES:
         return f"it computes in {layer.compute_dtype}"
-    if base is layers.EinsumDense:
-        return einsum_dense.why_no_product(layer.equation)
-    if base in (layers.Conv1D, layers.Conv2D, layers.Conv3D):
-        return convolution.why_no_product(layer)
-    return None
+    return PACKED_CLASSES[base].why_no_product(layer)
 
 
 def packable_variables(layer) -> dict[str, object]:
     """{name: float variable} of the weights that the packed form of a layer can hold as codes."""
     base = known_base(type(layer))
-    held = {
-        name: held_variable(layer, name) for name in (PACKED_CLASSES[base].PACKED if base else ())
-    }
+    names = PACKED_CLASSES[base].PACKED if base else ()
+    held = {name: held_variable(layer, name) for name in names}
     return {name: variable for name, variable in held.items() if variable is not None}
 
 

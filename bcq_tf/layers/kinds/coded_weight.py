@@ -18,9 +18,10 @@ from bcq_tf.shown import short
 class CodedWeight(abc.ABC):
     """The facts of a weight that is kept as codes; its variables are the layer's.
 
-    A subclass is of one kind of codes. It has the facts that tell the sizes of the arrays which
-    that kind declares, `bits` of a code, and how rows come from the arrays. The variables are these
-    arrays, and those facts that it lacks: a layer can be made before its values are known.
+    A subclass is of one kind of codes. It has the facts that tell the shapes of the arrays which
+    the kind declares, by the name of each optional array whether there is one, and `bits` of a
+    code; and it looks up rows. The variables are the arrays, and those facts, floating numbers,
+    that it lacks: a layer can be made before its values are known.
 
     Args:
         view: how the weight is seen as the matrix [R, C] of the codes.
