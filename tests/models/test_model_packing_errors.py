@@ -68,7 +68,7 @@ def test_other_bad_arguments(path, tmp_path):
     refused(mlp(), path, "`precision` must be one of", precision="low")
     refused(mlp(), {}, "`codes` must be named by paths")
     refused(mlp(), {"nowhere": codes["hidden/kernel"]}, r"Received: \['nowhere'\]")
-    refused(mlp(), {"hidden/kernel": 3}, "or CompositionalCodes. Received: int", TypeError)
+    refused(mlp(), {"hidden/kernel": 3}, "or UniformCodes. Received: int", TypeError)
     refused(mlp(), {"output/kernel": codes["hidden/kernel"]}, r"the weight, \[4, 40\]")
     refused(mlp(), {"hidden/bias": codes["hidden/kernel"]}, "the weight, bias")
     refused(mlp(), tmp_path / "none.bcq.npy", "none", FileNotFoundError)
