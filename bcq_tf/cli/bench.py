@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from bcq_tf import native
 from bcq_tf.cli.command import Command, Result, add_import, add_precision, positive, positives
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.inputs import Inputs, arranged, random_inputs, read_inputs, running
@@ -35,9 +36,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
-    from bcq_tf import native
-    from bcq_tf.models.pack_report import PackReport
-
     check_exists(options.file)
     with choose_device(options.device, options.threads):
         packed = _read(options, packed=True, precision=options.precision)
@@ -45,6 +43,9 @@ def _run(options: argparse.Namespace) -> Result:
         inputs = _inputs(options, floats)
         forward = [_time_forward(packed, floats, inputs, batch) for batch in options.batch]
         products = time_products(packed, options.batch)
+    # Now that TensorFlow is there, as `choose_device` imports it.
+    from bcq_tf.models.pack_report import PackReport
+
     report = PackReport.of(packed, {})
     data = {
         "device": options.device,

@@ -126,16 +126,6 @@ class BinaryCodes(CodedMatrix):
             result[: len(covered)] += self._along_row(scale[covered]) * signs
         return result
 
-    def truncate(self, bits: int) -> BinaryCodes:
-        """The codes of the first `bits` planes.
-
-        They are valid codes, but poorer than codes solved for that number of bits.
-        """
-        check_bits(bits)
-        if bits > self.bits:
-            raise ValueError(f"`bits` must be at most {self.bits}. Received: bits={bits}")
-        return dataclasses.replace(self, planes=self.planes[:bits], scales=self.scales[:bits])
-
     def without_row(self, row: int) -> BinaryCodes:
         """The codes with zeros in a row."""
         stored = row if self.row_order is None else int(np.flatnonzero(self.row_order == row)[0])

@@ -31,19 +31,14 @@ class Op:
     on_gpu: bool = True  # whether the compiled one is of use where TensorFlow sees a GPU
 
     def __call__(self, *arguments, **named):
-        return self._function()(*arguments, **named)
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether the compiled function runs."""
-        return self._function() is self.compiled
-
-    def _function(self) -> Callable:
         others = _others.get()
         if others is not None:
-            return others.get(self, self.portable)
-        usable = library() is not None and (self.on_gpu or not has_gpu())
-        return self.compiled if usable else self.portable
+            function = others.get(self, self.portable)
+        elif library() is not None and (self.on_gpu or not has_gpu()):
+            function = self.compiled
+        else:
+            function = self.portable
+        return function(*arguments, **named)
 
 
 def portable_ops():

@@ -72,23 +72,6 @@ def test_sizes():
     )
 
 
-@pytest.mark.parametrize("ragged", [False, True])
-def test_truncate_keeps_the_first_planes(ragged):
-    codes, signs = make_codes(bits=4, ragged=ragged)
-    for bits in (1, 2, 3, 4):
-        shorter = codes.truncate(bits)
-        assert shorter.bits == bits
-        expected = reconstruct_slowly(shorter, signs[:bits])
-        np.testing.assert_allclose(shorter.reconstruct(), expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("bits", [0, 4, 2.0, True, None])
-def test_truncate_refuses_other_numbers_of_bits(bits):
-    codes, _ = make_codes(bits=3)
-    with pytest.raises(ValueError, match="`bits` must be"):
-        codes.truncate(bits)
-
-
 def test_codes_cannot_be_changed():
     codes, _ = make_codes()
     with pytest.raises(dataclasses.FrozenInstanceError):
