@@ -1,7 +1,10 @@
 """Small models and data that several tests train."""
 
+import functools
+
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def regression_data(rows: int = 64, inputs: int = 32, outputs: int = 4, seed: int = 1):
@@ -10,6 +13,12 @@ def regression_data(rows: int = 64, inputs: int = 32, outputs: int = 4, seed: in
     x = rng.normal(size=(rows, inputs)).astype("float32")
     y = np.tanh(x @ rng.normal(size=(inputs, outputs)) / 4).astype("float32")
     return x, y
+
+
+@functools.cache
+def batches(seed: int = 1, size: int = 16) -> tf.data.Dataset:
+    """`regression_data(seed=seed)` in batches, made once: Keras takes long to make them."""
+    return tf.data.Dataset.from_tensor_slices(regression_data(seed=seed)).batch(size)
 
 
 def mlp(inputs: int = 32, hidden: int = 40, outputs: int = 4) -> keras.Model:

@@ -8,6 +8,7 @@ import tensorflow as tf
 import bcq_tf
 from bcq_tf import native
 from bcq_tf.cli import products, timing
+from tests.eager import in_steps
 from tests.small_models import compiled_mlp, regression_data
 
 from .conftest import CLASSES, LENGTH, WORDS, two_inputs
@@ -71,6 +72,7 @@ def test_several_inputs(run, tmp_path, structure):
     assert text.startswith("Device cpu, threads as TensorFlow chooses, precision exact, core ")
 
 
+@in_steps
 @pytest.mark.parametrize("given", [False, True], ids=["alone", "with its model"])
 def test_a_trained_file(run_json, run, tmp_path, given):
     path, saved = tmp_path / "m.bcq.npy", tmp_path / "m.keras"

@@ -9,6 +9,7 @@ import pytest
 
 import bcq_tf
 from bcq_tf.cli.agreement import Agreement
+from tests.eager import in_steps
 
 from .conftest import CLASSES, LENGTH, ROWS, WORDS, classifier, two_inputs
 
@@ -41,6 +42,7 @@ def test_the_figures_are_those_of_the_outputs(folder, run_json, words, tolerance
     assert shown["precision"] == (words[-1] if words else "exact")
 
 
+@in_steps
 def test_targets_give_the_models_own_losses_and_metrics(folder, run_json):
     with np.load(folder.data) as data:
         ids, y = data["ids"], data["y"]
@@ -55,6 +57,7 @@ def test_targets_give_the_models_own_losses_and_metrics(folder, run_json):
 
 
 @pytest.mark.parametrize("column", [False, True], ids=["[n]", "[n, 1]"])
+@in_steps
 def test_a_model_that_was_not_compiled_has_its_accuracy(folder, run_json, tmp_path, column):
     model = classifier()
     model.set_weights(keras.saving.load_model(folder.model).get_weights())
@@ -73,6 +76,7 @@ def test_a_model_that_was_not_compiled_has_its_accuracy(folder, run_json, tmp_pa
 
 
 @pytest.mark.parametrize("batch", [4, 1000])
+@in_steps
 def test_the_batch_size_changes_nothing(folder, run_json, batch):
     words = ["compare", folder.model, folder.file, "--data", folder.data]
     shown, default = run_json(*words, "--batch-size", batch), run_json(*words)
@@ -81,6 +85,7 @@ def test_the_batch_size_changes_nothing(folder, run_json, batch):
     assert line == pytest.approx(wanted, rel=1e-4)
 
 
+@in_steps
 def test_random_inputs_are_said_to_be_random(folder, run, run_json):
     shown = run_json("compare", folder.model, folder.file)
     assert shown["inputs"].startswith("random, of the shapes and dtypes of the inputs")
@@ -93,6 +98,7 @@ def test_random_inputs_are_said_to_be_random(folder, run, run_json):
     assert text.startswith("Inputs: random, of the shapes and dtypes of the inputs")
 
 
+@in_steps
 def test_sizes_are_those_of_the_files_and_of_the_weights(folder, run_json):
     shown = run_json("compare", folder.model, folder.file)
     assert shown["file_nbytes"] == {
@@ -105,6 +111,7 @@ def test_sizes_are_those_of_the_files_and_of_the_weights(folder, run_json):
     assert shown["memory_nbytes"]["float"] == 4 * classifier().count_params()
 
 
+@in_steps
 def test_weights_that_stay_float_in_memory_are_listed(run, run_json, tmp_path):
     x = keras.Input((5, 32))
     model = keras.Model(x, keras.layers.Dense(300)(keras.layers.LSTM(32, name="lstm")(x)))
@@ -118,6 +125,7 @@ def test_weights_that_stay_float_in_memory_are_listed(run, run_json, tmp_path):
 
 @pytest.mark.parametrize("structure", ["dict", "list"])
 @pytest.mark.parametrize("names", [True, False], ids=["by name", "by order"])
+@in_steps
 def test_several_inputs_and_outputs(run_json, tmp_path, structure, names):
     keras.utils.set_random_seed(5)
     model = two_inputs(structure)

@@ -3,7 +3,6 @@
 import importlib
 import os
 import shutil
-import subprocess
 import sys
 
 import keras
@@ -12,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import bcq_tf
+from tests import fresh
 from tests.files.golden_files import CODES_V1, TRANSFORMER_BCQ
 from tests.small_models import mlp
 
@@ -94,7 +94,8 @@ model = keras.saving.load_model({str(out)!r})
 np.save({str(tmp_path / "y.npy")!r}, model.predict(np.load({str(tmp_path / "x.npy")!r}), verbose=0))
 np.savez({str(tmp_path / "w.npz")!r}, *model.get_weights())
 """
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    done = fresh.run(code)
+    assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "w.npz") as weights:
         for name, wanted in zip(weights.files, expected_weights(folder.file), strict=True):
             np.testing.assert_array_equal(weights[name], wanted)

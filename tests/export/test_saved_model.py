@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -15,9 +13,9 @@ import bcq_tf
 from bcq_tf import native
 from bcq_tf.export.saved_model import load_saved_model
 from bcq_tf.ops import engine
+from tests import fresh
 from tests.export.models import MODELS, attention, float_mlp, half_mlp, packed, packed_mlp, same
 
-ROOT = Path(__file__).parents[2]
 needs_ops = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
 # Answers with the SavedModel argv[1] to the arrays of argv[2], into argv[3].
@@ -39,23 +37,11 @@ def answers(path, arrays) -> dict:
     }
 
 
-def process(code, *arguments, **environment) -> subprocess.CompletedProcess:
-    """A fresh Python away from the source tree."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        cwd=Path(arguments[0]).parent,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def served_by(code, exported, path, **environment) -> dict:
+def served_by(code, exported, path) -> dict:
     """{output: array} of a fresh process that runs `code` as SERVE is."""
     folder = Path(path).parent
     np.savez(folder / "given.npz", **exported.arrays)
-    done = process(code, path, folder / "given.npz", folder / "got.npz", **environment)
+    done = fresh.run(code, path, folder / "given.npz", folder / "got.npz", folder=folder)
     assert done.returncode == 0, done.stderr
     assert "gradient" not in done.stderr
     return dict(np.load(folder / "got.npz"))
@@ -83,7 +69,7 @@ def test_compiled_ops_in_another_process(tmp_path):
     code = "import bcq_tf.native as n, tensorflow as tf\n"
     code += "tf.load_op_library(str(n.library(n.TF_OPS)))\n"
     code += SERVE.format(load="tf.saved_model.load")
-    found = served_by(code, exported, tmp_path / "m", PYTHONPATH=str(ROOT))
+    found = served_by(code, exported, tmp_path / "m")
     same(found, exported.expected(), tolerance=1e-6)
 
 
@@ -160,11 +146,13 @@ def test_threads_get_the_answers_of_one(tmp_path):
 
 
 @pytest.mark.parametrize("portable", [True, pytest.param(False, marks=needs_ops)])
-@pytest.mark.parametrize("wrong", [-1, 50])
-def test_ids_that_are_no_rows_are_errors(wrong, portable, tmp_path):
-    bcq_tf.export_saved_model(attention(vocabulary=50).model, tmp_path / "m", portable)
-    with pytest.raises(tf.errors.InvalidArgumentError):
-        answers(tmp_path / "m", {"ids": np.array([[0, wrong]], "int32")})
+def test_ids_that_are_no_rows_are_errors(portable, tmp_path):
+    ids = keras.Input((2,), dtype="int32", name="ids")
+    model = packed(keras.Model(ids, keras.layers.Embedding(50, 32)(ids)))
+    bcq_tf.export_saved_model(model, tmp_path / "m", portable)
+    for wrong in (-1, 50):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            answers(tmp_path / "m", {"ids": np.array([[0, wrong]], "int32")})
 
 
 def test_a_signature_of_ones_own_around_the_loaded_model(tmp_path):

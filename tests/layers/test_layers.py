@@ -1,9 +1,6 @@
 """One harness for all packed layers: each against the float layer of the codes' value."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,10 +13,10 @@ from bcq_tf.codes import MatrixView
 from bcq_tf.layers import BCQConv1D, BCQDense, BCQEinsumDense, BCQEmbedding, BCQReversibleEmbedding
 from bcq_tf.layers.swap import unpack_layer
 from bcq_tf.ops import portable_ops
+from tests import fresh
 from tests.layers.cases import CASES, ROWS, built, inputs, pack, quantized
 from tests.ops import codes as ops_codes
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = {
     "1 bit": {"bits": 1},
     "3 bits": {"bits": 3},
@@ -169,9 +166,7 @@ for name in {list(CASES)}:
     x, y = (np.load(r"{tmp_path}/" + name + end) for end in (".x.npy", ".y.npy"))
     assert (model(x).numpy() == y).all(), name
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = fresh.run(program)
     assert done.returncode == 0, done.stderr
 
 

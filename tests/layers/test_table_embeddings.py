@@ -18,6 +18,7 @@ from bcq_tf.layers import (
     UniformEmbedding,
 )
 from bcq_tf.ops import portable_ops
+from tests.eager import in_steps
 from tests.layers.tables import COLUMNS, IDS, ROWS, SIZES, random_codes, random_table
 
 
@@ -144,14 +145,24 @@ def test_masks_and_shapes_are_those_of_an_embedding(kind):
     assert layer(np.int64(3)).shape == (COLUMNS,)
 
 
-@more_kinds
+@pytest.mark.parametrize("kind", MORE[-2:], indirect=True)
 def test_codes_do_not_train_and_other_layers_do(kind):
+    check_training(kind)
+
+
+@in_steps
+@some_kinds
+def test_codes_do_not_train_in_steps(kind):
+    check_training(kind)
+
+
+def check_training(kind):
     layer = kind.make(trainable=True)
     packed = layer.codes.packed
     model = keras.Sequential([layer, keras.layers.Flatten(), keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.05), "mse")
     before = layer.embeddings.numpy()
-    losses = model.fit(IDS, np.arange(5.0), epochs=40, verbose=0).history["loss"]
+    losses = model.fit(IDS, np.arange(5.0), epochs=15, verbose=0).history["loss"]
     assert losses[-1] < losses[0] / 10
     np.testing.assert_array_equal(layer.codes.packed, packed)
     assert np.any(layer.embeddings != before) == bool(kind.settings)

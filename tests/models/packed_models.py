@@ -9,7 +9,7 @@ import bcq_tf
 from bcq_tf.layers import FastEmbedding
 from tests.small_models import mlp
 
-IDS = np.random.default_rng(0).integers(1, 90, (3, 12)).astype("int32")
+IDS = np.random.default_rng(0).integers(1, 90, (3, 6)).astype("int32")
 IMAGES = np.random.default_rng(0).normal(size=(2, 8, 8, 40)).astype("float32")
 VECTORS = np.random.default_rng(0).normal(size=(5, 32)).astype("float32")
 
@@ -19,7 +19,7 @@ def sequential():
 
 
 def attention():
-    ids = keras.Input((12,), dtype="int32")
+    ids = keras.Input((6,), dtype="int32")
     x = L.Embedding(90, 48, mask_zero=True)(ids)
     x = L.LayerNormalization()(x + L.MultiHeadAttention(4, 12)(x, x))
     x = L.GroupQueryAttention(16, 4, 2)(x, x)
@@ -34,7 +34,7 @@ def nested():
 
 
 def recurrent():
-    ids = keras.Input((12,), dtype="int32")
+    ids = keras.Input((6,), dtype="int32")
     x = L.Bidirectional(L.GRU(32, return_sequences=True))(L.Embedding(90, 48)(ids))
     x = L.TimeDistributed(L.Dense(64))(x)
     return keras.Model(ids, L.Dense(70)(L.LSTM(40)(x)))
@@ -92,7 +92,7 @@ def tied():
 
 
 def fast():
-    ids = keras.Input((12,), dtype="int32")
+    ids = keras.Input((6,), dtype="int32")
     return keras.Model(ids, L.Dense(70)(FastEmbedding(90, 48)(ids)))
 
 

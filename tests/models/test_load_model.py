@@ -1,9 +1,6 @@
 """`load_model`: a model from its file alone."""
 
 import functools
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,10 +10,10 @@ from keras import layers as L  # noqa: N812
 import bcq_tf
 from bcq_tf import _keras
 from bcq_tf.layers.packed_model import PackedModel
+from tests import fresh
 from tests.models.packed_models import IDS, MODELS, NoConfig, close, no_config, quantized
 from tests.small_models import mlp
 
-ROOT = Path(__file__).parents[2]
 WITH_CONFIG = [name for name in MODELS if name != "no_config"]
 
 
@@ -108,9 +105,7 @@ data = np.load(r"{path.with_suffix(".npz")}")
 y = bcq_tf.load_model(r"{path}")(data["x"]).numpy()
 assert abs(y - data["y"]).max() < 1e-5 * abs(y).max()
 """
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        done = fresh.run(program)
         assert done.returncode == 0, done.stderr
 
 

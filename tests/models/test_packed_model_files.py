@@ -16,7 +16,7 @@ ROWS = 90
 
 def classifier(table=None, name=None):
     """A functional model of a table, a hidden layer and an output."""
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     h = L.Dense(64, "relu", name="hidden")(L.Flatten()((table or L.Embedding(ROWS, 48))(x)))
     return keras.Model(x, L.Dense(3, name="output")(L.Dropout(0.5, name="drop")(h)), name=name)
 
@@ -55,7 +55,7 @@ def test_settings_of_layers_are_the_present_ones(kind, tmp_path):
 )
 def test_another_head(head, tmp_path):
     layers = [L.Embedding(ROWS, 48), L.Flatten(), L.Dense(64, "relu"), L.Dense(3)]
-    model = keras.Sequential([keras.Input((12,), dtype="int32"), *layers])
+    model = keras.Sequential([keras.Input((6,), dtype="int32"), *layers])
     quantize_embed(model, 4)
     model.pop()
     model.add(L.Dense(**head))
@@ -65,7 +65,7 @@ def test_another_head(head, tmp_path):
 def test_an_inner_model_that_was_unpacked(tmp_path):
     inner = classifier()
     quantize_embed(inner, 4)
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     outer = keras.Model(x, L.Dense(66, name="last")(inner(x)))
     pack_products(outer)
     bcq_tf.unpack_model(inner)
@@ -216,7 +216,7 @@ def refused(model, tmp_path, message):
 
 def test_a_layer_that_two_models_hold_is_named(tmp_path):
     table = L.Embedding(ROWS, 48, name="words")
-    x, y = keras.Input((12,), dtype="int32"), keras.Input((12,), dtype="int32")
+    x, y = keras.Input((6,), dtype="int32"), keras.Input((6,), dtype="int32")
     h = L.Concatenate()([classifier(table, "inner")(x), L.Flatten()(table(y))])
     outer = keras.Model([x, y], L.Dense(3)(h), name="outer")
     quantize_embed(outer, 4)
@@ -234,7 +234,7 @@ def test_a_config_that_makes_other_layers(builds, tmp_path):
         def build(self, shape=None):
             if builds:
                 self.table.build()
-                self.head.build((None, 12 * 48))
+                self.head.build((None, 6 * 48))
             self.built = True
 
         def call(self, ids):

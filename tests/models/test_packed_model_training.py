@@ -32,7 +32,7 @@ def test_a_table_that_trains_does_not_stand_in_for_products():
     table = CompositionalEmbedding.from_codes(
         additive_codes(matrix, 4, 8), trainable_codebooks=True
     )
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     model = keras.Model(x, keras.layers.Dense(70)(keras.layers.Flatten()(table(x))))
     bcq_tf.pack_model(model, bcq_tf.quantize_model(model, 2, effort="low").codes)
     model.compile("sgd", "mse")

@@ -10,6 +10,7 @@ from bcq_tf import quantize_embed
 from bcq_tf.embeddings import additive_codes
 from bcq_tf.layers import CompositionalEmbedding, QuantEmbedding
 from bcq_tf.layers.packed_model import PackedModel
+from tests.eager import eagerly, in_steps
 
 WORDS = 90
 IDS = np.random.default_rng(0).integers(0, WORDS, (64, 6)).astype("int32")
@@ -50,55 +51,73 @@ MODELS = {
 }
 
 
-@pytest.fixture(params=MODELS)
-def model(request):
-    keras.utils.set_random_seed(0)
-    return MODELS[request.param]()
-
-
 def codes_of_table(model):
     return [v.numpy() for v in model.get_layer("table").weights if not v.trainable]
 
 
 def train(model, path, **settings):
     callback = bcq_tf.BCQCallback(path, 2, every_n_steps=4, **settings)
-    model.fit(IDS, LABELS, epochs=3, validation_data=(IDS, LABELS), verbose=0, callbacks=[callback])
+    data = {"validation_data": (IDS, LABELS), "batch_size": 32, "epochs": 3, "verbose": 0}
+    model.fit(IDS, LABELS, callbacks=[callback], **data)
     return callback
 
 
-@pytest.mark.parametrize("latent", [False, True])
-def test_the_other_layers_are_quantized_while_they_train(model, latent, tmp_path):
-    before = codes_of_table(model)
-    report = train(model, tmp_path / "m.bcq.npy", latent=latent).report
+def assert_others_are_quantized(model, before, report, path):
     assert [weight.path for weight in report.chosen] == ["hidden/kernel", "output/kernel"]
     reasons = {weight.path: weight.reason for weight in report.skipped}
     assert set(reasons.values()) == {"bias", "its layer is packed"}
-    assert report.nbytes == (tmp_path / "m.bcq.npy").stat().st_size
+    assert report.nbytes == path.stat().st_size
     for old, new in zip(before, codes_of_table(model), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.fixture(scope="module", params=MODELS)
+def trained(request, tmp_path_factory):
+    """(the kind, a model that was trained, its file, the callback that did); not to be changed."""
+    keras.utils.set_random_seed(0)
+    model, path = MODELS[request.param](), tmp_path_factory.mktemp("trained") / "m.bcq.npy"
+    before = codes_of_table(model)
+    with eagerly():
+        callback = train(model, path)
+    assert_others_are_quantized(model, before, callback.report, path)
+    return request.param, model, path, callback
+
+
+@pytest.mark.parametrize("kind", ["replaced by uniform codes", "made of compositional codes"])
+def test_the_other_layers_are_quantized_while_they_train_latently(kind, tmp_path):
+    model = MODELS[kind]()
+    before = codes_of_table(model)
+    report = train(model, tmp_path / "m.bcq.npy", latent=True).report
+    assert_others_are_quantized(model, before, report, tmp_path / "m.bcq.npy")
+
+
 @pytest.mark.parametrize("packed", [True, False])
-def test_the_file_makes_the_model_again(model, packed, tmp_path):
-    train(model, tmp_path / "m.bcq.npy")
-    again = bcq_tf.load_model(tmp_path / "m.bcq.npy", packed=packed)
+def test_the_file_makes_the_model_again(trained, packed):
+    _, model, path, _ = trained
+    again = bcq_tf.load_model(path, packed=packed)
     assert isinstance(again.get_layer("hidden"), bcq_tf.layers.BCQDense) == packed
     assert type(again.get_layer("table")) is type(model.get_layer("table"))
-    np.testing.assert_allclose(
-        again.predict(IDS, verbose=0), model.predict(IDS, verbose=0), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(again(IDS), model(IDS), rtol=1e-4, atol=1e-5)
 
 
-def test_training_goes_on_from_the_file(model, tmp_path):
-    first = train(model, tmp_path / "m.bcq.npy").best
-    bcq_tf.load_weights(model, tmp_path / "m.bcq.npy")
-    assert train(model, tmp_path / "m.bcq.npy").best <= first
+@in_steps
+def test_training_goes_on_from_the_file(trained, tmp_path):
+    kind, _, path, callback = trained
+    again = MODELS[kind]()
+    bcq_tf.load_weights(again, path)
+    assert train(again, tmp_path / "m.bcq.npy").best <= callback.best
+
+
+@pytest.fixture(params=MODELS)
+def model(request):
+    keras.utils.set_random_seed(0)
+    return MODELS[request.param]()
 
 
 def test_packing_the_rest_saving_and_unpacking(model, tmp_path):
     kind = type(model.get_layer("table"))
     codes = bcq_tf.quantize_model(model, 2).codes
-    expected = model.predict(IDS, verbose=0)
+    expected = model(IDS)
     bcq_tf.pack_model(model, codes)
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
@@ -106,10 +125,10 @@ def test_packing_the_rest_saving_and_unpacking(model, tmp_path):
         assert isinstance(packed, PackedModel)
         assert type(packed.get_layer("table")) is kind
         assert isinstance(packed.get_layer("hidden"), bcq_tf.layers.BCQDense)
-        np.testing.assert_allclose(packed.predict(IDS, verbose=0), expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(packed(IDS), expected, rtol=1e-4, atol=1e-5)
     bcq_tf.unpack_model(again)
     assert not isinstance(again, PackedModel)
-    np.testing.assert_allclose(again.predict(IDS, verbose=0), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(again(IDS), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_unpacking_leaves_tables_that_were_made_of_codes():

@@ -19,12 +19,12 @@ def dense_model():
 
 
 def table_model():
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     return keras.Model(x, L.Dense(4)(L.Flatten()(L.Embedding(ROWS, 48, name="layer")(x))))
 
 
 def untied_model():
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     table = L.ReversibleEmbedding(ROWS, 64, tie_weights=False, name="layer")
     return keras.Model(x, table(table(x), reverse=True))
 
@@ -92,7 +92,7 @@ def test_a_table_that_was_frozen_while_packed_does_not_move():
 
 
 def test_a_variable_that_two_layers_share_is_one_again():
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     first, second = L.Embedding(ROWS, 48), L.Embedding(ROWS, 48)
     first.build()
     second.build()
@@ -108,7 +108,7 @@ def test_a_variable_that_two_layers_share_is_one_again():
 
 
 def test_whether_xla_can_compile_the_layer():
-    x = keras.Input((12,), dtype="int32")
+    x = keras.Input((6,), dtype="int32")
     table = FastEmbedding(ROWS, 48)
     model = keras.Model(x, table(x))
     table.supports_jit = False  # as without the compiled XLA calls
@@ -176,7 +176,7 @@ def test_the_other_model_of_a_table_keeps_its_products():
     table = L.Embedding(ROWS, 48, name="words")
 
     def build():
-        x = keras.Input((12,), dtype="int32")
+        x = keras.Input((6,), dtype="int32")
         return keras.Model(x, L.Dense(66, name="output")(L.Flatten()(table(x))))
 
     first, second = build(), build()

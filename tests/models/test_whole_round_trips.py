@@ -1,18 +1,15 @@
 """Fit with the callback, keep one file, load it in a fresh process: the same metrics."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("keras_hub")
 
 import bcq_tf
+from tests import fresh
 from tests.models.whole_models import CASES, KINDS, TOKENIZED, compiled, monitored
 
-ROOT = Path(__file__).parents[2]
 RATE = """
 import json, sys
 import bcq_tf
@@ -59,8 +56,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(trained):
     """{"kind packed": the metrics in a fresh process}."""
-    command = [sys.executable, "-c", RATE, str(trained[0])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = fresh.run(RATE, trained[0])
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -62,18 +62,20 @@ COMPOSITIONAL_FORMS = {
     "few columns": (4, 3, 7),
     "sixteen of sixteen": (16, 16, 50),
     "many columns": (5, 9, 300),
-    "many codebooks": (40, 2, 20),
+    "many codebooks": (20, 2, 20),
     "bytes": (3, 256, 33),
     "long indexes": (3, 300, 17),
 }
 TABLES = {
-    f"uniform, {bits} bits{', rows of zeros' * bool(zeros)}": (bits, zeros)
-    for bits in range(1, 9)
-    for zeros in ((), (0, 7, 8, 20))
-} | {
-    f"compositional, {name}, {dtype}": (form, dtype)
-    for name, form in COMPOSITIONAL_FORMS.items()
-    for dtype in ("float32", "float16")
+    **{f"uniform, {bits} bits": (bits, ()) for bits in range(1, 9)},
+    **{f"uniform, {bits} bits, rows of zeros": (bits, (0, 7, 8, 20)) for bits in (1, 5, 8)},
+    **{
+        f"compositional, {name}, float32": (f, "float32") for name, f in COMPOSITIONAL_FORMS.items()
+    },
+    **{
+        f"compositional, {name}, float16": (COMPOSITIONAL_FORMS[name], "float16")
+        for name in ("few columns", "sixteen of sixteen", "bytes", "long indexes")
+    },
 }
 
 

@@ -29,7 +29,7 @@ def test_the_library_offers_quantize():
 @every_solver
 @pytest.mark.parametrize("scale_dtype", ["float16", "float32"])
 @pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("group_size", [None, 32, 64, 96, 128, 256])
+@pytest.mark.parametrize("group_size", [None, 32, 96, 256])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_layout(bits, group_size, offset, scale_dtype, solver):
     matrix = draw("gaussian", 6, 150, seed=bits)
@@ -62,7 +62,7 @@ def test_groups_are_solved_like_rows_of_their_own(columns, offset, solver):
 
 @every_solver
 def test_the_result_is_the_same_whatever_the_chunks_and_cores(solver, monkeypatch):
-    matrix = draw("student_t3", 700, 40, seed=1)
+    matrix = draw("student_t3", 200, 40, seed=1)
     h = np.random.default_rng(1).random(matrix.shape)
     expected = [quantize(matrix, bits, solver=solver, importance=h) for bits in (2, 3)]
     for levels, weights, cores in ((64, 1 << 17, 3), (1 << 12, 1000, 1), (1 << 20, 1 << 30, 1)):
@@ -242,8 +242,8 @@ def test_importances_may_be_zero_in_part(bits, offset):
     h[:, ::3] = h[:, 1::3] = 0
     h[0] = np.eye(1, 96)[0]
     used = h / h.mean(axis=1, keepdims=True) + 0.1
-    plain = quantize(matrix, bits, offset=offset)
-    weighted = quantize(matrix, bits, offset=offset, importance=h)
+    plain = quantize(matrix, bits, offset=offset, effort="low")
+    weighted = quantize(matrix, bits, offset=offset, importance=h, effort="low")
     assert np.isfinite(weighted.reconstruct()).all()
     gain = squared_error(matrix, weighted, used) / squared_error(matrix, plain, used)
     assert np.all(gain < 1 + 1e-6)
@@ -267,8 +267,9 @@ def test_weighted_codes_are_optimal_for_their_importances(bits):
 def test_an_offset_serves_skewed_rows():
     matrix = np.random.default_rng(0).exponential(size=(20, 128))
     for bits in (1, 2, 3, 4):
-        plain = relative_error(matrix, quantize(matrix, bits))
-        assert relative_error(matrix, quantize(matrix, bits, offset=True)) < 0.9 * plain
+        plain = relative_error(matrix, quantize(matrix, bits, effort="low"))
+        with_offset = quantize(matrix, bits, offset=True, effort="low")
+        assert relative_error(matrix, with_offset) < 0.9 * plain
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3])

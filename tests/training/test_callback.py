@@ -13,17 +13,15 @@ from bcq_tf.embeddings import quantize_uniform
 from bcq_tf.layers import QuantEmbedding
 from bcq_tf.training.quantizer import ModelQuantizer
 from tests.backends import only_on
-from tests.small_models import compiled_mlp, mlp, regression_data
+from tests.small_models import batches, compiled_mlp, mlp, regression_data
 
 BATCH = 16  # 4 steps an epoch
 RULES = {"*kernel": {}}
 
 
 def fit(model, callbacks, epochs=2, **options):
-    x, y = regression_data()
-    options = {"validation_data": regression_data(seed=2)} | options
-    options = {"batch_size": BATCH, "verbose": 0, "shuffle": False} | options
-    return model.fit(x, y, epochs=epochs, callbacks=callbacks, **options)
+    options = {"validation_data": batches(seed=2), "verbose": 0, "shuffle": False} | options
+    return model.fit(batches(), epochs=epochs, callbacks=callbacks, **options)
 
 
 def is_quantized(model, bits):
@@ -77,6 +75,7 @@ def test_solves_at_multiples_of_the_interval_and_before_each_validation(options,
 
 
 @pytest.mark.parametrize("latent", [False, True])
+@pytest.mark.graphs
 def test_an_interval_crossed_inside_one_execution_counts(latent, solves):
     model = compiled_mlp(steps_per_execution=4)
     fit(model, [BCQCallback(rules=RULES, every_n_steps=3, latent=latent)], validation_freq=2)
@@ -89,13 +88,13 @@ def test_gradient_accumulation_divides_the_steps(solves):
     assert [step for step, _ in solves] == [1, 2]
 
 
-@pytest.mark.parametrize("latent", [False, True])
-@pytest.mark.parametrize("bits", [1, 2, 3])
+@pytest.mark.graphs
+@pytest.mark.parametrize(("bits", "latent"), [(1, True), (2, False), (3, True)])
 def test_val_logs_are_those_of_the_quantized_model_in_the_file(tmp_path, latent, bits):
     path = tmp_path / "best.bcq.npy"
     model = compiled_mlp(metrics=["mae"])
     callback = BCQCallback(path, bits, rules=RULES, latent=latent, every_n_steps=2)
-    history = fit(model, [callback], epochs=3).history
+    history = fit(model, [callback]).history
     saved = bcq_tf.read(path)
     best = int(np.argmin(history["val_loss"]))
     assert saved.metadata["epoch"] == best
@@ -103,7 +102,7 @@ def test_val_logs_are_those_of_the_quantized_model_in_the_file(tmp_path, latent,
     assert saved.metadata["step"] == 4 * (best + 1)
     fresh = compiled_mlp(metrics=["mae"])
     bcq_tf.load_weights(fresh, path)
-    loss, mae = fresh.evaluate(*regression_data(seed=2), verbose=0)
+    loss, mae = fresh.evaluate(batches(seed=2), verbose=0)
     assert loss == pytest.approx(history["val_loss"][best], rel=1e-5)
     assert mae == pytest.approx(history["val_mae"][best], rel=1e-5)
     assert is_quantized(fresh, bits)
@@ -156,6 +155,7 @@ def test_a_run_goes_on_with_the_same_packed_table_alone(tmp_path):
 
 @only_on("tensorflow")
 @pytest.mark.parametrize("latent", [False, True])
+@pytest.mark.graphs
 def test_under_mirrored_strategy(tmp_path, latent):
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         model = compiled_mlp()

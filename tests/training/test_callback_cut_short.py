@@ -6,7 +6,7 @@ import pytest
 
 import bcq_tf
 from bcq_tf import BCQCallback
-from tests.small_models import compiled_mlp, mlp, regression_data
+from tests.small_models import batches, compiled_mlp, mlp, regression_data
 
 from .test_callback import BATCH, RULES, fit, is_quantized
 
@@ -45,7 +45,7 @@ class StartsAgain(keras.callbacks.Callback):
 
 def assert_holds_best(model, callback, path=None):
     """Whether a model has the weights of the best epoch, and its own train step."""
-    value = model.evaluate(*regression_data(seed=2), verbose=0)
+    value = model.evaluate(batches(seed=2), verbose=0)
     assert value == pytest.approx(callback.best, rel=1e-5)
     assert is_quantized(model, 3)
     assert not {"train_step", "evaluate", "compute_loss_and_updates"} & set(vars(model))
@@ -190,7 +190,7 @@ def test_a_validation_that_is_cut_short_leaves_the_float_weights(callbacks):
     ours = BCQCallback(rules=RULES, latent=True, every_n_steps=1)
     data = {} if callbacks else {"validation_data": raising(), "validation_steps": 5}
     with pytest.raises((KeyboardInterrupt, Exception), match="cut short"):
-        fit(model, [watch, ours, *(make() for make in callbacks)], validation_batch_size=16, **data)
+        fit(model, [watch, ours, *(make() for make in callbacks)], **data)
     for a, b in zip(model.get_weights(), seen[-1], strict=True):
         np.testing.assert_array_equal(a, b)
     assert not is_quantized(model, 3)

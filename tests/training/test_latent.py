@@ -13,7 +13,7 @@ from bcq_tf.training.latent import train_latent
 from bcq_tf.training.latent.projection import levels
 from bcq_tf.training.quantizer import ModelQuantizer
 from tests.backends import only_on
-from tests.small_models import compiled_mlp, regression_data
+from tests.small_models import batches, compiled_mlp, regression_data
 
 BATCH = 16
 STEPS = 8
@@ -45,18 +45,16 @@ def attach(model, bits=2, **config):
 
 
 def nearest_value(matrix, codes):
-    """Each weight's nearest sum of signed scales, one weight at a time."""
-    result = np.empty(matrix.shape, np.float32)
-    for row, column in np.ndindex(matrix.shape):
-        group = 0 if codes.group_size is None else column // codes.group_size
-        scales = [np.float32(scale[row, group]) for scale in codes.scales]
-        offset = 0 if codes.offset is None else np.float32(codes.offset[row, group])
-        values = [
-            offset + sum(s * a for s, a in zip(signs, scales, strict=True))
-            for signs in itertools.product([-1, 1], repeat=codes.bits)
-        ]
-        result[row, column] = min(values, key=lambda v: abs(v - matrix[row, column]))
-    return result
+    """Each weight's nearest sum of signed scales, of all the sums."""
+    group = np.arange(codes.columns) // (codes.group_size or codes.columns)
+    scales = [np.float32(scale)[:, group] for scale in codes.scales]
+    offset = 0 if codes.offset is None else np.float32(codes.offset)[:, group]
+    values = np.stack([
+        offset + sum(s * a for s, a in zip(signs, scales, strict=True))
+        for signs in itertools.product([-1, 1], repeat=codes.bits)
+    ])  # fmt: skip
+    nearest = np.abs(values - matrix).argmin(axis=0)
+    return np.take_along_axis(values, nearest[None], axis=0)[0]
 
 
 def within_range(matrix, codes):
@@ -139,7 +137,7 @@ def fit_and_by_hand(
     quantizer = ModelQuantizer(reference, BCQConfig(bits), rules={"*kernel": bits})
     quantizer.solve()
     epochs = steps * BATCH // len(x)
-    trained.fit(x, y, BATCH, epochs=epochs, shuffle=False, verbose=0, callbacks=[announce])
+    trained.fit(batches(), epochs=epochs, shuffle=False, verbose=0, callbacks=[announce])
     training.remove()
     train_by_hand(reference, quantizer, x, y, steps, applies)
     return trained, reference
@@ -166,6 +164,7 @@ def test_fit_takes_the_steps_of_the_definition(name):
     ],
     ids=str,
 )
+@pytest.mark.graphs
 def test_every_way_to_compile_takes_the_same_steps(compile_options):
     assert_same_weights(*fit_and_by_hand(OPTIMIZERS["adamw"], **compile_options))
 
@@ -176,6 +175,7 @@ def test_every_number_of_bits(bits):
 
 
 @only_on("tensorflow")
+@pytest.mark.graphs
 def test_mirrored_replicas_take_the_steps_of_one():
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
@@ -215,28 +215,27 @@ def test_offsets_and_groups_are_projected(config):
 
 
 def test_a_row_of_zeros_can_train():
-    x, y = regression_data()
     dense = keras.layers.Dense(4, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((32,)), dense])
     model.compile(keras.optimizers.SGD(0.05), "mse")
     training, _, announce = attach(model)
-    model.fit(x, y, BATCH, verbose=0, callbacks=[announce])
+    model.fit(batches(), verbose=0, callbacks=[announce])
     training.remove()
     assert np.all(np.any(dense.kernel.numpy() != 0, axis=0))
 
 
+@pytest.mark.graphs
 def test_new_codes_are_projected_onto_from_the_next_step_on():
-    x, y = regression_data()
     model = compiled_mlp(keras.optimizers.SGD(0.0))
     training, quantizer, announce = attach(model)
     losses = []
     for scale in (1.0, 0.0):
         codes = {p: scaled(c, scale) for p, c in quantizer.codes.items()}
         training.set_codes(codes)
-        history = model.fit(x, y, BATCH, verbose=0, shuffle=False, callbacks=[announce])
+        history = model.fit(batches(), verbose=0, shuffle=False, callbacks=[announce])
         losses.append(history.history["loss"][0])
     training.remove()
-    assert losses[1] == pytest.approx(np.mean(y**2), rel=1e-4)  # all weights 0
+    assert losses[1] == pytest.approx(np.mean(regression_data()[1] ** 2), rel=1e-4)  # all weights 0
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)
 
 
@@ -244,22 +243,22 @@ def scaled(codes, factor):
     return dataclasses.replace(codes, scales=tuple(s * s.dtype.type(factor) for s in codes.scales))
 
 
+@pytest.mark.graphs
 def test_remove_gives_the_model_its_own_step_back():
-    x, y = regression_data()
     model, untouched = compiled_mlp(), compiled_mlp()
     untouched.set_weights(model.get_weights())
     training, _, _ = attach(model)
     training.remove()
     for each in (model, untouched):
-        each.fit(x, y, BATCH, shuffle=False, verbose=0)
+        each.fit(batches(), shuffle=False, verbose=0)
     assert_same_weights(model, untouched, rtol=0, atol=0)
 
 
+@pytest.mark.graphs
 def test_a_fit_after_an_interrupted_one_trains_plainly():
-    x, y = regression_data()
     model, untouched = compiled_mlp(), compiled_mlp()
     attach(model)  # and never removed, as after an exception in `fit`
     untouched.set_weights(model.get_weights())
     for each in (model, untouched):
-        each.fit(x, y, BATCH, shuffle=False, verbose=0)
+        each.fit(batches(), shuffle=False, verbose=0)
     assert_same_weights(model, untouched, rtol=0, atol=0)

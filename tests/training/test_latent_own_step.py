@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.backends import only_on
-from tests.small_models import mlp, regression_data
+from tests.small_models import batches, mlp, regression_data
 
 from .test_latent import (
     BATCH,
@@ -106,9 +106,11 @@ def in_either_branch(model, gradients):
         (by_its_own_before_the_models, lambda step: 1),
         (by_its_own_after_the_models, lambda step: 1),
         (twice, lambda step: 2),
-        (twice_in_a_function_traced_once, lambda step: 2),
-        (in_a_branch_of_every_other_step, lambda step: 1 - step % 2),
-        (in_either_branch, lambda step: 1),
+        pytest.param(twice_in_a_function_traced_once, lambda step: 2, marks=pytest.mark.graphs),
+        pytest.param(
+            in_a_branch_of_every_other_step, lambda step: 1 - step % 2, marks=pytest.mark.graphs
+        ),
+        pytest.param(in_either_branch, lambda step: 1, marks=pytest.mark.graphs),
     ],
     ids=lambda value: value.__name__,
 )
@@ -117,16 +119,16 @@ def test_whatever_applies_an_optimizer_moves_the_latent_weights(apply, applies):
     assert_same_weights(*fit_and_by_hand(OPTIMIZERS["sgd"], fit_model=model, applies=applies))
 
 
+@pytest.mark.graphs
 def test_a_function_that_was_traced_in_latent_training_trains_plainly_afterwards():
-    x, y = regression_data()
     model, untouched = (own_model(twice_in_a_function_traced_once) for _ in range(2))
     training, _, announce = attach(model)
-    model.fit(x, y, BATCH, verbose=0, callbacks=[announce])
+    model.fit(batches(), verbose=0, callbacks=[announce])
     training.remove()
     untouched.set_weights(model.get_weights())
     untouched.optimizer.set_weights([np.asarray(v) for v in model.optimizer.variables])
     for each in (model, untouched):
-        each.fit(x, y, BATCH, shuffle=False, verbose=0)
+        each.fit(batches(), shuffle=False, verbose=0)
     assert_same_weights(model, untouched, rtol=0, atol=0)
 
 
@@ -135,6 +137,7 @@ def applied_in_a_good_step(model, gradients):
 
 
 @pytest.mark.parametrize("eager", [False, True])
+@pytest.mark.graphs
 def test_a_step_that_ends_in_an_error_leaves_the_latent_weights(eager):
     x, y = regression_data()
     model, reference = (own_model(applied_in_a_good_step, run_eagerly=eager) for _ in range(2))

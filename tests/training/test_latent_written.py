@@ -9,7 +9,7 @@ from bcq_tf import BCQCallback, BCQConfig
 from bcq_tf.training.latent import train_latent
 from bcq_tf.training.quantizer import ModelQuantizer
 from tests.backends import only_on
-from tests.small_models import regression_data
+from tests.small_models import batches, regression_data
 
 from .test_latent import BATCH, assert_same_weights, nearest_value
 
@@ -51,9 +51,8 @@ def attached(model, bits):
 
 
 def fit(model, *callbacks, epochs=2, **options):
-    x, y = regression_data()
     options = {"shuffle": False, "verbose": 0} | options
-    return model.fit(x, y, BATCH, epochs, callbacks=list(callbacks), **options).history
+    return model.fit(batches(), epochs=epochs, callbacks=list(callbacks), **options).history
 
 
 # Written by a layer or a step: as without `latent`, from the first step on
@@ -116,6 +115,7 @@ def elsewhere():
     ],
 )
 @pytest.mark.parametrize("options", [{}, {"run_eagerly": True}], ids=str)
+@pytest.mark.graphs
 def test_what_others_write_stays(make, name, options):
     model, plain = make(), make()
     model.run_eagerly = plain.run_eagerly = bool(options)
@@ -135,6 +135,7 @@ def test_what_others_write_stays(make, name, options):
 
 
 @only_on("tensorflow")
+@pytest.mark.graphs
 def test_a_step_that_keeps_weights_within_a_range_does_so():
     model = Clipped([keras.Input((32,)), keras.layers.Dense(4)])
     model.compile(keras.optimizers.SGD(0.05), "mse")
@@ -166,13 +167,13 @@ def test_a_written_weight_is_projected_and_named_once():
     model = compiled(*layers)
     ours = BCQCallback(bits=1, rules={"*kernel": {}}, latent=True, every_n_steps=3)
     with pytest.warns(UserWarning, match="`latent=True` is not for") as caught:
-        history = fit(model, ours, epochs=2, validation_data=regression_data(seed=2))
+        history = fit(model, ours, epochs=2, validation_data=batches(seed=2))
     (told,) = [str(w.message) for w in caught if "latent" in str(w.message)]
     assert told.startswith("`latent=True` is not for the weights ['")
     assert "spectral_normalization" in told
     kernel = model.layers[0].layer.kernel
     assert len(np.unique(np.abs(np.asarray(kernel)[:, 0]))) == 1
-    assert model.evaluate(*regression_data(seed=2), verbose=0) == pytest.approx(
+    assert model.evaluate(batches(seed=2), verbose=0) == pytest.approx(
         min(history["val_loss"]), rel=1e-5
     )
 

@@ -9,9 +9,8 @@ from bcq_tf._keras import sync_variables
 from bcq_tf.training.optimizers import StepCounter, optimizers_of
 from bcq_tf.training.quantizer import ModelQuantizer
 from tests.backends import only_on
-from tests.small_models import compiled_mlp, regression_data
+from tests.small_models import batches, compiled_mlp
 
-BATCH = 16  # 4 batches an epoch
 RULES = {"*kernel": {}}
 
 
@@ -57,7 +56,6 @@ def sgd(**options):
 def counted(model, known=4):
     """The count after each execution of a `fit` of one epoch, of so many batches as is known."""
     counter, counts = StepCounter(model), []
-    x, y = regression_data()
 
     def end(batch, logs):
         sync_variables(model)
@@ -66,7 +64,7 @@ def counted(model, known=4):
     watch = keras.callbacks.LambdaCallback(
         on_train_batch_begin=lambda batch, logs: counter.begin(batch), on_train_batch_end=end
     )
-    model.fit(x, y, BATCH, verbose=0, callbacks=[watch])
+    model.fit(batches(), verbose=0, callbacks=[watch])
     return counts
 
 
@@ -103,7 +101,9 @@ CASES = {
 
 
 @only_on("tensorflow")
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [*CASES, pytest.param("two of its own, one twice", marks=pytest.mark.graphs)]
+)
 def test_what_steps_is_counted(name):
     make, expected = CASES[name]
     assert counted(make()) == expected
@@ -124,7 +124,7 @@ def test_the_compiled_optimizer_may_step_rarely():
     counts = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: counter.end(batch, 4)
     )
-    model.fit(*regression_data(), BATCH, verbose=0, callbacks=[switch, counts])
+    model.fit(batches(), verbose=0, callbacks=[switch, counts])
     assert counter.count == 4
 
 
@@ -172,7 +172,7 @@ def test_solves_and_schedules_go_by_these_steps(monkeypatch, latent, where):
     callback = BCQCallback(
         bits=1, rules=RULES, every_n_steps=1, schedule={6: 2}, latent=latent, monitor="loss"
     )
-    model.fit(*regression_data(), BATCH, 3, 0, [callback])
+    model.fit(batches(), epochs=3, verbose=0, callbacks=[callback])
     if not latent:  # that also solves when a phase begins and before an epoch ends
         assert solves == [[2]] * 5 + [[1]] * 7
     assert solves.index([1]) >= 5

@@ -12,7 +12,7 @@ import bcq_tf
 from bcq_tf import BCQCallback
 from bcq_tf.files import file
 from bcq_tf.training import backups, checkpoints
-from tests.small_models import compiled_mlp, regression_data
+from tests.small_models import batches, compiled_mlp
 
 from .test_callback import RULES, fit, is_quantized
 
@@ -36,7 +36,7 @@ def train(folder, latent=False, keep=1, backup=1, killed=None, rate=0.1, **optio
     callbacks = [ours]
     if backup is not False:
         callbacks.insert(backup - 1, keras.callbacks.BackupAndRestore(folder / "backup"))
-    model = compiled_mlp(keras.optimizers.SGD(rate, momentum=0.5), run_eagerly=True)
+    model = compiled_mlp(keras.optimizers.SGD(rate, momentum=0.5))
     with killed or contextlib.nullcontext():
         return fit(model, callbacks, epochs=EPOCHS).history, ours
     return None, ours
@@ -143,7 +143,7 @@ def test_a_kill_while_the_backup_is_removed_starts_a_run_of_its_own(tmp_path, un
 def test_without_a_path_the_best_epoch_stands_beside_the_backup(tmp_path):
     def run(killed=None):
         keras.utils.set_random_seed(1)
-        model = compiled_mlp(keras.optimizers.SGD(-0.02), run_eagerly=True)  # climbs
+        model = compiled_mlp(keras.optimizers.SGD(-0.02))  # climbs
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
         ours = BCQCallback(bits=1, rules=RULES, latent=True)
         with killed or contextlib.nullcontext():
@@ -180,7 +180,7 @@ def test_a_run_that_is_told_to_goes_on_with_the_best_value(tmp_path, capsys, kee
     _, again = train(tmp_path, keep=keep, backup=False, rate=0.0, resume=True)  # never as good
     assert content(tmp_path) == before
     assert again.best == first.best
-    loss = again.model.evaluate(*regression_data(seed=2), verbose=0)
+    loss = again.model.evaluate(batches(seed=2), verbose=0)
     assert loss == pytest.approx(first.best, rel=1e-5)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"Going on with {tmp_path}/")
@@ -251,12 +251,12 @@ def test_the_file_of_an_earlier_run_may_be_rewritten_in_place(tmp_path):
             opened.truncate(0)
 
     ours = BCQCallback(path, 1, rules=RULES, every_n_steps=3, resume=True)
-    model = compiled_mlp(keras.optimizers.SGD(0.0), run_eagerly=True)
+    model = compiled_mlp(keras.optimizers.SGD(0.0))
     cutter = keras.callbacks.LambdaCallback(on_epoch_begin=cut)
     fit(model, [cutter, ours], epochs=1)
     assert is_quantized(model, 1)
     path.write_bytes(data)
-    loss = model.evaluate(*regression_data(seed=2), verbose=0)
+    loss = model.evaluate(batches(seed=2), verbose=0)
     assert loss == pytest.approx(bcq_tf.read(path).metadata["value"], rel=1e-5)
 
 
@@ -266,7 +266,7 @@ def test_a_folder_that_is_deleted_while_training_gets_the_best_file_at_the_end(t
             os.remove(tmp_path / "a" / "m.bcq.npy")
             os.rmdir(tmp_path / "a")
 
-    model = compiled_mlp(keras.optimizers.SGD(-0.02), run_eagerly=True)  # the first is the best
+    model = compiled_mlp(keras.optimizers.SGD(-0.02))  # the first is the best
     ours = BCQCallback(tmp_path / "a" / "m.bcq.npy", rules=RULES)
     fit(model, [keras.callbacks.LambdaCallback(on_epoch_begin=delete), ours])
     assert bcq_tf.read(tmp_path / "a" / "m.bcq.npy").metadata["epoch"] == 0
@@ -277,7 +277,7 @@ def test_backups_between_epochs_hold_the_state_too(tmp_path, capsys):
     def run(**options):
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", save_freq=3)
         ours = BCQCallback(tmp_path / "m.bcq.npy", 2, rules=RULES, latent=True)
-        model = compiled_mlp(run_eagerly=True)
+        model = compiled_mlp()
         with options.get("killed") or contextlib.nullcontext():
             fit(model, [backup, ours], epochs=2)
         return ours

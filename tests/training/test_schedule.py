@@ -7,11 +7,12 @@ import pytest
 import bcq_tf
 from bcq_tf import BCQCallback
 from bcq_tf.training.schedule import check_phases, make_phases, phase_at
-from tests.small_models import compiled_mlp
+from tests.small_models import batches, compiled_mlp
 
 from .test_callback import RULES, Spy, fit
 
 STEPS = 4  # an epoch
+VALIDATION = batches(seed=2, size=64)  # one batch
 
 
 def plan_at(schedule, step, bits=2, rules=None):
@@ -99,7 +100,7 @@ def test_a_model_goes_through_the_phases(tmp_path, latent, every_n_steps):
     spy = Validated(kernel_bits)
     callback = BCQCallback(path, 1, rules=RULES, **options)
     model = compiled_mlp()
-    history = fit(model, [spy, callback], epochs=5, validation_batch_size=64).history
+    history = fit(model, [spy, callback], epochs=5, validation_data=VALIDATION).history
     assert spy.seen[0] == {"hidden": None, "output": None}
     assert spy.seen[1]["hidden"] == 3
     assert spy.seen[1]["output"] is None
@@ -113,11 +114,12 @@ def test_a_model_goes_through_the_phases(tmp_path, latent, every_n_steps):
 
 
 @pytest.mark.parametrize("latent", [False, True])
+@pytest.mark.graphs
 def test_a_phase_may_change_within_an_epoch_and_in_one_execution(latent):
     model = compiled_mlp(steps_per_execution=4)
     callback = BCQCallback(bits=1, rules=RULES, schedule={3: 4, 6: 2}, latent=latent)
     spy = Validated(kernel_bits)
-    fit(model, [spy, callback], epochs=2, validation_batch_size=64)
+    fit(model, [spy, callback], epochs=2, validation_data=VALIDATION)
     assert spy.seen == [{"hidden": 2, "output": 2}, {"hidden": 1, "output": 1}]
 
 
@@ -140,5 +142,5 @@ def test_a_run_that_starts_again_goes_on_in_its_phase(tmp_path):
         fit(compiled_mlp(), [first, BCQCallback(bits=1, **options)], epochs=1)
     spy = Validated(kernel_bits)
     again = keras.callbacks.BackupAndRestore(backup)
-    fit(compiled_mlp(), [again, spy, BCQCallback(bits=1, **options)], validation_batch_size=64)
+    fit(compiled_mlp(), [again, spy, BCQCallback(bits=1, **options)], validation_data=VALIDATION)
     assert spy.seen == [{"hidden": 1, "output": 1}]

@@ -11,6 +11,7 @@ from bcq_tf.embeddings import (
     distance,
     quantize_uniform,
 )
+from tests.eager import in_steps
 
 from .conftest import COLUMNS, ROWS
 
@@ -50,6 +51,7 @@ def test_compress_shows_sizes_and_error(files, run, tmp_path):
     assert text.splitlines()[-1].startswith(f"Written: {out}, {out.stat().st_size:,} bytes")
 
 
+@in_steps
 def test_compress_by_gradients(files, run_json, tmp_path):
     out = tmp_path / "out.bcq.npy"
     words = ["--method", "compositional", "--trainer", "gumbel", "--M", "2", "--K", "4"]
