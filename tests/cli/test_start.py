@@ -1,6 +1,7 @@
 """How programs start. Modules that take long to import are played by short ones of their names."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,14 @@ def python(*words, cwd=ROOT, **environment):
     """Runs Python with these words, in an environment in which nobody chose what is logged."""
     chosen = {k: v for k, v in os.environ.items() if k != LOG_LEVEL} | environment
     command = [sys.executable, *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=chosen, capture_output=True, check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=chosen, capture_output=True, check=False, preexec_fn=_interruptible
+    )
+
+
+def _interruptible() -> None:
+    """Where the suite runs in a shell's background, its processes ignore interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def start(code: str, **environment):
@@ -68,6 +76,13 @@ def test_the_library_leaves_the_environment_alone():
     assert python("-c", code).returncode == 0
 
 
+INTERRUPTED = """
+import os, signal, time
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(60)
+"""
+
+
 @pytest.mark.parametrize(
     ("module", "words"),
     [
@@ -79,8 +94,7 @@ def test_the_library_leaves_the_environment_alone():
     ids=lambda value: value if isinstance(value, str) else str(value[-2 % len(value)]),
 )
 def test_an_interrupt_while_modules_are_imported_ends_with_130(tmp_path, module, words):
-    interrupt = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
-    (tmp_path / f"{module}.py").write_text(interrupt)
+    (tmp_path / f"{module}.py").write_text(INTERRUPTED)
     # The other order would find the real modules first.
     done = python(
         *words, cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}", PYTHONDONTWRITEBYTECODE="1"

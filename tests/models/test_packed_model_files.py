@@ -90,14 +90,14 @@ def test_an_order_of_layers_that_is_not_that_of_their_making(tmp_path):
         def __init__(self, swapped=False, **kwargs):
             super().__init__(**kwargs)
             self.flat, self.table = L.Flatten(), L.Embedding(ROWS, 8)
-            self.blocks = [L.Dense(96), L.Dense(96)]
+            self.blocks = [L.Dense(48), L.Dense(48)]
             if swapped:
                 self.blocks.append(self.blocks.pop(0))
 
         def build(self, shape=None):
             self.table.build()
             for block in self.blocks:
-                block.build((None, 96))
+                block.build((None, 48))
             self.built = True
 
         def call(self, ids):
