@@ -8,7 +8,7 @@ namespace {
 
 Cpu cpu_of(OpKernelContext* c) { return {threads_of(c)}; }
 
-const bool kRegistered = AllOps::for_each([](auto op) {
+const bool kKernelsRegistered = AllOps::for_each([](auto op) {
   using Op = typename decltype(op)::type;
   register_kernel<Op, cpu_of>(
       tensorflow::KernelDefBuilder(Op::kName).Device(tensorflow::DEVICE_CPU).Build());

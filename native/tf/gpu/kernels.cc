@@ -30,7 +30,7 @@ void register_for_cuda() {
   }
 }
 
-const bool kRegistered =
+const bool kKernelsRegistered =
     AllOps::for_each([](auto op) { register_for_cuda<typename decltype(op)::type>(); });
 
 }  // namespace

@@ -18,7 +18,7 @@ XLA_FFI_Error* handle(XLA_FFI_CallFrame* frame) {
   return handler->Call(frame);
 }
 
-const bool kRegistered = AllOps::for_each([](auto op) {
+const bool kCallsRegistered = AllOps::for_each([](auto op) {
   using Op = typename decltype(op)::type;
   ffi::Ffi::RegisterStaticHandler(XLA_FFI_GetApi(), Op::kName, "Host", handle<Op>);
 });

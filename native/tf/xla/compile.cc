@@ -134,7 +134,7 @@ void register_call() {
   }
 }
 
-const bool kRegistered =
+const bool kCompilationRegistered =
     AllOps::for_each([](auto op) { register_call<typename decltype(op)::type>(); });
 
 }  // namespace
