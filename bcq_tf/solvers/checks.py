@@ -11,6 +11,7 @@ from bcq_tf.config import BCQConfig
 # A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a
 # scale would be off by 3% or more.
 SUBNORMAL_STEPS = 16
+SYMMETRY = 1e-4  # of the largest moment: that of sums in float32
 PART = 1 << 16  # weights that are checked at a time
 EFFORTS = ("full", "low", "warm")
 
@@ -45,6 +46,35 @@ def check_importance(importance, matrix: np.ndarray) -> np.ndarray | None:
     if negative:
         raise ValueError(f"`importance` must be non-negative. Received: {negative} negative values")
     return importance
+
+
+def check_moments(moments, matrix: np.ndarray) -> np.ndarray:
+    """Returns `moments` as a finite, symmetric float array [C, C]."""
+    moments = _as_float("moments", moments)
+    wanted = [matrix.shape[1]] * 2
+    if list(moments.shape) != wanted:
+        raise ValueError(
+            f"`moments` must be {wanted}, of the columns of `matrix`. "
+            f"Received: shape={list(moments.shape)}"
+        )
+    _check_finite("moments", moments)
+    asymmetry = np.abs(moments - moments.T).max()
+    if asymmetry > SYMMETRY * np.abs(moments).max():
+        raise ValueError(
+            f"`moments` must be symmetric. Received: entries that differ by {asymmetry:.3g}"
+        )
+    return moments
+
+
+def check_alone(name: str, config: BCQConfig, **others) -> None:
+    """Raises where `name` is given beside one of `others`, or for another solver."""
+    if config.solver != "alternating":
+        raise ValueError(
+            f"`{name}` needs the alternating solver. Received: solver={config.solver!r}"
+        )
+    for other, value in others.items():
+        if value is not None:
+            raise ValueError(f"`{name}` must be given without `{other}`. Received: both")
 
 
 def check_effort(effort, start) -> None:

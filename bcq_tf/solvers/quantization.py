@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, packing
@@ -10,6 +12,8 @@ from bcq_tf.solvers import checks
 from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
 from bcq_tf.solvers.binary.block import Block, params_of
 from bcq_tf.solvers.binary.scale_range import is_far, solve_in_range
+from bcq_tf.solvers.calibrated import solve as calibrated
+from bcq_tf.solvers.calibrated.form import QuadraticForm
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
 _SOLVERS = {
@@ -30,8 +34,12 @@ def quantize(
     effort: str = "full",
     scale_dtype: str = UNSET,
     config: BCQConfig | None = None,
+    moments=None,
 ) -> BinaryCodes:
     """Finds binary codes of small squared error sum h (w - w^)^2 for a matrix.
+
+    With `moments` H the error is e H e^T for the errors e = w - w^ of each row: that of the product
+    with such inputs, not that of the weights.
 
     Scales are rounded to `scale_dtype` first and signs chosen for the rounded scales, so
     `reconstruct()` is what was optimized. Scales are non-negative and in descending order. The
@@ -52,6 +60,10 @@ def quantize(
             alternating solver is never worse than the start's scales; the others ignore it.
         effort: of the alternating solver: "full"; "low" (a fraction of the time, for use while
             training); "warm" (three rounds from `start`, no search).
+        moments: H = E[x x^T], float [C, C], symmetric and positive semi-definite: the second
+            moments of the inputs x [..., C] that the matrix is multiplied by. For the alternating
+            solver, without `importance` and `start`. It is used with a mean diagonal of 1 and .01
+            added to the diagonal; zeros are taken for the moments of noise.
 
     Returns:
         `BinaryCodes` of shape [R, C].
@@ -74,11 +86,23 @@ def quantize(
     checks.check_start(start, matrix, config)
     if effort == "warm" and is_far(matrix, start):
         effort = "low"
-    params, planes = solve_in_range(_solve, matrix, importance, start, config, effort)
+    solve = _solve
+    if moments is not None:
+        checks.check_alone("moments", config, importance=importance, start=start)
+        form = QuadraticForm.of(checks.check_moments(moments, matrix))
+        solve = functools.partial(_solve_calibrated, form)
+    params, planes = solve_in_range(solve, matrix, importance, start, config, effort)
     offset = params[0] if config.offset else None
     return BinaryCodes(
         planes, params[int(config.offset) :], matrix.shape[1], config.group_size, offset
     )
+
+
+def _solve_calibrated(form, matrix, importance, start, config: BCQConfig, effort: str):
+    def scales_of(part, importance, config):
+        return quantize(part, config=config, importance=importance, effort="low")
+
+    return calibrated.solve(matrix, form, config, effort, scales_of)
 
 
 def _solve(matrix, importance, start, config: BCQConfig, effort: str):

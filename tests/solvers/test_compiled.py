@@ -12,6 +12,7 @@ import pytest
 from bcq_tf import native
 from bcq_tf.solvers import quantize, spans
 from bcq_tf.solvers.binary import compiled
+from bcq_tf.solvers.threads import threads
 from tests.native.core import compiled_isas
 from tests.solvers.reference import DISTRIBUTIONS, draw, squared_error
 
@@ -162,7 +163,6 @@ def mean_errors() -> np.ndarray:
 @COMPILED
 def test_the_core_refuses_what_it_cannot_take():
     core = native.core()
-    core.bcq_threads.restype = compiled._Parallel
     values, params, planes = np.ones((2, 40), np.float32), np.ones((3, 2, 1)), np.ones((3, 2, 2))
     pointers = (ctypes.c_void_p * 3)(*[plane.ctypes.data for plane in planes])
     search = compiled._search(3, False, "full")
@@ -176,7 +176,7 @@ def test_the_core_refuses_what_it_cannot_take():
             start,
             ctypes.c_void_p(params),
             pointers,
-            core.bcq_threads(1),
+            threads(),
         )
 
     assert status() == 0

@@ -14,10 +14,10 @@ from bcq_tf import native
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.packing import words_per_row
 from bcq_tf.config import BCQConfig
-from bcq_tf.solvers import spans
 from bcq_tf.solvers.binary import alternating
 from bcq_tf.solvers.binary.block import params_of
 from bcq_tf.solvers.binary.starts import MAX_TABULATED, noise, start_scales
+from bcq_tf.solvers.threads import threads
 
 SLAB_WEIGHTS = 1 << 22  # handed over at once, so that copies of another dtype stay small
 LONGEST = 1 << 30  # columns of a group that the core takes
@@ -49,14 +49,6 @@ class _Search(ctypes.Structure):
         ("starts", ctypes.c_void_p * (MAX_TABULATED + 1)),
         ("noise", ctypes.c_void_p * (_MAX_PARAMS + 1)),
         ("growth", ctypes.c_void_p * (_MAX_PARAMS + 1)),
-    )
-
-
-class _Parallel(ctypes.Structure):
-    _fields_ = (
-        ("run", ctypes.c_void_p),
-        ("context", ctypes.c_void_p),
-        ("threads", ctypes.c_int32),
     )
 
 
@@ -105,11 +97,8 @@ class _Slab:
 
     def solve(self, search: _Search | None, start, params, planes: list) -> None:
         """`bcq_solve` with all cores: writes `params` and the planes."""
-        core = native.core()
-        core.bcq_threads.restype = _Parallel
         pointers = [_pointer(argument) for argument in (search, start, params, planes)]
-        threads = core.bcq_threads(spans.cores())
-        status = core.bcq_solve(ctypes.byref(self.problem), *pointers, threads)
+        status = native.core().bcq_solve(ctypes.byref(self.problem), *pointers, threads())
         if status == _NO_MEMORY:
             raise MemoryError("The compiled solver has too little memory")
         if status:

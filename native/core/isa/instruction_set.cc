@@ -33,6 +33,7 @@ InstructionSet choose() {
     take_over(set->product, &chosen.product);
     take_over(set->lookup, &chosen.lookup);
     take_over(set->embedding, &chosen.embedding);
+    take_over(set->quadratic, &chosen.quadratic);
     take_over(set->solver, &chosen.solver);
     if (wanted != nullptr && std::strcmp(wanted, set->name) == 0) break;
   }

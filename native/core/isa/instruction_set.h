@@ -13,6 +13,7 @@
 #include "core/export.h"
 #include "core/lookup/kernels.h"
 #include "core/product/kernels.h"
+#include "core/quadratic/kernels.h"
 #include "core/solver/row.h"
 
 namespace bcq {
@@ -24,6 +25,7 @@ struct InstructionSet {
   const ProductKernels* product;
   const LookupKernels* lookup;
   const EmbeddingKernels* embedding;
+  const QuadraticKernels* quadratic;
   solver::Worker (*solver)(int bits, bool offset);
 };
 

@@ -12,5 +12,6 @@ namespace bcq::avx2 {
 #include "core/product/kernels.inl"
 #include "core/lookup/kernels.inl"
 #include "core/embedding/kernels.inl"
+#include "core/quadratic/kernels.inl"
 
 }  // namespace bcq::avx2

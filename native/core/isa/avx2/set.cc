@@ -10,13 +10,14 @@ namespace bcq::avx2 {
 extern const ProductKernels kProduct;
 extern const LookupKernels kLookup;
 extern const EmbeddingKernels kEmbedding;
+extern const QuadraticKernels kQuadratic;
 
 static bool supported() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
          __builtin_cpu_supports("f16c");
 }
 
-extern const InstructionSet kSet = {"avx2",   supported,   &kProduct,
-                                    &kLookup, &kEmbedding, solver::avx2::choose_worker};
+extern const InstructionSet kSet = {
+    "avx2", supported, &kProduct, &kLookup, &kEmbedding, &kQuadratic, solver::avx2::choose_worker};
 
 }  // namespace bcq::avx2

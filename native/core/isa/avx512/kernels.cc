@@ -12,5 +12,6 @@ namespace bcq::avx512 {
 #include "core/product/kernels.inl"
 #include "core/lookup/kernels.inl"
 #include "core/embedding/kernels.inl"
+#include "core/quadratic/kernels.inl"
 
 }  // namespace bcq::avx512

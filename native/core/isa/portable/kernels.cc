@@ -10,5 +10,6 @@ namespace bcq::portable {
 #include "core/product/kernels.inl"
 #include "core/lookup/kernels.inl"
 #include "core/embedding/kernels.inl"
+#include "core/quadratic/kernels.inl"
 
 }  // namespace bcq::portable

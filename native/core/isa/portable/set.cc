@@ -10,10 +10,16 @@ namespace bcq::portable {
 extern const ProductKernels kProduct;
 extern const LookupKernels kLookup;
 extern const EmbeddingKernels kEmbedding;
+extern const QuadraticKernels kQuadratic;
 
 static bool supported() { return true; }
 
-extern const InstructionSet kSet = {"portable", supported,   &kProduct,
-                                    &kLookup,   &kEmbedding, solver::portable::choose_worker};
+extern const InstructionSet kSet = {"portable",
+                                    supported,
+                                    &kProduct,
+                                    &kLookup,
+                                    &kEmbedding,
+                                    &kQuadratic,
+                                    solver::portable::choose_worker};
 
 }  // namespace bcq::portable

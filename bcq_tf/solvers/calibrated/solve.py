@@ -1,0 +1,152 @@
+"""Codes of small error e H e^T, by error feedback, descent on the levels and refits of the scales.
+
+The order of columns and the feedback are those of GPTQ (Frantar et al. 2023), in the form of LDLQ
+(Chee et al. 2023); levels and scales that are then fitted in turn under H follow LNQ (Kim et al.
+2025) and BPDQ, whose codes are binary, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bcq_tf.codes import BinaryCodes, packing
+from bcq_tf.config import BCQConfig
+from bcq_tf.solvers.binary.block import params_of
+from bcq_tf.solvers.calibrated import blocks
+from bcq_tf.solvers.calibrated.form import QuadraticForm
+from bcq_tf.solvers.calibrated.levels import ascending, canonical, codes_of, signs_of, values_of
+
+ROUNDS = {"full": (3, 3), "low": (2,)}  # for each round of feedback how many sweeps follow it
+LAST_SWEEPS = 2  # with the scales as they are stored
+CHUNK_WEIGHTS = 1 << 22  # solved at once, so that copies of a table stay small
+RIDGE = 1e-6  # of the mean diagonal, where planes of a group have the same signs
+
+
+def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
+    """See `bcq_tf.solvers.quantize`, which has checked the arguments.
+
+    Args:
+        matrix: float [R, C].
+        form: the costs of its rows' errors.
+        config, effort: how; effort is "full" or "low".
+        start: solves rows for their own error: (rows, importance, config) -> BinaryCodes.
+
+    Returns:
+        (params [m, R, G] in the scale dtype; planes, a list of uint32 arrays [R, words]).
+    """
+    rows, columns = matrix.shape
+    codes = np.empty(matrix.shape, np.uint8)
+    step = max(1, CHUNK_WEIGHTS // columns)
+    params = []
+    for begin in range(0, rows, step):
+        chunk = slice(begin, begin + step)
+        part = matrix[chunk]
+        importance = np.broadcast_to(form.importance, part.shape)
+        plain = start(part, importance, dataclasses.replace(config, scale_dtype="float32"))
+        state = _Rows(part, form, config, plain)
+        stored, codes[chunk] = state.solve(ROUNDS[effort])
+        params.append(stored)
+    planes = [packing.pack((codes & np.uint8(1 << i)) != 0) for i in range(config.bits)]
+    return np.concatenate(params, axis=1), planes
+
+
+class _Rows:
+    """Some rows while they are solved; their columns are in the order of the form."""
+
+    def __init__(self, matrix, form: QuadraticForm, config: BCQConfig, plain: BinaryCodes):
+        self.form, self.config = form, config
+        self.weights = np.ascontiguousarray(matrix[:, form.order], np.float32)
+        self.group = (form.order // (config.group_size or matrix.shape[1])).astype(np.int32)
+        self.pull = np.empty_like(self.weights)  # errors @ H
+        self.best_cost = np.full(len(matrix), np.inf)
+        params = params_of(plain, config.bits)  # float64 [m, R, G]
+        self.best_params, self.best_codes = params.copy(), np.zeros(matrix.shape, np.uint8)
+        self._take(params, codes_of(plain)[:, form.order])
+        self._keep_best()
+
+    def solve(self, rounds):
+        """(params as they are stored, codes uint8 [R, C] in the order of the matrix)."""
+        for sweeps in rounds:
+            self._feed_back()
+            for _ in range(sweeps):
+                self._sweep()
+                self._refit()
+                self._keep_best()
+        offset = self.config.offset
+        params, codes = canonical(self.best_params, self.best_codes, self.group, offset)
+        with np.errstate(over="ignore", under="ignore"):  # see `solve_in_range`
+            stored = params.astype(self.config.scale_dtype)
+        if np.isfinite(stored).all():
+            self._take(stored.astype(np.float64), codes)
+            for _ in range(LAST_SWEEPS):
+                self._sweep()
+        result = np.empty_like(self.codes)
+        result[:, self.form.order] = self.codes
+        return stored, result
+
+    def _feed_back(self) -> None:
+        targets = self.weights.copy()
+        for columns, block in self._blocks():
+            feedback = self.form.feedback[columns]
+            self.codes[:, columns], self.errors[:, columns] = blocks.feed_back(
+                block, targets[:, columns], feedback[:, columns]
+            )
+            behind = slice(columns.stop, None)
+            targets[:, behind] += self.errors[:, columns] @ feedback[:, behind]
+        np.matmul(self.errors, self.form.matrix, out=self.pull)
+        self._keep_best()
+
+    def _sweep(self) -> None:
+        for columns, block in self._blocks():
+            form, before = self.form.matrix[columns], self.errors[:, columns]
+            self.codes[:, columns], errors = blocks.descend(
+                block, before, self.pull[:, columns], self.codes[:, columns], form[:, columns]
+            )
+            self.pull += (errors - before) @ form
+            self.errors[:, columns] = errors
+
+    def _blocks(self):
+        levels, codes_of = ascending(self.params, self.config.offset)
+        for begin in range(0, len(self.group), blocks.WIDTH):
+            columns = slice(begin, min(begin + blocks.WIDTH, len(self.group)))
+            weights, group = self.weights[:, columns], self.group[columns]
+            yield columns, blocks.Block(weights, group, levels, codes_of)
+
+    def _refit(self) -> None:
+        """The scales by least squares, one group after the other, all else as it is."""
+        for g in range(self.params.shape[2]):
+            columns = np.flatnonzero(self.group == g)
+            signs = signs_of(self.codes[:, columns], self.config.bits, self.config.offset)
+            across = np.ascontiguousarray(signs.transpose(0, 2, 1))
+            form = self.form.matrix[columns]
+            change = _least_squares(across, form[:, columns], self.pull[:, columns])
+            self.params[:, :, g] += change.T
+            moved = (change.astype(np.float32)[:, None] @ across)[:, 0]
+            self.errors[:, columns] -= moved
+            self.pull -= moved @ form
+
+    def _keep_best(self) -> None:
+        cost = np.einsum("rc,rc->r", self.errors, self.pull, dtype=np.float64)
+        better = cost < self.best_cost
+        self.best_cost[better] = cost[better]
+        self.best_params[:, better] = self.params[:, better]
+        self.best_codes[better] = self.codes[better]
+
+    def _take(self, params, codes) -> None:
+        self.params, self.codes = params, codes
+        values = values_of(codes, params, self.group, self.config.offset)
+        self.errors = self.weights - values
+        np.matmul(self.errors, self.form.matrix, out=self.pull)
+
+
+def _least_squares(signs, form, pull) -> np.ndarray:
+    """The changes of params that make e H e^T least: signs [R, m, B], pull [R, B] -> [R, m]."""
+    _, count, width = signs.shape
+    through = (signs.reshape(-1, width) @ form).reshape(signs.shape)
+    normal = (through @ signs.transpose(0, 2, 1)).astype(np.float64)
+    ridge = RIDGE * np.trace(normal, axis1=1, axis2=2) / count
+    normal += ridge[:, None, None] * np.eye(count)
+    right = (signs @ pull[:, :, None]).astype(np.float64)
+    return np.linalg.solve(normal, right)[:, :, 0]
