@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 
 from bcq_tf import native
-from bcq_tf.solvers.spans import cores
+from bcq_tf.solvers import spans
 
 
 class Parallel(ctypes.Structure):
@@ -22,4 +22,4 @@ def threads() -> Parallel:
     """What the functions of the core are handed to run on all cores."""
     core = native.core()
     core.bcq_threads.restype = Parallel
-    return core.bcq_threads(cores())
+    return core.bcq_threads(spans.cores())

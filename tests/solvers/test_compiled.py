@@ -70,8 +70,8 @@ def test_the_result_does_not_depend_on_threads_and_slabs(dtype, importance_dtype
         h = np.random.default_rng(0).random(matrix.shape).astype(importance_dtype)
     arguments = {"bits": 3, "group_size": 32, "importance": h}
     expected = quantize(matrix, **arguments)
-    for threads, slab in ((1, 1 << 22), (2, 1 << 22), (7, 1 << 22), (2, 1), (2, 5000)):
-        monkeypatch.setattr(spans, "cores", lambda threads=threads: threads)
+    for count, slab in ((1, 1 << 22), (2, 1 << 22), (7, 1 << 22), (2, 1), (2, 5000)):
+        monkeypatch.setattr(spans, "cores", lambda count=count: count)
         monkeypatch.setattr(compiled, "SLAB_WEIGHTS", slab)
         assert_same(quantize(matrix, **arguments), expected)
 

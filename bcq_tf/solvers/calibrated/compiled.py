@@ -31,7 +31,7 @@ def usable() -> bool:
 
 def feed_back(block, targets, feedback):
     """See `blocks.feed_back`."""
-    codes, errors = np.empty(targets.shape, np.uint8), np.empty(targets.shape, np.float32)
+    codes, errors = np.zeros(targets.shape, np.uint8), np.zeros(targets.shape, np.float32)
     _call("bcq_feed_back", block, targets, feedback, codes, errors)
     return codes, errors
 

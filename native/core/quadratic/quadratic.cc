@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 
 #include "core/arrays.h"
 #include "core/isa/instruction_set.h"
@@ -24,7 +23,7 @@ bool is_block(const bcq_block* b) {
   return b != nullptr && b->rows >= 0 && b->columns > 0 && b->groups > 0 && b->levels > 0 &&
          b->levels <= kMostLevels && is_size(b->columns, b->columns) &&
          is_size(b->rows, b->columns) && is_size(b->rows, b->groups, b->levels) && b->group_of &&
-         b->values && b->codes_of && b->matrix && b->weights &&
+         b->matrix && (b->rows == 0 || (b->values && b->codes_of && b->weights)) &&
          std::all_of(b->group_of, b->group_of + b->columns,
                      [b](int32_t group) { return group >= 0 && group < b->groups; });
 }
@@ -79,6 +78,8 @@ Memory<char> make_panel(const bcq_block& block, Panel* panel) {
 template <class Kernel>
 bcq_status for_panels(const bcq_block& block, const float* targets, uint8_t* codes, float* errors,
                       const bcq_parallel& parallel, Kernel kernel) {
+  if (block.rows == 0) return BCQ_OK;
+  if (!targets || !codes || !errors) return BCQ_BAD_ARGUMENT;
   const int64_t columns = block.columns;
   const double pairs = static_cast<double>(columns) * static_cast<double>(columns);
   std::atomic<bool> failed{false};
@@ -115,13 +116,12 @@ bcq_status for_panels(const bcq_block& block, const float* targets, uint8_t* cod
 
 bcq_status bcq_feed_back(const bcq_block* block, const float* targets, uint8_t* codes,
                          float* errors, bcq_parallel parallel) {
-  if (!bcq::is_block(block) || !targets || !codes || !errors) return BCQ_BAD_ARGUMENT;
-  std::memset(errors, 0, block->rows * block->columns * sizeof(float));
+  if (!bcq::is_block(block)) return BCQ_BAD_ARGUMENT;
   return bcq::for_panels(*block, targets, codes, errors, parallel, bcq::isa().quadratic->feed_back);
 }
 
 bcq_status bcq_descend(const bcq_block* block, const float* pull, uint8_t* codes, float* errors,
                        bcq_parallel parallel) {
-  if (!bcq::is_block(block) || !pull || !codes || !errors) return BCQ_BAD_ARGUMENT;
+  if (!bcq::is_block(block)) return BCQ_BAD_ARGUMENT;
   return bcq::for_panels(*block, pull, codes, errors, parallel, bcq::isa().quadratic->descend);
 }
