@@ -29,8 +29,10 @@ from bcq_tf._keras.fits import (
 )
 from bcq_tf._keras.models import (
     forget_training,
+    mask_of,
     register_name,
     replaced_methods,
+    running_eagerly,
     saves_as_h5,
     serialized_model,
     sync_variables,

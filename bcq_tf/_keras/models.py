@@ -6,6 +6,7 @@ import contextlib
 import json
 
 import keras
+from keras.src.backend import get_keras_mask
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
@@ -76,3 +77,24 @@ def saves_as_h5() -> bool:
 def unpickled_model(file):
     """The model in a file object that `keras.Model.__reduce__` made."""
     return keras.Model._unpickle_model(file)
+
+
+@contextlib.contextmanager
+def running_eagerly():
+    """A context in which functions that TensorFlow would trace run as they stand, too."""
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
+def mask_of(tensor):
+    """The Keras mask of a tensor, or None."""
+    return get_keras_mask(tensor)

@@ -1,0 +1,1 @@
+"""What a model's weights are multiplied by when it runs on samples of its data."""

@@ -1,0 +1,118 @@
+"""What the layers that the library knows multiply their weights by.
+
+To teach it a layer, add a line to `_PRODUCTS`. Each has a function (layer, variable's view, x) ->
+rows: x, the input of a call as a NumPy array, becomes an array [..., C] of float32, whose last axis
+has the order of the columns of the view.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+from keras import layers
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """A weight of a layer and the rows that it is multiplied by.
+
+    Args:
+        attribute: the layer's attribute that holds the weight.
+        argument: which argument of a call is the input.
+        rows: (layer, view, x) -> [..., C].
+        reverse: whether calls count that were asked for the reverse of a look-up, or the others.
+    """
+
+    attribute: str
+    argument: Callable
+    rows: Callable
+    reverse: bool = False
+
+
+def products(layer) -> list[Product]:
+    """The products of a layer of a known type, else none."""
+    return [product for types, product in _PRODUCTS if isinstance(layer, types)]
+
+
+def looked_up(layer) -> list:
+    """The tables of a layer whose rows are looked up."""
+    return [layer.embeddings] if isinstance(layer, layers.Embedding) and layer.built else []
+
+
+def _first(arguments):
+    return arguments[0]
+
+
+def _state(arguments):
+    states = arguments[1]
+    return states[0] if isinstance(states, (list, tuple)) else states
+
+
+def _last_axis(layer, view, x):
+    return x
+
+
+def _einsum(layer, view, x):
+    """The axes of x that the equation sums over, as one, last."""
+    operands, _ = layer.equation.replace(" ", "").split("->")
+    inputs, weight = operands.split(",")
+    if "..." in inputs:
+        letters = inputs.replace("...", "")
+        inputs = inputs.replace("...", "?" * (x.ndim - len(letters)))
+    summed = [inputs.index(weight[axis]) for axis in view.columns]
+    others = [axis for axis in range(x.ndim) if axis not in summed]
+    x = x.transpose(others + summed)
+    return x.reshape(*x.shape[: len(others)], -1)
+
+
+def _patches(layer, view, x):
+    """The channels under each element of the kernel: [..., groups, kernel elements x channels]."""
+    windows = _windows(layer, x)  # [batch, *positions, channels, *kernel]
+    rank = layer.rank
+    *others, channels = windows.shape[: rank + 2]
+    size = channels // layer.groups
+    windows = windows.reshape(*others, layer.groups, size, *layer.kernel_size)
+    return np.moveaxis(windows, rank + 2, -1).reshape(*others, layer.groups, -1)
+
+
+def _depthwise(layer, view, x):
+    windows = _windows(layer, x)
+    return windows.reshape(*windows.shape[: layer.rank + 2], -1)
+
+
+def _windows(layer, x):
+    if layer.data_format == "channels_first":
+        x = np.moveaxis(x, 1, -1)
+    reach = [(k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    sizes = x.shape[1:-1]
+    pads = [_pad(layer.padding, *each) for each in zip(sizes, reach, layer.strides, strict=True)]
+    x = np.pad(x, [(0, 0), *pads, (0, 0)])
+    axes = tuple(range(1, x.ndim - 1))
+    windows = np.lib.stride_tricks.sliding_window_view(x, reach, axes)
+    steps = [slice(None, None, step) for step in layer.strides]
+    inside = [slice(None, None, step) for step in layer.dilation_rate]
+    return windows[(slice(None), *steps, slice(None), *inside)]
+
+
+def _pad(padding: str, size: int, reach: int, stride: int) -> tuple[int, int]:
+    if padding == "causal":
+        return reach - 1, 0
+    if padding == "valid":
+        return 0, 0
+    total = max(0, (-(-size // stride) - 1) * stride + reach - size)
+    return total // 2, total - total // 2
+
+
+_CELLS = layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell
+_PRODUCTS = (
+    (layers.Dense, Product("kernel", _first, _last_axis)),
+    (layers.EinsumDense, Product("kernel", _first, _einsum)),
+    ((layers.Conv1D, layers.Conv2D, layers.Conv3D), Product("kernel", _first, _patches)),
+    ((layers.DepthwiseConv1D, layers.DepthwiseConv2D), Product("kernel", _first, _depthwise)),
+    (_CELLS, Product("kernel", _first, _last_axis)),
+    (_CELLS, Product("recurrent_kernel", _state, _last_axis)),
+    (layers.ReversibleEmbedding, Product("embeddings", _first, _last_axis, reverse=True)),
+    (layers.ReversibleEmbedding, Product("reverse_embeddings", _first, _last_axis, reverse=True)),
+)
