@@ -16,12 +16,12 @@ from bcq_tf.config import BCQConfig
 from bcq_tf.solvers.binary.block import params_of
 from bcq_tf.solvers.calibrated import blocks
 from bcq_tf.solvers.calibrated.form import QuadraticForm
-from bcq_tf.solvers.calibrated.levels import ascending, canonical, codes_of, signs_of, values_of
+from bcq_tf.solvers.calibrated.levels import ascending, canonical, codes_of, values_of
+from bcq_tf.solvers.calibrated.refit import Refit
 
-ROUNDS = {"full": (3, 3), "low": (2,)}  # for each round of feedback how many sweeps follow it
+ROUNDS = {"full": (2, 2, 2), "low": (2,)}  # for each round of feedback how many sweeps follow it
 LAST_SWEEPS = 2  # with the scales as they are stored
 CHUNK_WEIGHTS = 1 << 22  # solved at once, so that copies of a table stay small
-RIDGE = 1e-6  # of the mean diagonal, where planes of a group have the same signs
 
 
 def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
@@ -59,6 +59,7 @@ class _Rows:
         self.form, self.config = form, config
         self.weights = np.ascontiguousarray(matrix[:, form.order], np.float32)
         self.group = (form.order // (config.group_size or matrix.shape[1])).astype(np.int32)
+        self.refit = Refit(form.matrix, self.group, config.bits, config.offset)
         self.pull = np.empty_like(self.weights)  # errors @ H
         self.best_cost = np.full(len(matrix), np.inf)
         params = params_of(plain, config.bits)  # float64 [m, R, G]
@@ -115,17 +116,10 @@ class _Rows:
             yield columns, blocks.Block(weights, group, levels, codes_of)
 
     def _refit(self) -> None:
-        """The scales by least squares, one group after the other, all else as it is."""
-        for g in range(self.params.shape[2]):
-            columns = np.flatnonzero(self.group == g)
-            signs = signs_of(self.codes[:, columns], self.config.bits, self.config.offset)
-            across = np.ascontiguousarray(signs.transpose(0, 2, 1))
-            form = self.form.matrix[columns]
-            change = _least_squares(across, form[:, columns], self.pull[:, columns])
-            self.params[:, :, g] += change.T
-            moved = (change.astype(np.float32)[:, None] @ across)[:, 0]
-            self.errors[:, columns] -= moved
-            self.pull -= moved @ form
+        params, values, through = self.refit(self.codes, self.pull)
+        self.params = self.params + params
+        self.errors -= values
+        self.pull -= through
 
     def _keep_best(self) -> None:
         cost = np.einsum("rc,rc->r", self.errors, self.pull, dtype=np.float64)
@@ -139,14 +133,3 @@ class _Rows:
         values = values_of(codes, params, self.group, self.config.offset)
         self.errors = self.weights - values
         np.matmul(self.errors, self.form.matrix, out=self.pull)
-
-
-def _least_squares(signs, form, pull) -> np.ndarray:
-    """The changes of params that make e H e^T least: signs [R, m, B], pull [R, B] -> [R, m]."""
-    _, count, width = signs.shape
-    through = (signs.reshape(-1, width) @ form).reshape(signs.shape)
-    normal = (through @ signs.transpose(0, 2, 1)).astype(np.float64)
-    ridge = RIDGE * np.trace(normal, axis1=1, axis2=2) / count
-    normal += ridge[:, None, None] * np.eye(count)
-    right = (signs @ pull[:, :, None]).astype(np.float64)
-    return np.linalg.solve(normal, right)[:, :, 0]

@@ -3,21 +3,32 @@
 
 namespace quadratic {
 
-struct Level {
-  f32x16 value;
-  i32x16 code;
-};
+enum { kHalf = kLanes / 2 }; /* GCC compares longer vectors than the processor's lane by lane */
 
-/* The level of a column that is nearest a target. */
-static inline Level nearest(const Panel& panel, int64_t column, const f32x16& target) {
-  const int64_t first = panel.group_of[column] * panel.levels * kLanes;
-  Level level = {load<f32x16>(panel.values + first), load<i32x16>(panel.codes_of + first)};
+/* The nearest levels of half the rows. */
+static inline void nearest_half(const Panel& panel, int64_t first, const f32x8& target,
+                                float* value, int32_t* code) {
+  f32x8 v = load<f32x8>(panel.values + first);
+  i32x8 c = load<i32x8>(panel.codes_of + first);
   for (int64_t i = first + kLanes; i < first + panel.levels * kLanes; i += kLanes) {
-    const i32x16 above = target > load<f32x16>(panel.middles + i);
-    level.value = above ? load<f32x16>(panel.values + i) : level.value;
-    level.code = above ? load<i32x16>(panel.codes_of + i) : level.code;
+    const i32x8 above = target > load<f32x8>(panel.middles + i);
+    v = above ? load<f32x8>(panel.values + i) : v;
+    c = above ? load<i32x8>(panel.codes_of + i) : c;
   }
-  return level;
+  store(value, v);
+  store(code, c);
+}
+
+/* Gives a column the levels nearest its targets: writes its codes and returns the levels. */
+static inline f32x16 nearest(const Panel& panel, int64_t column, const f32x16& target) {
+  const int64_t first = panel.group_of[column] * panel.levels * kLanes;
+  float targets[kLanes], values[kLanes];
+  store(targets, target);
+  for (int64_t half = 0; half < kLanes; half += kHalf) {
+    nearest_half(panel, first + half, load<f32x8>(targets + half), values + half,
+                 panel.codes + column * kLanes + half);
+  }
+  return load<f32x16>(values);
 }
 
 /* Adds what an error, or its change, in a column brings to the columns behind it. */
@@ -25,15 +36,14 @@ static inline void hand_on(const Panel& panel, int64_t column, const f32x16& err
   const float* row = panel.matrix + column * panel.columns;
   for (int64_t c = column + 1; c < panel.columns; ++c) {
     float* target = panel.targets + c * kLanes;
-    store(target, multiply_add(error, f32x16{} + row[c], load<f32x16>(target)));
+    store(target, load<f32x16>(target) + error * row[c]);
   }
 }
 
 static void feed_back(const Panel& panel) {
   for (int64_t c = 0; c < panel.columns; ++c) {
-    const Level level = nearest(panel, c, load<f32x16>(panel.targets + c * kLanes));
-    const f32x16 error = load<f32x16>(panel.weights + c * kLanes) - level.value;
-    store(panel.codes + c * kLanes, level.code);
+    const f32x16 level = nearest(panel, c, load<f32x16>(panel.targets + c * kLanes));
+    const f32x16 error = load<f32x16>(panel.weights + c * kLanes) - level;
     store(panel.errors + c * kLanes, error);
     hand_on(panel, c, error);
   }
@@ -45,9 +55,7 @@ static void descend(const Panel& panel) {
     const f32x16 weight = load<f32x16>(panel.weights + c * kLanes);
     const f32x16 before = load<f32x16>(panel.errors + c * kLanes);
     const f32x16 pull = load<f32x16>(panel.targets + c * kLanes);
-    const Level level = nearest(panel, c, weight - before + pull / cost);
-    const f32x16 error = weight - level.value;
-    store(panel.codes + c * kLanes, level.code);
+    const f32x16 error = weight - nearest(panel, c, weight - before + pull / cost);
     store(panel.errors + c * kLanes, error);
     hand_on(panel, c, error - before);
   }
