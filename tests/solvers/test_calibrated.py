@@ -11,6 +11,7 @@ from bcq_tf.solvers import relative_error
 from bcq_tf.solvers.calibrated import blocks, compiled, solve
 from bcq_tf.solvers.calibrated.form import DAMPING, QuadraticForm
 from bcq_tf.solvers.calibrated.levels import ascending, canonical, signs_of, values_of
+from bcq_tf.solvers.calibrated.refit import Refit
 
 needs_core = pytest.mark.skipif(native.core() is None, reason="the core is not compiled")
 ENGINES = ["numpy", pytest.param("compiled", marks=needs_core)]
@@ -162,6 +163,35 @@ def test_levels(offset):
     assert scales.min() >= 0
     assert np.all(np.diff(scales, axis=0) <= 0)
     np.testing.assert_allclose(values_of(others, same, group, offset), values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+@pytest.mark.parametrize("groups", [1, 3])
+def test_a_refit_is_least_squares_along_its_direction(groups, offset):
+    rng = np.random.default_rng(6)
+    moments = moments_of(inputs(40)).astype("float32") + 0.01 * np.eye(40, dtype="f")
+    group = rng.permutation(np.arange(40) % groups)
+    codes, errors = rng.integers(0, 4, (9, 40), np.uint8), weights(9, 40)
+    codes[3] = 0  # both planes have the same signs
+    params, values, through = Refit(moments, group, 2, offset)(codes, errors @ moments)
+    signs = signs_of(codes, 2, offset)
+    np.testing.assert_allclose(
+        values, np.einsum("rcm,mrc->rc", signs, params[:, :, group]), rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(through, values @ moments, rtol=1e-3, atol=1e-3)
+
+    def cost(step):
+        left = errors - step * values
+        return np.einsum("rc,cd,rd->r", left, moments, left, dtype="float64")
+
+    assert np.all(cost(1) <= cost(0.9) + 1e-5)
+    assert np.all(cost(1) <= cost(1.1) + 1e-5)
+    if groups == 1:
+        for r in (0, 1, 3):
+            b = np.unique(signs[r].T, axis=0)
+            normal = b @ moments @ b.T
+            best = errors[r] - np.linalg.lstsq(normal, b @ moments @ errors[r], rcond=1e-9)[0] @ b
+            np.testing.assert_allclose(cost(1)[r], best @ moments @ best, rtol=1e-3)
 
 
 @pytest.fixture(params=ENGINES)

@@ -80,16 +80,17 @@ def _solve(normal: list[list[np.ndarray]], right: list[np.ndarray]) -> np.ndarra
     A param that others can stand for stays as it is.
     """
     count = len(right)
-    pivots, lower, y = [], {}, []
+    pivots, inverse, lower, y = [], [], {}, []
     for j in range(count):
         pivot = normal[j][j] - sum(lower[j, k] ** 2 * pivots[k] for k in range(j))
-        free = pivot <= PIVOT_FLOOR * normal[j][j]
-        pivots.append(np.where(free, np.inf, pivot))
+        pivots.append(pivot)
+        with np.errstate(divide="ignore"):
+            inverse.append(np.where(pivot > PIVOT_FLOOR * normal[j][j], 1 / pivot, 0))
         for i in range(j + 1, count):
             entry = normal[i][j] - sum(lower[i, k] * lower[j, k] * pivots[k] for k in range(j))
-            lower[i, j] = entry / pivots[j]
+            lower[i, j] = entry * inverse[j]
         y.append(right[j] - sum(lower[j, k] * y[k] for k in range(j)))
     result = np.empty((count, *right[0].shape))
     for j in reversed(range(count)):
-        result[j] = y[j] / pivots[j] - sum(lower[i, j] * result[i] for i in range(j + 1, count))
+        result[j] = y[j] * inverse[j] - sum(lower[i, j] * result[i] for i in range(j + 1, count))
     return result
