@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several tests run at once
+# What XLA compiles runs once or twice.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras
 import pytest
@@ -23,6 +25,13 @@ def _seeded():
     keras.utils.set_random_seed(0)
     yield
     keras.backend.clear_session(free_memory=False)
+
+
+@pytest.fixture(autouse=True)
+def _graphs_as_they_are_traced(request):
+    """TensorFlow rewrites graphs in the tests of ops, layers and exports alone: it takes long."""
+    keep = request.path.parent.name in ("ops", "layers", "export")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not keep})
 
 
 @pytest.fixture
