@@ -19,6 +19,32 @@ tf.config.set_logical_device_configuration(
 )
 
 
+# A file is run by one process: those that take longest begin first.
+LONGEST = [
+    "training/test_on_jax.py",
+    "scripts/test_scripts.py",
+    "transformer/test_decoding.py",
+    "training/test_resuming.py",
+    "export/test_tflite.py",
+    "export/test_saved_model.py",
+    "scripts/test_pretrain.py",
+    "training/test_callback.py",
+    "training/test_latent.py",
+    "cli/test_start.py",
+    "models/test_loading_kinds.py",
+    "models/test_whole_round_trips.py",
+    "solvers/test_alternating.py",
+]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Sorts the files, where there is more than one process for them."""
+    if config.getoption("dist", "no") != "no" or hasattr(config, "workerinput"):
+        here = config.rootpath / "tests"
+        order = {here / name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     """Every test starts from seed 0; one that needs another says so."""
