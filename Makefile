@@ -34,7 +34,7 @@ native-test: .venv/ready
 	$(BIN)/ctest --test-dir build/sanitized --parallel 2 --output-on-failure --quiet
 
 test: lint native native-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # On a machine with a GPU, nvcc, and a python3 that has numpy, torch and pytest: nothing else is
 # needed, no TensorFlow and no network.

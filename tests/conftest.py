@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several tests run at once
+# What XLA compiles runs once or twice.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import keras
 import pytest
@@ -17,12 +19,45 @@ tf.config.set_logical_device_configuration(
 )
 
 
+# A file is run by one process: those that take longest begin first.
+LONGEST = [
+    "training/test_on_jax.py",
+    "scripts/test_scripts.py",
+    "transformer/test_decoding.py",
+    "training/test_resuming.py",
+    "export/test_tflite.py",
+    "export/test_saved_model.py",
+    "scripts/test_pretrain.py",
+    "training/test_callback.py",
+    "training/test_latent.py",
+    "cli/test_start.py",
+    "models/test_loading_kinds.py",
+    "models/test_whole_round_trips.py",
+    "solvers/test_alternating.py",
+]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Sorts the files, where there is more than one process for them."""
+    if config.getoption("dist", "no") != "no" or hasattr(config, "workerinput"):
+        here = config.rootpath / "tests"
+        order = {here / name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: order.get(item.path, len(order)))
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     """Every test starts from seed 0; one that needs another says so."""
     keras.utils.set_random_seed(0)
     yield
     keras.backend.clear_session(free_memory=False)
+
+
+@pytest.fixture(autouse=True)
+def _graphs_as_they_are_traced(request):
+    """TensorFlow rewrites graphs in the tests of ops, layers and exports alone: it takes long."""
+    keep = request.path.parent.name in ("ops", "layers", "export")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not keep})
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Imports go one way: each folder of `bcq_tf` may import those before it in `FOLDERS`."""
 
 import ast
+import functools
 import importlib
 import inspect
 import re
@@ -72,6 +73,7 @@ def imports(source: str) -> set[str]:
     return names
 
 
+@functools.cache
 def used_by(name: str) -> set[str]:
     """What a module of the package imports."""
     return imports(MODULES[name].read_text("utf-8"))
@@ -104,35 +106,51 @@ def test_the_table_of_contributing_is_the_listing():
     assert [name for name in named if name in FOLDERS] == list(FOLDERS)
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n != ENTRY])
-def test_a_module_imports_from_its_own_folder_and_those_before_it(name):
-    order = list(FOLDERS)
-    here = order.index(folder(name)) if folder(name) else -1
-    inside = {folder(i) for i in used_by(name) if i.startswith("bcq_tf.")} - {None}
-    assert {other for other in inside if order.index(other) > here} == set()
+def offenders(found: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The modules that use what they may not."""
+    return {name: wrong for name, wrong in found.items() if wrong}
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if n != ENTRY])
-def test_a_module_imports_only_the_packages_of_its_folder(name):
-    allowed = MORE.get(name, set()) | (FOLDERS[folder(name)] if folder(name) else TOP[name])
-    outside = {i.split(".")[0] for i in used_by(name)} - sys.stdlib_module_names
-    assert outside <= allowed | {"bcq_tf"}
+def test_a_module_imports_from_its_own_folder_and_those_before_it():
+    place = {None: -1} | {name: i for i, name in enumerate(FOLDERS)}
+    found = {
+        name: {i for i in used_by(name) if i.startswith("bcq_tf.")
+               and place[folder(i)] > place[folder(name)]}
+        for name in MODULES if name != ENTRY
+    }  # fmt: skip
+    assert offenders(found) == {}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_private_names_stay_in_their_folder(name):
-    private = {i for i in used_by(name) if any(is_private(part) for part in i.split(".")[2:])}
-    assert {i for i in private if folder(i) != folder(name)} == set()
+def test_a_module_imports_only_the_packages_of_its_folder():
+    found = {}
+    for name in MODULES:
+        if name != ENTRY:
+            allowed = MORE.get(name, set()) | (FOLDERS[folder(name)] if folder(name) else TOP[name])
+            outside = {i.split(".")[0] for i in used_by(name)} - sys.stdlib_module_names
+            found[name] = outside - allowed - {"bcq_tf"}
+    assert offenders(found) == {}
+
+
+def test_private_names_stay_in_their_folder():
+    found = {
+        name: {i for i in used_by(name) if any(is_private(part) for part in i.split(".")[2:])
+               and folder(i) != folder(name)}
+        for name in MODULES
+    }  # fmt: skip
+    assert offenders(found) == {}
 
 
 def is_private(part: str) -> bool:
     return re.fullmatch(r"_[A-Za-z]\w*", part) is not None
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if folder(n) != "_keras"])
-def test_one_folder_and_one_file_know_private_names_of_keras_and_tensorflow(name):
-    private = ("keras.src",) if name == "bcq_tf._tensorflow" else ("keras.src", "tensorflow.python")
-    assert [i for i in used_by(name) if i.startswith(private)] == []
+def test_one_folder_and_one_file_know_private_names_of_keras_and_tensorflow():
+    found = {}
+    for name in WITHOUT_KERAS:
+        tensorflow = name == "bcq_tf._tensorflow"
+        private = ("keras.src",) if tensorflow else ("keras.src", "tensorflow.python")
+        found[name] = {i for i in used_by(name) if i.startswith(private)}
+    assert offenders(found) == {}
 
 
 # Private attributes: `_keras` owns those of Keras, all others belong to the file that defines them.
@@ -188,17 +206,20 @@ class A(B):
     )
 
 
-@pytest.mark.parametrize("name", WITHOUT_KERAS)
-def test_a_private_attribute_is_used_in_the_file_that_defines_it(name):
-    _, others, defined = ATTRIBUTES[name]
-    assert {(name, attribute) for attribute in others - defined} - FOREIGN == set()
+def test_a_private_attribute_is_used_in_the_file_that_defines_it():
+    found = {}
+    for name in WITHOUT_KERAS:
+        _, others, defined = ATTRIBUTES[name]
+        found[name] = {attr for attr in others - defined if (name, attr) not in FOREIGN}
+    assert offenders(found) == {}
 
 
-@pytest.mark.parametrize("name", WITHOUT_KERAS)
-def test_a_class_uses_private_attributes_of_classes_in_its_folder(name):
-    in_folder = [defined for other, (_, _, defined) in ATTRIBUTES.items()
-                 if folder(other) == folder(name)]  # fmt: skip
-    assert ATTRIBUTES[name][0] - set().union(*in_folder) == set()
+def test_a_class_uses_private_attributes_of_classes_in_its_folder():
+    in_folder = {}
+    for name, (_, _, defined) in ATTRIBUTES.items():
+        in_folder.setdefault(folder(name), set()).update(defined)
+    found = {name: ATTRIBUTES[name][0] - in_folder[folder(name)] for name in WITHOUT_KERAS}
+    assert offenders(found) == {}
 
 
 def keras_classes() -> list[type]:
@@ -219,6 +240,7 @@ def test_classes_define_no_private_attributes_that_keras_has():
         assert private_attributes(inspect.getsource(cls))[2] & inherited == set(), cls
 
 
+@functools.cache
 def stored_by(cls: type) -> set[str]:
     """The attributes that the methods of a class give `self`."""
     return private_attributes(textwrap.dedent(inspect.getsource(cls)))[2]
@@ -246,10 +268,8 @@ def test_codes_solvers_and_files_need_no_tensorflow():
 
 
 def test_names_are_imported_when_first_used():
-    assert (
-        loaded_after("import bcq_tf\nassert 'select' in dir(bcq_tf)\nbcq_tf.BinaryCodes") == set()
-    )
-    assert "keras" in loaded_after("from bcq_tf import select")
+    first = "import bcq_tf\nassert 'select' in dir(bcq_tf)\nbcq_tf.BinaryCodes"
+    assert loaded_after(first) == set()
 
 
 def test_public_modules_are_there_after_the_package_alone():
@@ -260,19 +280,18 @@ assert {'native', 'layers'} <= set(dir(bcq_tf))
 assert bcq_tf.native.status().libraries
 bcq_tf.embeddings.WordVectors"""
     assert loaded_after(statement) == set()
-    assert "tensorflow" in loaded_after(
-        "import bcq_tf\nbcq_tf.ops.bcq_matmul, bcq_tf.layers.BCQDense"
-    )
+    computing = "import bcq_tf\nbcq_tf.ops.bcq_matmul, bcq_tf.layers.BCQDense\n"
+    computing += "from bcq_tf import select"
+    assert {"keras", "tensorflow"} <= loaded_after(computing)
 
 
-@pytest.mark.parametrize("name", bcq_tf.__all__)
-def test_every_public_name_exists(name):
-    assert getattr(bcq_tf, name) is not None
+def test_every_public_name_exists():
+    assert [name for name in bcq_tf.__all__ if getattr(bcq_tf, name, None) is None] == []
 
 
-@pytest.mark.parametrize("name", embeddings.__all__)
-def test_every_public_name_of_embeddings_is_what_it_says(name):
-    assert callable(getattr(embeddings, name))
+def test_every_public_name_of_embeddings_is_what_it_says():
+    names = embeddings.__all__
+    assert [name for name in names if not callable(getattr(embeddings, name, None))] == []
 
 
 def test_word_vectors_need_no_tensorflow():

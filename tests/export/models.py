@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -185,6 +186,12 @@ def every_table() -> Exported:
 
 
 MODELS = [packed_mlp, attention, subclassed, held_tensor, every_layer, every_form, every_table]
+
+
+@functools.cache
+def made(make) -> Exported:
+    """One of `MODELS`, made once, for tests that leave it as it is."""
+    return make()
 
 
 def sizes(export, folder) -> tuple[int, int]:

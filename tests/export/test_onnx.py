@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 import bcq_tf
-from tests.export.models import MODELS, half_mlp, packed, packed_mlp, same, sizes
+from tests.export.models import MODELS, half_mlp, made, packed, packed_mlp, same, sizes
 
 
 def session(path, **options) -> onnxruntime.InferenceSession:
@@ -27,7 +27,7 @@ def answers(opened: onnxruntime.InferenceSession, arrays) -> dict:
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_answers_as_the_model_does(make, tmp_path):
-    exported = make()
+    exported = made(make)
     bcq_tf.export_onnx(exported.model, tmp_path / "m.onnx", exported.signature)
     opened = session(tmp_path / "m.onnx")
     assert {value.name for value in opened.get_inputs()} == set(exported.arrays)

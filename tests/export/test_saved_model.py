@@ -14,7 +14,16 @@ from bcq_tf import native
 from bcq_tf.export.saved_model import load_saved_model
 from bcq_tf.ops import engine
 from tests import fresh
-from tests.export.models import MODELS, attention, float_mlp, half_mlp, packed, packed_mlp, same
+from tests.export.models import (
+    MODELS,
+    attention,
+    float_mlp,
+    half_mlp,
+    made,
+    packed,
+    packed_mlp,
+    same,
+)
 
 needs_ops = pytest.mark.skipif(not engine.library(), reason="the compiled ops are not loaded")
 
@@ -50,7 +59,7 @@ def served_by(code, exported, path) -> dict:
 @pytest.mark.parametrize("portable", [True, pytest.param(False, marks=needs_ops)])
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_answers_as_the_model_does(make, portable, tmp_path):
-    exported = make()
+    exported = made(make)
     bcq_tf.export_saved_model(exported.model, tmp_path / "m", portable, exported.signature)
     same(answers(tmp_path / "m", exported.arrays), exported.expected())
 

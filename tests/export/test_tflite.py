@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import bcq_tf
-from tests.export.models import MODELS, attention, half_mlp, packed, packed_mlp, same, sizes
+from tests.export.models import MODELS, attention, half_mlp, made, packed, packed_mlp, same, sizes
 
 
 def runner(path):
@@ -18,7 +18,7 @@ def runner(path):
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_answers_as_the_model_does(make, tmp_path):
-    exported = make()
+    exported = made(make)
     if make is attention:  # Keras cuts its causal mask in a way that needs a known length
         exported = dataclasses.replace(
             exported, signature=[tf.TensorSpec([None, 7], tf.int32, "ids")]

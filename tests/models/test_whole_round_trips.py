@@ -8,18 +8,17 @@ pytest.importorskip("keras_hub")
 
 import bcq_tf
 from tests import fresh
-from tests.models.whole_models import CASES, KINDS, TOKENIZED, compiled, monitored
+from tests.models.whole_models import CASES, KINDS, TOKENIZED, compiled, data, monitored
 
 RATE = """
 import json, sys
 import bcq_tf
-from tests.models.whole_models import CASES, KINDS, rated
+from tests.models.whole_models import CASES, rated
 
 found = {}
 for name, packed in CASES:
-    _, data = KINDS[name]()  # the data; the model is forgotten
     model = bcq_tf.load_model(f"{sys.argv[1]}/{name}.bcq.npy", packed=packed)
-    found[f"{name} {packed}"] = rated(name, model, data)
+    found[f"{name} {packed}"] = rated(name, model)
 print(json.dumps(found))
 """
 
@@ -29,7 +28,7 @@ def trained(tmp_path_factory):
     """(the folder of the files, {kind: what `val_*` was in the best epoch})."""
     folder, expected = tmp_path_factory.mktemp("whole"), {}
     for name, build in KINDS.items():
-        model, data = build()
+        model, given = build(), data(name)
         compiled(name, model)
         callback = bcq_tf.BCQCallback(
             folder / f"{name}.bcq.npy",
@@ -38,9 +37,9 @@ def trained(tmp_path_factory):
             monitor=f"val_{monitored(name)}",
             mode="min",
         )
-        validation = data if len(data) > 1 else data[0]
+        validation = given if len(given) > 1 else given[0]
         fitted = model.fit(
-            *data,
+            *given,
             validation_data=validation,
             epochs=1 if name in TOKENIZED else 2,
             batch_size=8,

@@ -38,11 +38,11 @@ def assert_same(a, b) -> None:
 
 
 @COMPILED
-@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("offset", [False, True])
 @pytest.mark.parametrize("effort", ["full", "low", "warm"])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 8])
-def test_errors_are_those_of_the_numpy_solver(bits, effort, offset, weighted):
+def test_errors_are_those_of_the_numpy_solver(bits, effort, offset):
+    weighted = (bits + offset + len(effort)) % 2 == 0  # every pair of settings is there
     matrix = rows(50, seed=bits, each=2)
     h = np.random.default_rng(bits).exponential(size=matrix.shape) if weighted else None
     used = 1.0 if h is None else h / h.mean(axis=1, keepdims=True) + 0.1

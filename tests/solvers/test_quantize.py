@@ -27,11 +27,11 @@ def test_the_library_offers_quantize():
 
 
 @every_solver
-@pytest.mark.parametrize("scale_dtype", ["float16", "float32"])
 @pytest.mark.parametrize("offset", [False, True])
 @pytest.mark.parametrize("group_size", [None, 32, 96, 256])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
-def test_layout(bits, group_size, offset, scale_dtype, solver):
+def test_layout(bits, group_size, offset, solver):
+    scale_dtype = ["float16", "float32"][(bits + offset + (group_size == 32)) % 2]
     matrix = draw("gaussian", 6, 150, seed=bits)
     codes = quantize(
         matrix, bits, group_size, offset, solver, effort="low", scale_dtype=scale_dtype
@@ -91,9 +91,9 @@ def test_a_power_of_two_changes_scales_alone(power, solver):
 
 @pytest.mark.parametrize("solver", ["alternating", "uniform"])
 @pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("bits", range(1, 9))
-def test_signs_are_nearest_for_the_rounded_scales(bits, dtype, offset, solver):
+def test_signs_are_nearest_for_the_rounded_scales(bits, offset, solver):
+    dtype = ["float32", "float64"][(bits + offset) % 2]
     matrix = draw("laplace", 20, 101, seed=bits).astype(dtype)
     codes = quantize(matrix, bits, 32, offset, solver, effort="low")
     best = nearest_error(matrix, codes)
@@ -150,7 +150,7 @@ def hard_rows() -> dict[str, np.ndarray]:
 
 @every_solver
 @pytest.mark.parametrize("offset", [False, True])
-@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 8])
 def test_hard_rows_give_finite_codes(bits, offset, solver):
     rows = hard_rows()
     matrix = np.stack(list(rows.values()))

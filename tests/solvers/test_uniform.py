@@ -12,10 +12,10 @@ def grid_error(row: np.ndarray, bits: int, centers, h) -> float:
     best = np.inf
     for center in centers:
         shifted = row - center
-        for limit in np.abs(shifted).max() * np.linspace(1e-3, 1.2, 1000):
-            half = limit / (2**bits - 1)
-            index = np.clip(np.round((shifted / half + 2**bits - 1) / 2), 0, 2**bits - 1)
-            best = min(best, np.sum(h * (shifted - half * (2 * index + 1 - 2**bits)) ** 2))
+        half = np.abs(shifted).max() * np.linspace(1e-3, 1.2, 1000)[:, None] / (2**bits - 1)
+        index = np.clip(np.round((shifted / half + 2**bits - 1) / 2), 0, 2**bits - 1)
+        errors = np.sum(h * (shifted - half * (2 * index + 1 - 2**bits)) ** 2, axis=1)
+        best = min(best, errors.min())
     return best
 
 

@@ -20,7 +20,11 @@ RULES = {"*kernel": {}}
 
 
 def fit(model, callbacks, epochs=2, **options):
-    options = {"validation_data": batches(seed=2), "verbose": 0, "shuffle": False} | options
+    options = {
+        "validation_data": batches(seed=2, size=32),
+        "verbose": 0,
+        "shuffle": False,
+    } | options
     return model.fit(batches(), epochs=epochs, callbacks=callbacks, **options)
 
 

@@ -1,7 +1,7 @@
 """The callback, latent training and schedules, in a process in which Keras runs on JAX.
 
 There a step is a function of its state, and the variables lag behind it: the tests of what reads
-or writes them in a `fit` run again, once each; what no backend has a part in does not.
+or writes them in a `fit` run again, each setting once; what no backend has a part in does not.
 """
 
 import os
@@ -19,7 +19,8 @@ TESTS = {
         "test_solves_at_multiples_of_the_interval_and_before_each_validation",
         "test_an_interval_crossed_inside_one_execution_counts",
         "test_gradient_accumulation_divides_the_steps",
-        "test_val_logs_are_those_of_the_quantized_model_in_the_file",
+        "test_val_logs_are_those_of_the_quantized_model_in_the_file[2-False]",
+        "test_val_logs_are_those_of_the_quantized_model_in_the_file[3-True]",
         "test_training_ends_with_the_best_epochs_weights",
         "test_the_averaged_weights_are_quantized_when_training_ends",
         "test_beside_model_checkpoint_backup_and_early_stopping",
@@ -38,9 +39,12 @@ TESTS = {
         "test_a_validation_that_is_cut_short_leaves_the_float_weights",
     ],
     "training/test_latent.py": [
-        "test_fit_takes_the_steps_of_the_definition",
-        "test_every_way_to_compile_takes_the_same_steps",
-        "test_mixed_precision_keeps_float32_latents",
+        "test_fit_takes_the_steps_of_the_definition[adamw]",
+        "test_fit_takes_the_steps_of_the_definition[accumulating]",
+        "test_fit_takes_the_steps_of_the_definition[averaging]",
+        "test_every_way_to_compile_takes_the_same_steps[{'run_eagerly': True}]",
+        "test_every_way_to_compile_takes_the_same_steps[{'steps_per_execution': 3}]",
+        "test_mixed_precision_keeps_float32_latents[mixed_float16]",
         "test_offsets_and_groups_are_projected",
         "test_a_row_of_zeros_can_train",
         "test_new_codes_are_projected_onto_from_the_next_step_on",
@@ -65,9 +69,11 @@ TESTS = {
         "test_a_run_that_starts_again_goes_on_in_its_phase",
     ],
     "training/test_shown_weights.py": [
-        "test_scores_of_an_epochs_end_are_those_of_the_quantized_model",
+        "test_scores_of_an_epochs_end_are_those_of_the_quantized_model[after ours-True]",
+        "test_scores_of_an_epochs_end_are_those_of_the_quantized_model[before ours-False]",
         "test_every_callback_sees_quantized_weights_at_the_end_of_every_epoch",
-        "test_a_context_shows_the_quantized_or_the_training_weights_at_any_moment",
+        "test_a_context_shows_the_quantized_or_the_training_weights_at_any_moment[True-False]",
+        "test_a_context_shows_the_quantized_or_the_training_weights_at_any_moment[False-True]",
         "test_an_error_puts_the_training_weights_back",
         "test_what_another_callback_assigns_at_an_epochs_end_stays",
         "test_a_function_of_the_model_rates_epochs_and_all_callbacks_see_its_entry",

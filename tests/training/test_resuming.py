@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import bcq_tf
 from bcq_tf import BCQCallback
 from bcq_tf.files import file
 from bcq_tf.training import backups, checkpoints
+from tests.eager import eagerly
 from tests.small_models import batches, compiled_mlp
 
 from .test_callback import RULES, fit, is_quantized
@@ -58,14 +60,27 @@ def content(folder) -> dict:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def whole(tmp_path_factory):
+    """The folder of a run that nothing disturbs."""
+    folder = tmp_path_factory.mktemp("whole")
+    with eagerly():
+        train(folder, backup=False)
+    return folder
+
+
+@pytest.fixture
+def done(whole, tmp_path):
+    """A copy of it, in which other runs begin."""
+    return shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole, tmp_path_factory):
     """Content of the files of the runs that nothing disturbs, by (latent, keep)."""
-    found = {}
-    for latent, keep in ((False, 1), (True, 2)):
-        folder = tmp_path_factory.mktemp("whole")
-        train(folder, latent, keep, backup=False)
-        found[latent, keep] = content(folder)
-    return found
+    folder = tmp_path_factory.mktemp("latent")
+    with eagerly():
+        train(folder, True, 2, backup=False)
+    return {(False, 1): content(whole), (True, 2): content(folder)}
 
 
 @contextlib.contextmanager
@@ -208,12 +223,11 @@ def test_a_run_that_is_told_not_to_does_not(tmp_path, capsys):
     ],
     ids=str,
 )
-def test_files_of_other_settings_are_not_gone_on_with(tmp_path, options, differs, capsys):
-    train(tmp_path, backup=False)
-    before = content(tmp_path)
+def test_files_of_other_settings_are_not_gone_on_with(done, options, differs):
+    before = content(done)
     with pytest.raises(ValueError, match=f"`resume=True` needs .* differs in: {differs}$"):
-        train(tmp_path, backup=False, resume=True, **options)
-    assert content(tmp_path) == before
+        train(done, backup=False, resume=True, **options)
+    assert content(done) == before
 
 
 def test_a_backup_of_other_settings_is_not_gone_on_with(tmp_path, capsys):
@@ -224,9 +238,8 @@ def test_a_backup_of_other_settings_is_not_gone_on_with(tmp_path, capsys):
     assert bcq_tf.read(tmp_path / "m.bcq.npy").metadata["value"] == ours.best
 
 
-def test_a_file_of_another_model_is_not_gone_on_with(tmp_path):
-    train(tmp_path, backup=False)
-    ours = BCQCallback(tmp_path / "m.bcq.npy", 1, rules=RULES, every_n_steps=3, resume=True)
+def test_a_file_of_another_model_is_not_gone_on_with(done):
+    ours = BCQCallback(done / "m.bcq.npy", 1, rules=RULES, every_n_steps=3, resume=True)
     layers = [keras.Input((32,)), keras.layers.Dense(40), keras.layers.Dense(4, use_bias=False)]
     model = keras.Sequential(layers)
     model.compile("sgd", "mse")
@@ -240,10 +253,9 @@ def test_resume_is_none_true_or_false(resume):
         BCQCallback(resume=resume)
 
 
-def test_the_file_of_an_earlier_run_may_be_rewritten_in_place(tmp_path):
+def test_the_file_of_an_earlier_run_may_be_rewritten_in_place(done):
     """A mapping of it would end the process by SIGBUS."""
-    train(tmp_path, backup=False)
-    path = tmp_path / "m.bcq.npy"
+    path = done / "m.bcq.npy"
     data = path.read_bytes()
 
     def cut(epoch, logs):

@@ -1,5 +1,11 @@
-"""Cached decoding against the uncached model, and beam search against a slow search."""
+"""Cached decoding against the uncached model, and beam search against a slow search.
 
+One model and one trace of each loop serve all tests: to trace costs more than all else.
+"""
+
+import functools
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,13 +21,6 @@ from transformer.vocabulary import END, PAD, START
 FORMS = [GrowingCache, BlockCache]
 
 
-@pytest.fixture(params=FORMS)
-def form(request, monkeypatch):
-    """Both forms of the caches in a plain graph; compiling with XLA would take minutes."""
-    monkeypatch.setattr(decoding, "cache_form", lambda jit_compile: request.param)
-    monkeypatch.setattr(beam_search_module, "cache_form", lambda jit_compile: request.param)
-
-
 def sources(seed, count=5, longest=5):
     """Rows of random tokens of different lengths; a row of END alone is among them."""
     random = np.random.default_rng(seed)
@@ -32,13 +31,19 @@ def sources(seed, count=5, longest=5):
     return rows
 
 
+@functools.cache
 def uncached(model):
-    """A function from a source row and equally long beginnings to log p of every next token."""
-    forward = tf.function(lambda *pair: model(pair), reduce_retracing=True)
+    """A function from sources, or one for all, and equally long beginnings of translations to
+    log p of every next token."""
+    shape = tf.TensorSpec([None, None], tf.int32)
+    forward = tf.function(lambda *pair: model(pair), input_signature=[shape, shape])
 
     def log_probabilities(source, beginnings):
         target = np.array([[START, *tokens] for tokens in beginnings], "int32")
-        logits = forward(tf.constant(np.tile(source, (len(target), 1))), tf.constant(target))
+        logits = forward(
+            tf.constant(np.broadcast_to(source, (len(target), source.shape[-1]))),
+            tf.constant(target),
+        )
         logits = logits[:, -1].numpy().astype("float64")
         return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
@@ -46,13 +51,16 @@ def uncached(model):
 
 
 def slow_greedy(model, rows):
-    log_probabilities = uncached(model)
-    translations = []
-    for row, limit in zip(rows, length_limits(rows).numpy(), strict=True):
-        tokens = []
-        while len(tokens) < limit and tokens[-1:] != [END]:
-            tokens.append(int(np.argmax(log_probabilities(row, [tokens]))))
-        translations.append(tokens)
+    log_probabilities, limits = uncached(model), length_limits(rows).numpy()
+    translations = [[] for _ in rows]
+    for length in range(max(limits)):
+        growing = [i for i, tokens in enumerate(translations) if tokens[-1:] != [END]]
+        growing = [i for i in growing if length < limits[i]]
+        if not growing:
+            break
+        scores = log_probabilities(rows[growing], [translations[i] for i in growing])
+        for i, token in zip(growing, np.argmax(scores, axis=-1), strict=True):
+            translations[i].append(int(token))
     return translations
 
 
@@ -80,12 +88,26 @@ def slow_beam_search(log_probabilities, source, beam_size, exponent):
     return max(ended)[1]
 
 
-def compiled(model, decode=greedy_decode, **options):
-    """`decode` for this model in one trace for all shapes, as translation uses it."""
-    return tf.function(
+def compiled(model, decode=greedy_decode, form=GrowingCache, **options):
+    """See `trace`; one for each call with the same arguments."""
+    return trace(model, decode, form, **options)
+
+
+@functools.cache
+def trace(model, decode, form, **options):
+    """`decode` for this model in one trace for all shapes, as translation uses it.
+
+    With either form of the caches in a plain graph; compiling with XLA would take minutes.
+    """
+    translate = tf.function(
         lambda source: decode(model, source, **options),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
     )
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (decoding, beam_search_module):
+            patch.setattr(module, "cache_form", lambda jit_compile: form)
+        translate.get_concrete_function()
+    return lambda rows: trimmed(translate(rows))
 
 
 def trimmed(rows):
@@ -93,21 +115,26 @@ def trimmed(rows):
     return [[int(token) for token in row if token != PAD] for row in np.asarray(rows)]
 
 
-def willing_to_end(model, bias):
-    """Raises the untied model's logit of END, so that translations differ in length."""
-    model.output_layer.bias.assign(bias * (np.arange(model.output_layer.units) == END))
-    return model
+@pytest.fixture(scope="module")
+def untied_model(vocabularies):
+    keras.utils.set_random_seed(0)
+    return make_model(vocabularies, tie_embeddings=False)
 
 
 @pytest.fixture(params=[0.0, 3.0], ids="end_bias_{}".format)
-def ending_model(request, vocabularies):
-    return willing_to_end(make_model(vocabularies, tie_embeddings=False), request.param)
+def ending_model(request, untied_model):
+    """One whose logit of END is raised, so that translations differ in length."""
+    weights = untied_model.get_weights()
+    output = untied_model.output_layer
+    output.bias.assign(request.param * (np.arange(output.units) == END))
+    yield untied_model
+    untied_model.set_weights(weights)
 
 
+@pytest.mark.parametrize("form", FORMS)
 def test_greedy_equals_the_uncached_model(ending_model, form):
     rows = sources(1)
-    fast = trimmed(compiled(ending_model)(rows))
-    assert fast == slow_greedy(ending_model, rows)
+    assert compiled(ending_model, form=form)(rows) == slow_greedy(ending_model, rows)
 
 
 def test_the_first_of_the_largest_is_the_most_likely():
@@ -118,28 +145,28 @@ def test_the_first_of_the_largest_is_the_most_likely():
 
 def test_greedy_equals_the_uncached_model_with_tied_embeddings(vocabularies):
     model, rows = make_model(vocabularies, tie_embeddings=True), sources(3)
-    assert trimmed(compiled(model)(rows)) == slow_greedy(model, rows)
+    assert compiled(model)(rows) == slow_greedy(model, rows)
 
 
-@pytest.mark.parametrize(
+BOTH = pytest.mark.parametrize(
     ("decode", "options"), [(greedy_decode, {}), (beam_search, {"beam_size": 3})]
 )
+
+
+@BOTH
+@pytest.mark.parametrize("form", FORMS)
 def test_a_sentence_is_translated_alike_in_any_batch(ending_model, decode, options, form):
-    rows, translate = sources(4), compiled(ending_model, decode, **options)
-    together = trimmed(translate(rows))
-    assert trimmed(translate(np.pad(rows, [(0, 2), (0, 5)]))) == [*together, [], []]
-    assert [trimmed(translate(row[row != PAD][np.newaxis]))[0] for row in rows] == together
+    rows, translate = sources(4), compiled(ending_model, decode, form, **options)
+    together = translate(rows)
+    assert translate(np.pad(rows, [(0, 2), (0, 5)])) == [*together, [], []]
+    assert [translate(row[row != PAD][np.newaxis])[0] for row in rows] == together
 
 
-@pytest.mark.parametrize("beam_size", [1, 3])
-def test_xla_gives_the_same_translations(ending_model, beam_size):
+@BOTH
+def test_xla_gives_the_same_translations(ending_model, decode, options):
     rows = np.pad(sources(9), [(0, 1), (0, 0)])
-    decode, options = greedy_decode, {}
-    if beam_size > 1:
-        decode, options = beam_search, {"beam_size": beam_size}
-    expected = compiled(ending_model, decode, **options)(rows)
-    under_xla = compiled(ending_model, decode, jit_compile=True, **options)
-    assert trimmed(under_xla(rows)) == trimmed(expected)
+    under_xla = compiled(ending_model, decode, BlockCache, jit_compile=True, **options)
+    assert under_xla(rows) == compiled(ending_model, decode, **options)(rows)
 
 
 def test_a_row_ends_at_its_limit_or_at_end(ending_model):
@@ -147,30 +174,41 @@ def test_a_row_ends_at_its_limit_or_at_end(ending_model):
     limits = length_limits(rows).numpy()
     assert limits.tolist() == [2 * np.count_nonzero(row) + 10 for row in rows]
     assert length_limits(np.zeros((1, 3), "int32")).numpy().tolist() == [0]
-    for tokens, limit in zip(trimmed(compiled(ending_model)(rows)), limits, strict=True):
+    for tokens, limit in zip(compiled(ending_model)(rows), limits, strict=True):
         assert (len(tokens) == limit) or tokens[-1] == END
         assert END not in tokens[:-1]
 
 
-@pytest.mark.parametrize(("beam_size", "exponent"), [(2, 0.0), (4, 0.6)])
-def test_beam_search_equals_a_slow_one(ending_model, beam_size, exponent, form):
-    rows, options = sources(6, count=3), {"beam_size": beam_size, "length_penalty": exponent}
-    fast = trimmed(compiled(ending_model, beam_search, **options)(rows))
+@pytest.mark.parametrize(
+    ("options", "form"),
+    [
+        ({"beam_size": 3}, GrowingCache),
+        ({"beam_size": 3}, BlockCache),
+        ({"beam_size": 2, "length_penalty": 0.0}, GrowingCache),
+    ],
+)
+def test_beam_search_equals_a_slow_one(ending_model, options, form):
+    rows = sources(6, count=3)
     log_probabilities = uncached(ending_model)
-    slow = [slow_beam_search(log_probabilities, row, beam_size, exponent) for row in rows]
-    assert fast == slow
+    slow = [
+        slow_beam_search(
+            log_probabilities, row, options["beam_size"], options.get("length_penalty", 0.6)
+        )
+        for row in rows
+    ]
+    assert compiled(ending_model, beam_search, form, **options)(rows) == slow
 
 
 def test_a_beam_of_one_without_length_penalty_is_greedy(ending_model):
     rows = sources(7)
-    beam = compiled(ending_model, beam_search, beam_size=1, length_penalty=0.0)(rows)
-    assert trimmed(beam) == trimmed(compiled(ending_model)(rows))
+    beam = compiled(ending_model, beam_search, beam_size=1, length_penalty=0.0)
+    assert beam(rows) == compiled(ending_model)(rows)
 
 
 def test_a_compiled_loop_sees_new_weights(ending_model):
     rows, decode = sources(8), compiled(ending_model)
-    before = trimmed(decode(rows))
+    before = decode(rows)
     for weight in ending_model.trainable_variables:
         weight.assign(weight * 1.5)
-    after = trimmed(decode(rows))
+    after = decode(rows)
     assert after == slow_greedy(ending_model, rows) != before

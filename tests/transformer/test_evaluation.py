@@ -1,5 +1,6 @@
 """Translating lists of sentences, and scoring them."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,27 +10,32 @@ from transformer.corpus import Pairs
 from transformer.errors import UserError
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model(vocabularies):
+    keras.utils.set_random_seed(0)
     return make_model(vocabularies)
 
 
-def test_translations_keep_the_order_of_the_sentences(model, vocabularies, corpus, monkeypatch):
+@pytest.fixture(scope="module")
+def translator(model, vocabularies):
+    return evaluation.Translator(model, vocabularies)
+
+
+def test_translations_keep_the_order_of_the_sentences(translator, corpus, monkeypatch):
     monkeypatch.setattr(evaluation, "BATCH_TOKENS", 40)
-    translator = evaluation.Translator(model, vocabularies)
     together = translator(corpus.test.source)
     assert together == [translator([sentence])[0] for sentence in corpus.test.source]
     assert len(set(together)) > 1
 
 
 def test_xla_gives_the_same_translations_in_shapes_of_which_there_are_few(
-    model, vocabularies, corpus
+    model, vocabularies, translator, corpus
 ):
     sentences = corpus.test.source[:5]
-    translator = evaluation.Translator(model, vocabularies, jit_compile=True)
-    expected = evaluation.Translator(model, vocabularies)(sentences)
-    assert translator(sentences) == expected
-    assert translator(sentences[:1]) == expected[:1]
+    under_xla = evaluation.Translator(model, vocabularies, jit_compile=True)
+    expected = translator(sentences)
+    assert under_xla(sentences) == expected
+    assert under_xla(sentences[:1]) == expected[:1]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +49,7 @@ def test_rows_of_padding_follow_the_batch(rows, least, padded):
     assert not batch[rows:].any()
 
 
-def test_no_sentence_and_an_empty_sentence_are_translated(model, vocabularies):
-    translator = evaluation.Translator(model, vocabularies)
+def test_no_sentence_and_an_empty_sentence_are_translated(translator):
     assert translator([]) == []
     assert len(translator(["", "gato."])) == 2
 
@@ -63,8 +68,8 @@ def test_a_sentence_longer_than_the_budget_is_a_batch_of_its_own():
     assert [batch.tolist() for batch in batches] == [[1], [2, 0]]
 
 
-def test_a_perfect_translation_scores_100(model, vocabularies, corpus):
-    target = evaluation.Translator(model, vocabularies)(corpus.train.source)
+def test_a_perfect_translation_scores_100(model, vocabularies, translator, corpus):
+    target = translator(corpus.train.source)
     result = evaluation.evaluate(model, vocabularies, Pairs(corpus.train.source, target))
     assert result.bleu == pytest.approx(100)
     assert result.translations == target
