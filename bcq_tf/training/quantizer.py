@@ -14,7 +14,7 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import UNSET, BCQConfig, make_config
 from bcq_tf.files import file
 from bcq_tf.files.stored_weights import make_name
-from bcq_tf.models.calibration.batches import input_batches
+from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.models.state import ModelState, assets_of, states_of
 from bcq_tf.reports.progress import progress
@@ -214,8 +214,9 @@ def quantize_model(
         rules: which weights are treated otherwise, see `bcq_tf.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         calibration: inputs of the model: arrays, a `tf.data.Dataset`, a `PyDataset`, a generator or
-            what else `fit` takes; targets are not looked at. A KerasHub task with a preprocessor
-            takes texts. A few thousand tokens, or a few hundred images, do.
+            what else `fit` takes. With targets, a compiled model's loss tells what errors in its
+            tables cost. A KerasHub task with a preprocessor takes texts. A few thousand tokens, or
+            a few hundred images, do.
         batch_size: how many samples of arrays the model is given at once.
         filepath: where to write the `.bcq.npy` file, or None.
         verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
@@ -240,7 +241,7 @@ def quantize_model(
     quantizer = ModelQuantizer(model, config, rules)
     samples = None
     if calibration is not None:
-        samples = Calibration(model, input_batches(model, calibration, batch_size))
+        samples = Calibration(model, batches_of(model, calibration, batch_size))
     with progress(f"quantizing {quantizer.size:,} weights", quantizer.size, verbose) as show:
         quantizer.solve(effort, show=show, calibration=samples)
     if samples is not None:

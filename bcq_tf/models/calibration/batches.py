@@ -1,4 +1,4 @@
-"""Calibration data, in whatever form `fit` takes it, as batches of a model's inputs."""
+"""Calibration data, in whatever form `fit` takes it, as batches."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from bcq_tf.shown import short
 
 
-def input_batches(model, data, batch_size: int) -> list:
-    """The inputs x of each batch, as the model is called with them.
+def batches_of(model, data, batch_size: int) -> list[tuple]:
+    """The batches (x, y, sample weights) of calibration data; y and weights may be None.
 
     Args:
         model: with a KerasHub preprocessor, strings pass through it.
@@ -26,11 +26,11 @@ def input_batches(model, data, batch_size: int) -> list:
     if isinstance(data, keras.utils.PyDataset):
         data = (data[i] for i in range(len(data)))
     elif not _gives_batches(data):
-        data = _cut(keras.utils.unpack_x_y_sample_weight(data)[0], batch_size)
-    batches = [keras.utils.unpack_x_y_sample_weight(batch)[0] for batch in data]
+        data = _cut(data, batch_size)
+    batches = [keras.utils.unpack_x_y_sample_weight(batch) for batch in data]
     if not batches:
         raise ValueError("`calibration` must have a batch. Received: none")
-    return [_preprocessed(model, x) for x in batches]
+    return [_preprocessed(model, batch) for batch in batches]
 
 
 def _gives_batches(data) -> bool:
@@ -44,21 +44,25 @@ def _gives_batches(data) -> bool:
     )
 
 
-def _cut(x, batch_size: int):
-    leaves = keras.tree.flatten(x)
-    if any(isinstance(leaf, str) for leaf in leaves):
-        x = np.array(x)  # texts
-        leaves = [x]
+def _cut(data, batch_size: int):
+    if isinstance(data, list) and data and all(isinstance(text, str) for text in data):
+        data = np.array(data)
+    leaves = keras.tree.flatten(data)
     for begin in range(0, len(leaves[0]) if leaves else 0, batch_size):
         part = slice(begin, begin + batch_size)
-        yield keras.tree.map_structure(operator.itemgetter(part), x)
+        yield keras.tree.map_structure(operator.itemgetter(part), data)
 
 
-def _preprocessed(model, x):
+def _preprocessed(model, batch: tuple) -> tuple:
+    x, y, weights = batch
     preprocessor = getattr(model, "preprocessor", None)
     if preprocessor is None or not any(_is_text(leaf) for leaf in keras.tree.flatten(x)):
-        return x
-    return keras.utils.unpack_x_y_sample_weight(preprocessor(x))[0]
+        return batch
+    try:
+        made = preprocessor(x, y=y, sample_weight=weights)
+    except TypeError:  # a layer that takes inputs alone
+        made = preprocessor(x), y, weights
+    return keras.utils.unpack_x_y_sample_weight(made)
 
 
 def _is_text(leaf) -> bool:

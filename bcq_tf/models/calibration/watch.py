@@ -1,0 +1,86 @@
+"""`Watch`: sums what weights are multiplied by while their model is called."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+
+from bcq_tf._keras import mask_of, replaced_methods, walk_layers
+from bcq_tf.models.calibration.product_inputs import Product, products
+from bcq_tf.models.calibration.sums import Sums, add, sums_of
+from bcq_tf.selection.selection import Chosen
+
+
+class Watch:
+    """Looks at the inputs of the layers that hold some weights.
+
+    Args:
+        model: a built Keras model.
+        weights: those of it whose products are summed.
+
+    Attributes:
+        layers: those that are watched.
+        sums: {position: `Sums`} of the weights that a sample has reached.
+    """
+
+    def __init__(self, model, weights: list[Chosen]):
+        self.sums: dict[int, Sums] = {}
+        self.layers: dict = {}
+        self._masks: list = []
+        self._seen: dict = {}
+        by_variable = {id(weight.variable): weight for weight in weights}
+        for layer in walk_layers(model):
+            for product in products(layer):
+                weight = by_variable.get(id(getattr(layer, product.attribute, None)))
+                if weight is not None:
+                    self.layers.setdefault(layer, []).append((product, weight))
+
+    def watching(self):
+        """A context in which calls of the layers are looked at."""
+        calls = ((layer, functools.partial(self._call, layer, layer.call)) for layer in self.layers)
+        return replaced_methods(*((layer, "call", call) for layer, call in calls))
+
+    def begin(self, x) -> None:
+        """To be called before each batch x of the model's inputs."""
+        self._seen.clear()  # by id, of tensors that are gone
+        mask = x.get("padding_mask") if isinstance(x, dict) else None  # KerasHub's
+        self._masks = [] if mask is None else [keras.ops.convert_to_numpy(mask) != 0]
+
+    def _call(self, layer, call, *args, **kwargs):
+        for product, weight in self.layers[layer]:
+            if bool(kwargs.get("reverse")) == product.reverse:
+                x = product.argument((*args, *kwargs.values()))
+                add(self.sums, weight.position, self._sums(layer, product, weight, x))
+        return call(*args, **kwargs)
+
+    def _sums(self, layer, product: Product, weight: Chosen, x) -> Sums:
+        # Of an input that several weights are multiplied by, once.
+        key = id(x), product.rows, getattr(layer, "equation", None), weight.view.columns
+        if key not in self._seen:
+            self._seen[key] = x, sums_of(self._rows(layer, product, weight, x), weight.path)
+        table = product.reverse and product.attribute == "embeddings"
+        return dataclasses.replace(self._seen[key][1], looked_up=table)
+
+    def _rows(self, layer, product: Product, weight: Chosen, x) -> np.ndarray:
+        value = np.asarray(keras.ops.convert_to_numpy(x), np.float32)
+        rows = product.rows(layer, weight.view, value)
+        mask = self._mask(x, rows.shape[:-1])
+        rows = rows.reshape(-1, rows.shape[-1])
+        return rows if mask is None else rows[mask.reshape(-1)]
+
+    def _mask(self, x, shape) -> np.ndarray | None:
+        """Which rows of this shape count, bool of the shape, or None for all."""
+        mask = mask_of(x)
+        if mask is not None:
+            mask = keras.ops.convert_to_numpy(mask)
+            self._masks.append(mask)
+        # Layers of arithmetic lose the mask that their input had.
+        known = [mask] if mask is not None else self._masks
+        fitting = [m for m in known if m.shape == shape[: m.ndim]]
+        if not fitting or any(not np.array_equal(m, fitting[0]) for m in fitting):
+            return None
+        first = fitting[0].reshape(fitting[0].shape + (1,) * (len(shape) - fitting[0].ndim))
+        return np.broadcast_to(first, shape)
