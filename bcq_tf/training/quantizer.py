@@ -214,9 +214,9 @@ def quantize_model(
         rules: which weights are treated otherwise, see `bcq_tf.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         calibration: inputs of the model: arrays, a `tf.data.Dataset`, a `PyDataset`, a generator or
-            what else `fit` takes. With targets, a compiled model's loss tells what errors in its
-            tables cost. A KerasHub task with a preprocessor takes texts. A few thousand tokens, or
-            a few hundred images, do.
+            what else `fit` takes; targets are not looked at, but what the model is compiled with
+            tells what errors in tables cost. A KerasHub task with a preprocessor takes texts. A few
+            thousand tokens, or a few hundred images, do.
         batch_size: how many samples of arrays the model is given at once.
         filepath: where to write the `.bcq.npy` file, or None.
         verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.

@@ -24,13 +24,15 @@ def batches_of(model, data, batch_size: int) -> list[tuple]:
         TypeError, ValueError: it is none of these, or has no batch.
     """
     if isinstance(data, keras.utils.PyDataset):
-        data = (data[i] for i in range(len(data)))
+        data = map(data.__getitem__, range(len(data)))
     elif not _gives_batches(data):
         data = _cut(data, batch_size)
     batches = [keras.utils.unpack_x_y_sample_weight(batch) for batch in data]
     if not batches:
         raise ValueError("`calibration` must have a batch. Received: none")
-    return [_preprocessed(model, batch) for batch in batches]
+    batches = [_preprocessed(model, batch) for batch in batches]
+    _check_inputs(model, batches[0][0])
+    return batches
 
 
 def _gives_batches(data) -> bool:
@@ -63,6 +65,16 @@ def _preprocessed(model, batch: tuple) -> tuple:
     except TypeError:  # a layer that takes inputs alone
         made = preprocessor(x), y, weights
     return keras.utils.unpack_x_y_sample_weight(made)
+
+
+def _check_inputs(model, x) -> None:
+    # Keras takes the first of too many.
+    wanted, received = getattr(model, "inputs", None), len(keras.tree.flatten(x))
+    if wanted is not None and len(wanted) != received:
+        raise ValueError(
+            f"`calibration` must hold batches that the model takes, of {len(wanted)} inputs. "
+            f"Received: {received}"
+        )
 
 
 def _is_text(leaf) -> bool:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from bcq_tf._keras import running_eagerly, walk_layers
+from bcq_tf.models.calibration import output_gradients
 from bcq_tf.models.calibration.product_inputs import looked_up
 from bcq_tf.models.calibration.sums import NotFiniteInputError, Sums
 from bcq_tf.models.calibration.table_gradients import TableGradients
@@ -24,11 +25,12 @@ ENOUGH = 4  # samples a column: fewer leave moments that are mostly noise
 class Calibration:
     """The moments of a model's products on samples of its data.
 
-    Positions that a Keras mask hides do not count. The model is run layer by layer, as often as it
+    Positions do not count that a Keras mask hides, a sample weight of zero or KerasHub's
+    `padding_mask`. The model is run layer by layer, as often as it
     takes to hold no more than `LIMIT_BYTES` of moments at once.
 
     What an error in a table costs where its rows are looked up, the loss tells, where the model is
-    compiled and the batches have targets: see `table_gradients`.
+    compiled with a known one: see `table_gradients`.
 
     Args:
         model: a built Keras model.
@@ -42,12 +44,8 @@ class Calibration:
     def __init__(self, model, batches: list):
         self.model, self.batches = model, batches
         self.counts: dict[int, int] = {}
-        self._has_loss = (
-            keras.backend.backend() == "tensorflow"
-            and bool(getattr(model, "compiled", False))
-            and model.loss is not None
-            and all(y is not None for _, y, _ in batches)
-        )
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        self._sample = output_gradients.sampler(model) if on_tensorflow else None
 
     def of(self, weights: Iterable[Chosen]) -> Iterator[tuple[Chosen, np.ndarray | None]]:
         """Each of the weights, in their order, with E[x x^T], None where no sample reached it.
@@ -68,7 +66,7 @@ class Calibration:
         missed, few = [], []
         for weight in weights:
             count, enough = self.counts[weight.position], ENOUGH * weight.view.matrix_shape[1]
-            if count == 0 and (self._has_loss or id(weight.variable) not in tables):
+            if count == 0 and (self._sample or id(weight.variable) not in tables):
                 missed.append(weight.path)
             elif 0 < count < enough:
                 few.append(f"{weight.path!r} has {count}, of {enough} that help")
@@ -84,7 +82,7 @@ class Calibration:
             )
 
     def _collect(self, weights: list[Chosen]) -> dict[int, Sums]:
-        tables = TableGradients(self.model, weights) if self._has_loss else None
+        tables = TableGradients(self.model, weights, self._sample) if self._sample else None
         theirs = tables.weights if tables else set()
         watch = Watch(self.model, [w for w in weights if w.position not in theirs])
         with contextlib.ExitStack() as stack:
@@ -93,12 +91,13 @@ class Calibration:
             if theirs:
                 stack.enter_context(tables.watching())
             for batch in self.batches if watch.layers or theirs else ():
-                watch.begin(batch[0])
+                watch.begin(batch[0], batch[2])
                 with _named():
                     if theirs:
                         tables.add(batch)
                     else:
                         self.model(batch[0], training=False)
+                watch.check()
         return watch.sums | (tables.sums if tables else {})
 
 
@@ -107,7 +106,7 @@ def _named():
     """A context in which the model's own errors are said to be those of the data."""
     try:
         yield
-    except NotFiniteInputError:
+    except NotFiniteInputError:  # of tables
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

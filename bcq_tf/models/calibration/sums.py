@@ -39,7 +39,8 @@ def sums_of(rows: np.ndarray, path: str) -> Sums:
     Raises:
         NotFiniteInputError: they are not all finite, or their squares are not.
     """
-    total = rows.T @ rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = rows.T @ rows
     if not np.isfinite(total).all():
         raise NotFiniteInputError(
             "`calibration` must give finite inputs of every product. Received: NaN, Inf or numbers "

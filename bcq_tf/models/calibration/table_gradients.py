@@ -2,12 +2,13 @@
 
 A row that is looked up enters the loss with the gradient g there, so that its error e costs about
 (g e^T)^2, of moments g g^T. A table that also gives logits, of inputs x and with gradients d of the
-loss, has x x^T beside it, weighted by the squares of d: the Fisher estimate for both uses.
+loss, has E[x x^T] beside it, times the sum of d^2: the Fisher estimate for both uses.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -23,16 +24,17 @@ class TableGradients:
     """Looks at the layers that look up rows of some weights.
 
     Args:
-        model: a built and compiled Keras model, on TensorFlow.
+        model: a built Keras model, on TensorFlow.
         weights: those of it that are looked at where they are tables.
+        sample: gives the loss's gradients at the model's output, see `output_gradients`.
 
     Attributes:
         weights: the positions of the tables.
         sums: {position: `Sums`}.
     """
 
-    def __init__(self, model, weights: list[Chosen]):
-        self.model = model
+    def __init__(self, model, weights: list[Chosen], sample: Callable):
+        self.model, self.sample = model, sample
         self.sums: dict[int, Sums] = {}
         self._layers: dict = {}
         self._uses: list[tuple] = []
@@ -52,18 +54,21 @@ class TableGradients:
 
     def add(self, batch: tuple) -> None:
         """Runs the model on a batch (x, y, sample weights) and adds the gradients of its loss."""
-        x, y, weights = batch
+        x, _, weights = batch
         self._uses.clear()
         with tf.GradientTape() as tape:
             predicted = self.model(x, training=False)
-            y, weights = keras.tree.map_structure(_tensor, (y, weights))
-            loss = self.model.compute_loss(x, y, predicted, weights, training=False)
+        of_loss = self.sample(predicted)
+        if weights is not None:
+            weights = tf.cast(weights, of_loss.dtype)
+            of_loss *= tf.reshape(weights, [*weights.shape, *[1] * (of_loss.ndim - weights.ndim)])
         outputs = [output for _, _, output in self._uses]
-        for (weight, inputs, _), gradient in zip(
-            self._uses, tape.gradient(loss, outputs), strict=True
-        ):
+        gradients = tape.gradient(predicted, outputs, tf.cast(of_loss, predicted.dtype))
+        for (weight, inputs, output), gradient in zip(self._uses, gradients, strict=True):
+            if output is predicted:
+                gradient = of_loss
             if gradient is not None:
-                rows = _rows(gradient) if inputs is None else _weighted(_rows(inputs), gradient)
+                rows = _rows(gradient) if inputs is None else _times(_rows(inputs), _rows(gradient))
                 add(self.sums, weight.position, sums_of(rows, weight.path))
 
     def _call(self, layer, call, inputs, *args, **kwargs):
@@ -76,15 +81,12 @@ class TableGradients:
         return output
 
 
-def _tensor(value):
-    return None if value is None else keras.ops.convert_to_tensor(value)
-
-
 def _rows(tensor) -> np.ndarray:
     value = np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
     return value.reshape(-1, value.shape[-1])
 
 
-def _weighted(rows: np.ndarray, gradient) -> np.ndarray:
-    sizes = tf.sqrt(tf.reduce_sum(tf.square(tf.cast(gradient, tf.float32)), axis=-1))
-    return rows * sizes.numpy().reshape(-1, 1)
+def _times(inputs: np.ndarray, gradients: np.ndarray) -> np.ndarray:
+    """The inputs of logits by the size of the gradients there, where these are not zero."""
+    sizes = np.einsum("nr,nr->n", gradients, gradients)
+    return inputs[sizes > 0] * np.sqrt(sizes.sum() / max(1, np.count_nonzero(sizes)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from bcq_tf._keras import mask_of, replaced_methods, walk_layers
 from bcq_tf.models.calibration.product_inputs import Product, products
-from bcq_tf.models.calibration.sums import Sums, add, sums_of
+from bcq_tf.models.calibration.sums import NotFiniteInputError, Sums, add, sums_of
 from bcq_tf.selection.selection import Chosen
 
 
@@ -31,6 +31,7 @@ class Watch:
         self.layers: dict = {}
         self._masks: list = []
         self._seen: dict = {}
+        self._failure: NotFiniteInputError | None = None
         by_variable = {id(weight.variable): weight for weight in weights}
         for layer in walk_layers(model):
             for product in products(layer):
@@ -43,18 +44,31 @@ class Watch:
         calls = ((layer, functools.partial(self._call, layer, layer.call)) for layer in self.layers)
         return replaced_methods(*((layer, "call", call) for layer, call in calls))
 
-    def begin(self, x) -> None:
-        """To be called before each batch x of the model's inputs."""
+    def begin(self, x, sample_weights=None) -> None:
+        """To be called before each batch: of the model's inputs, and the weights of its outputs."""
         self._seen.clear()  # by id, of tensors that are gone
         mask = x.get("padding_mask") if isinstance(x, dict) else None  # KerasHub's
-        self._masks = [] if mask is None else [keras.ops.convert_to_numpy(mask) != 0]
+        given = mask, sample_weights
+        self._masks = [keras.ops.convert_to_numpy(m) != 0 for m in given if hasattr(m, "shape")]
 
     def _call(self, layer, call, *args, **kwargs):
         for product, weight in self.layers[layer]:
             if bool(kwargs.get("reverse")) == product.reverse:
                 x = product.argument((*args, *kwargs.values()))
-                add(self.sums, weight.position, self._sums(layer, product, weight, x))
+                self._add(layer, product, weight, x)
         return call(*args, **kwargs)
+
+    def check(self) -> None:
+        """Raises NotFiniteInputError where a product's input was not finite."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _add(self, layer, product: Product, weight: Chosen, x) -> None:
+        try:
+            add(self.sums, weight.position, self._sums(layer, product, weight, x))
+        except NotFiniteInputError as error:
+            # Keras would add to what is raised within a call.
+            self._failure = self._failure or error
 
     def _sums(self, layer, product: Product, weight: Chosen, x) -> Sums:
         # Of an input that several weights are multiplied by, once.

@@ -1,0 +1,64 @@
+"""Gradients of the loss at a model's outputs, drawn from what the model itself believes.
+
+For losses that are a negative log likelihood, labels drawn from the model's own distribution give
+gradients whose second moments are the Fisher information, what errors cost near the model; those of
+the data's labels are next to zero wherever the model has learned them by heart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+
+def sampler(model) -> Callable | None:
+    """A function predicted -> gradient of the same shape, for the loss that a model is compiled
+    with; None where that is no known likelihood of a single output."""
+    loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
+    if loss is None or isinstance(loss, (list, tuple, dict)):
+        return None
+    try:
+        loss = keras.losses.get(loss)
+    except ValueError:
+        return None
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    from_logits = bool(_setting(loss, "from_logits"))
+    for names, sample in _SAMPLES:
+        if name in names:
+            return lambda predicted: sample(tf.cast(predicted, tf.float32), from_logits)
+    return None
+
+
+def _setting(loss, name: str):
+    return getattr(loss, "_fn_kwargs", {}).get(name)
+
+
+def _categorical(predicted, from_logits: bool):
+    logits = predicted if from_logits else tf.math.log(predicted + keras.backend.epsilon())
+    classes = logits.shape[-1]
+    flat = tf.reshape(logits, [-1, classes])
+    drawn = tf.one_hot(tf.random.categorical(flat, 1)[:, 0], classes)
+    gradient = tf.reshape(tf.nn.softmax(flat) - drawn, tf.shape(logits))
+    # Of -log p_k with respect to p itself: only the drawn one counts.
+    drawn = tf.reshape(drawn, tf.shape(logits))
+    return gradient if from_logits else -drawn / (predicted + keras.backend.epsilon())
+
+
+def _binary(predicted, from_logits: bool):
+    p = tf.sigmoid(predicted) if from_logits else predicted
+    drawn = tf.cast(tf.random.uniform(tf.shape(p)) < p, tf.float32)
+    spread = p * (1 - p) + keras.backend.epsilon()
+    return p - drawn if from_logits else (p - drawn) / spread
+
+
+def _gaussian(predicted, from_logits: bool):
+    return tf.random.normal(tf.shape(predicted))
+
+
+_SAMPLES = (
+    (("sparse_categorical_crossentropy", "categorical_crossentropy"), _categorical),
+    (("binary_crossentropy",), _binary),
+    (("mean_squared_error",), _gaussian),
+)

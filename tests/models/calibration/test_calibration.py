@@ -1,0 +1,208 @@
+"""What a model's weights are multiplied by, collected from samples of any form."""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L  # noqa: N812
+
+import bcq_tf
+from bcq_tf.models.calibration import moments
+from bcq_tf.models.calibration.batches import batches_of
+from bcq_tf.models.calibration.moments import Calibration
+from bcq_tf.selection.selection import select
+from tests.backends import only_on
+from tests.small_models import mlp
+
+pytestmark = pytest.mark.filterwarnings("ignore:`calibration` has too few")
+
+
+def data(rows=300, inputs=32, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(rows, 6)) @ rng.normal(size=(6, inputs))).astype("float32")
+
+
+def collected(model, x, batch_size=64, **settings):
+    calibration = Calibration(model, batches_of(model, x, batch_size))
+    found = {w.path: m for w, m in calibration.of(select(model, **settings).chosen)}
+    return found, calibration
+
+
+def test_the_moments_are_those_of_the_inputs():
+    model, x = mlp(), data()
+    found, calibration = collected(model, x)
+    hidden = np.asarray(model.get_layer("hidden")(x))
+    for path, rows in (("hidden/kernel", x), ("output/kernel", hidden)):
+        expected = rows.T @ rows / len(rows)
+        np.testing.assert_allclose(found[path], expected, rtol=1e-4, atol=1e-4)
+    assert set(calibration.counts.values()) == {300}
+
+
+def in_forms(x):
+    import tensorflow as tf
+
+    class Sequence(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return x[100 * i : 100 * i + 100], np.zeros(100)
+
+    yield "array", x
+    yield "tuple", (x, np.zeros(len(x)))
+    yield "dataset", tf.data.Dataset.from_tensor_slices(x).batch(70)
+    yield "dataset with targets", tf.data.Dataset.from_tensor_slices((x, x)).batch(70)
+    yield "PyDataset", Sequence()
+    yield "generator", (x[i : i + 50] for i in range(0, 300, 50))
+
+
+@pytest.mark.parametrize("form", [name for name, _ in in_forms(data())])
+def test_data_of_every_form_that_fit_takes(form):
+    model, x = mlp(), data()
+    expected, _ = collected(model, x)
+    found, _ = collected(model, dict(in_forms(x))[form])
+    for path in expected:
+        np.testing.assert_allclose(found[path], expected[path], rtol=1e-3, atol=1e-3)
+
+
+def test_more_moments_than_are_held_at_once_take_more_runs(monkeypatch):
+    model, x = mlp(), data()
+    expected, _ = collected(model, x)
+    monkeypatch.setattr(moments, "LIMIT_BYTES", 1)
+    found, _ = collected(model, x)
+    for path in expected:
+        np.testing.assert_array_equal(found[path], expected[path])
+
+
+def masked_model(table, *layers):
+    ids = keras.Input((6,), dtype="int32")
+    x = table(ids)
+    for layer in layers:
+        x = layer(x)
+    return keras.Model(ids, x)
+
+
+def test_masked_positions_do_not_count():
+    ids = np.array([[1, 2, 3, 0, 0, 0], [4, 5, 0, 0, 0, 0]], "int32")
+    model = masked_model(
+        L.Embedding(9, 32, mask_zero=True), L.LayerNormalization(), L.Dense(40, name="dense")
+    )
+    found, calibration = collected(model, ids)
+    rows = np.asarray(model.layers[2](model.layers[1](ids)))[ids > 0]
+    np.testing.assert_allclose(found["dense/kernel"], rows.T @ rows / 5, rtol=1e-4, atol=1e-6)
+    assert sorted(calibration.counts.values()) == [0, 5]
+
+
+def test_recurrent_kernels_are_reached_step_by_step():
+    model = keras.Sequential([keras.Input((5, 32)), L.LSTM(32), L.Dense(33)])
+    x = np.random.default_rng(0).normal(size=(7, 5, 32)).astype("float32")
+    found, calibration = collected(model, x)
+    assert list(calibration.counts.values()) == [42, 42, 7]
+    x = np.concatenate([x[:, :1], x], axis=1)  # Keras runs the first step twice
+    np.testing.assert_allclose(
+        next(iter(found.values())), np.einsum("btc,btd->cd", x, x) / 42, rtol=1e-4, atol=1e-5
+    )
+
+
+def test_outputs_are_nearer_than_with_plain_codes():
+    x = data(rows=600)
+    results = []
+    for calibration in (None, x):
+        keras.utils.set_random_seed(1)
+        model = mlp()
+        before = model.predict(x, verbose=0)
+        bcq_tf.quantize_model(model, 2, calibration=calibration)
+        results.append(np.sum((model.predict(x, verbose=0) - before) ** 2))
+    assert results[1] < 0.3 * results[0]
+
+
+@only_on("tensorflow")
+@pytest.mark.parametrize("tied", [True, False])
+def test_tables_are_solved_for_what_the_loss_says(tied):
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 50, (400, 6)).astype("int32")
+
+    def build():
+        keras.utils.set_random_seed(3)
+        tokens = keras.Input((6,), dtype="int32")
+        table = L.ReversibleEmbedding(50, 32, tie_weights=tied, name="table")
+        table.build((None, 6))
+        scale = np.exp(np.linspace(-2, 2, 32)).astype("float32")
+        table.embeddings.assign(rng.normal(size=(50, 32)) / 6)
+        hidden = L.Dense(32, name="dense", use_bias=False)(table(tokens) * scale)
+        return keras.Model(tokens, table(keras.ops.tanh(hidden), reverse=True))
+
+    rng = np.random.default_rng(1)
+    model = build()
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before, weights = model.predict(ids, verbose=0), model.get_weights()
+    errors = []
+    for calibration in (None, ids):
+        model.set_weights(weights)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            bcq_tf.quantize_model(model, 2, rules={"*dense*": None}, calibration=calibration)
+        errors.append(np.sum((model.predict(ids, verbose=0) - before) ** 2))
+    assert errors[1] < 0.8 * errors[0]
+
+
+class Unknown(keras.layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 40), name="kernel")
+
+    def call(self, x):
+        return keras.ops.matmul(x, self.kernel)
+
+
+def test_weights_that_no_sample_reaches_are_said_and_solved_plainly():
+    model = keras.Sequential([keras.Input((32,)), Unknown(name="own"), L.Dense(33, name="dense")])
+    rules = {"*own*": {"axes": (0,)}}
+    plain = bcq_tf.quantize(np.asarray(model.layers[0].kernel).T, 3)
+    with pytest.warns(
+        UserWarning, match="`calibration` says nothing of some weights, .*own/kernel"
+    ):
+        report = bcq_tf.quantize_model(model, 3, rules, calibration=data())
+    path = next(path for path in report.codes if "own" in path)
+    np.testing.assert_array_equal(report.codes[path].reconstruct(), plain.reconstruct())
+
+
+@pytest.mark.filterwarnings("default:`calibration` has too few")
+def test_too_few_samples_are_said():
+    with pytest.warns(UserWarning, match="too few samples for 2 weights: '.*' has 20, of 128 that"):
+        bcq_tf.quantize_model(mlp(), 3, calibration=data(rows=20))
+
+
+def nan_in(x):
+    x = x.copy()
+    x[7, 3] = np.nan
+    return x
+
+
+@pytest.mark.parametrize(
+    ("calibration", "error", "message"),
+    [
+        (data()[:0], ValueError, "must have a batch. Received: none"),
+        (iter(()), ValueError, "must have a batch. Received: none"),
+        ("a text", TypeError, "must be arrays, a tf.data.Dataset"),
+        (3, TypeError, "must be arrays, a tf.data.Dataset"),
+        (data(inputs=31), ValueError, "must hold batches that the model takes"),
+        ([data(), data()], ValueError, "must hold batches that the model takes"),
+        (nan_in(data()), ValueError, "finite inputs of every product.*weight '.*hidden/kernel'"),
+        (data() * 1e25, ValueError, "finite inputs of every product.*weight '.*hidden/kernel'"),
+    ],
+)
+def test_bad_data_changes_nothing(calibration, error, message):
+    model = mlp()
+    before = model.get_weights()
+    with pytest.raises(error, match=message) as raised:
+        bcq_tf.quantize_model(model, 3, calibration=calibration)
+    assert "\n" not in str(raised.value)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    model.predict(data(), verbose=0)
+
+
+def test_other_solvers_have_no_calibration():
+    with pytest.raises(ValueError, match="needs the alternating solver.*weight"):
+        bcq_tf.quantize_model(mlp(), 3, solver="greedy", calibration=data())

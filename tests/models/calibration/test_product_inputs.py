@@ -1,0 +1,83 @@
+"""Rows that a layer is said to multiply its weight by, times the weight, are what it computes."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L  # noqa: N812
+
+from bcq_tf.models.calibration.product_inputs import products
+from bcq_tf.selection.selection import select
+
+CONVOLUTIONS = {
+    "plain": (L.Conv1D(6, 3), (9, 4)),
+    "same, strides": (L.Conv1D(6, 4, strides=3, padding="same"), (10, 4)),
+    "causal, dilation": (L.Conv1D(6, 3, padding="causal", dilation_rate=2), (9, 4)),
+    "two axes": (L.Conv2D(6, (2, 3), strides=(2, 1), padding="same"), (7, 8, 4)),
+    "groups": (L.Conv2D(6, 3, groups=2, dilation_rate=(1, 2)), (7, 8, 4)),
+    "even kernel, same": (L.Conv2D(5, 2, strides=2, padding="same"), (7, 6, 3)),
+    "three axes": (L.Conv3D(5, 2), (4, 5, 4, 3)),
+    "pointwise": (L.Conv2D(6, 1), (5, 4, 8)),
+}
+OTHERS = {
+    "dense": (L.Dense(6), (4, 5)),
+    "einsum": (L.EinsumDense("abc,cde->abde", (None, 2, 3)), (4, 5)),
+    "einsum over two axes": (L.EinsumDense("abcd,cde->abe", (None, 6)), (4, 2, 5)),
+    "einsum, axes in another order": (L.EinsumDense("abcd,dce->abe", (None, 6)), (4, 2, 5)),
+    "einsum with dots": (L.EinsumDense("...x,xy->...y", 6), (3, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("name", [*CONVOLUTIONS, *OTHERS])
+def test_rows_times_the_weight_are_the_output(name):
+    layer, shape = (CONVOLUTIONS | OTHERS)[name]
+    layer = layer.__class__.from_config(
+        layer.get_config() | {"use_bias": False}
+        if "use_bias" in layer.get_config()
+        else layer.get_config()
+    )
+    x = np.random.default_rng(0).normal(size=(3, *shape)).astype("float32")
+    y = np.asarray(layer(x))
+    (weight,) = select(layer, rules={"*": {}}).chosen
+    (product,) = products(layer)
+    rows = product.rows(layer, weight.view, x)
+    matrix = weight.view.to_matrix(np.asarray(layer.kernel))
+    if getattr(layer, "groups", 1) > 1:
+        per_group = matrix.reshape(layer.groups, -1, matrix.shape[1])
+        found = np.einsum("...gc,grc->...gr", rows, per_group)
+    else:
+        found = rows @ matrix.T
+    np.testing.assert_allclose(found.reshape(y.shape), y, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_depthwise_rows(rank, padding):
+    make = (L.DepthwiseConv1D, L.DepthwiseConv2D)[rank - 1]
+    layer = make(3, depth_multiplier=2, padding=padding, use_bias=False)
+    x = np.random.default_rng(0).normal(size=(2, *[7] * rank, 4)).astype("float32")
+    y = np.asarray(layer(x))
+    (weight,) = select(layer, rules={"*": {}}).chosen
+    rows = products(layer)[0].rows(layer, weight.view, x)  # [batch, *positions, channels, kernel]
+    matrix = weight.view.to_matrix(np.asarray(layer.kernel)).reshape(4, 2, -1)
+    found = np.einsum("...ck,cmk->...cm", rows, matrix)
+    np.testing.assert_allclose(found.reshape(y.shape), y, rtol=1e-4, atol=1e-5)
+
+
+def test_channels_first():
+    last = L.Conv2D(6, 3, padding="same")
+    first = L.Conv2D(6, 3, padding="same", data_format="channels_first")
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 4)).astype("float32")
+    last.build(x.shape)
+    first.build((2, 4, 5, 6))
+    (weight,) = select(last).chosen
+    rows = [
+        products(layer)[0].rows(layer, weight.view, each)
+        for layer, each in ((last, x), (first, np.moveaxis(x, -1, 1)))
+    ]
+    np.testing.assert_array_equal(*rows)
+
+
+def test_layers_of_other_types_have_none():
+    layer = keras.layers.LayerNormalization()
+    layer.build((3, 4))
+    assert products(layer) == []
