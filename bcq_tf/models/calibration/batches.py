@@ -49,6 +49,8 @@ def _gives_batches(data) -> bool:
 def _cut(data, batch_size: int):
     if isinstance(data, list) and data and all(isinstance(text, str) for text in data):
         data = np.array(data)
+    if isinstance(data, list):
+        data = (data,)  # inputs alone, as for `fit`
     leaves = keras.tree.flatten(data)
     for begin in range(0, len(leaves[0]) if leaves else 0, batch_size):
         part = slice(begin, begin + batch_size)

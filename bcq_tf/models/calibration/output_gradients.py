@@ -24,15 +24,13 @@ def sampler(model) -> Callable | None:
     except ValueError:
         return None
     name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    from_logits = bool(_setting(loss, "from_logits"))
+    from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get(
+        "from_logits", False
+    )
     for names, sample in _SAMPLES:
         if name in names:
             return lambda predicted: sample(tf.cast(predicted, tf.float32), from_logits)
     return None
-
-
-def _setting(loss, name: str):
-    return getattr(loss, "_fn_kwargs", {}).get(name)
 
 
 def _categorical(predicted, from_logits: bool):
