@@ -30,7 +30,7 @@ FOLDERS = {
     "selection": {"keras"},
     "ops": {"numpy", "tensorflow"},
     "layers": KERAS | {"ml_dtypes"},
-    "models": KERAS,
+    "models": KERAS | {"rich"},
     "training": KERAS | {"jax"},
     "export": KERAS | {"onnx", "tf2onnx"},
     "cli": KERAS | {"matplotlib", "rich"},
