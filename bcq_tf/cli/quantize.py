@@ -7,16 +7,20 @@ import argparse
 import bcq_tf
 from bcq_tf.cli.command import Command, Result, add_import
 from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.inputs import arranged, read_inputs
 from bcq_tf.cli.models import check_output, read_model
 from bcq_tf.cli.settings import add_settings, read_settings
 from bcq_tf.files.file import SUFFIX
 
+BATCH = 32
 LONG = 1 << 22  # weights that take a second or more, so that progress is shown
 EXAMPLES = """\
   python -m bcq_tf quantize model.keras model.bcq.npy
       every matrix and embedding to 3 bits
   python -m bcq_tf quantize model.keras model.bcq.npy --bits 2 --group-size 128
       to 2 bits, with scales for each 128 columns
+  python -m bcq_tf quantize model.keras model.bcq.npy --bits 2 --data samples.npz
+      to 2 bits, with codes of small error in what the layers give for these inputs
   python -m bcq_tf quantize model.keras model.bcq.npy --rules '{"*embedding*": 4, "*logits*": null}'
       embeddings to 4 bits, logits stay float, all else to 3 bits
 """
@@ -27,6 +31,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL.keras", help="float model")
     add("out", metavar="OUT", help=f"file to write, ending with {SUFFIX}")
     add_settings(parser)
+    add("--data", metavar="FILE.npz", help="inputs to calibrate with, a few hundred or more")
     add("--effort", choices=("full", "low"), default="full", help="of the solver (%(default)s)")
     add_import(parser)
 
@@ -35,13 +40,18 @@ def _run(options: argparse.Namespace) -> Result:
     check_output(options.out, (SUFFIX,), [options.model])
     with blaming_input():  # before the model is read, which takes a while
         config, rules = read_settings(options)
-    model = read_model(options.model, options.modules)
+    model = read_model(options.model, options.modules, compiled=options.data is not None)
+    samples = None
+    if options.data:
+        batches = read_inputs(options.data, model).batches(BATCH)
+        samples = ((arranged(model, batch),) for batch in batches)
     with blaming_input():
         report = bcq_tf.quantize_model(
             model,
             rules=rules,
             config=config,
             effort=options.effort,
+            calibration=samples,
             filepath=options.out,
             verbose=model.count_params() >= LONG,
         )
@@ -52,8 +62,8 @@ def _run(options: argparse.Namespace) -> Result:
 COMMAND = Command(
     "quantize",
     "a Keras model to a .bcq.npy file",
-    "Quantizes a float Keras model in one shot, without training. Below 3 bits most models have to "
-    "train on: see bcq_tf.BCQCallback.",
+    "Quantizes a float Keras model in one shot, without training. Samples of its inputs (--data) "
+    "help; below 3 bits many models have to train on: see bcq_tf.BCQCallback.",
     EXAMPLES,
     _add_arguments,
     _run,

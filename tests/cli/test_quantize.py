@@ -49,6 +49,20 @@ def test_the_file_is_that_of_the_library(folder, run_json, tmp_path, words, opti
     assert shown == expected | {"path": str(out)}
 
 
+@pytest.mark.filterwarnings("ignore:`calibration` has too few")
+def test_samples_calibrate_the_file(folder, run_json, tmp_path):
+    out, expected = tmp_path / "a.bcq.npy", tmp_path / "b.bcq.npy"
+    run_json("quantize", folder.model, out, "--bits", "2", "--data", folder.data)
+    with np.load(folder.data) as data:
+        ids = data["ids"]
+    model = keras.saving.load_model(folder.model)
+    bcq_tf.quantize_model(model, 2, calibration=ids, filepath=expected)
+    theirs = bcq_tf.read(expected)
+    for name, codes in bcq_tf.read(out).items():
+        if hasattr(codes, "reconstruct"):
+            np.testing.assert_allclose(codes.reconstruct(), theirs[name].reconstruct(), atol=0.1)
+
+
 def test_rules_and_the_config_may_be_files(folder, run_json, tmp_path):
     (tmp_path / "rules.json").write_text('{"table*": 4}')
     (tmp_path / "config.json").write_text('{"bits": 2}')
