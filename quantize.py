@@ -14,19 +14,22 @@ from bcq_tf.reports.summary import Summary
 
 with starting():
     import keras
+    import numpy as np
 
-    from transformer import checkpoint, corpus, evaluation, script
+    from transformer import checkpoint, corpus, evaluation, pipeline, script
     from transformer.errors import UserError
     from transformer.fit import fit_run
+    from transformer.vocabulary import PAD
 
+SAMPLE_TOKENS = 2048  # of a batch of samples
 MODEL_FILE, SETTINGS, WEIGHTS_FILE = "model.bcq.npy", "quantize.json", "weights.txt"
 EXAMPLES = """examples:
   python quantize.py
       the model of pretrain.py to 3 bits, into runs/demo-3bit
   python quantize.py --bits 2 --epochs 8
       to 2 bits, training longer
-  python quantize.py --bits 3 --epochs 0
-      in one shot, without training
+  python quantize.py --bits 3 --epochs 0 --calibration 1000
+      in one shot, without training, for what 1,000 training sentences give the layers
   python quantize.py --bits 1 --schedule '{"500": 3, "1000": 2}'
       to 1 bit, by way of 3 until step 500 and 2 until step 1000
   python quantize.py --bits 2 --rules '{"*embedding*": 4, "encoder*": {"bits": 1}}'
@@ -53,6 +56,8 @@ def parse_arguments(arguments=None):
         help="train straight through the codes, or with --no-latent by periodic projection",
     )
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
+    add("--calibration", type=int, default=0, help="with --epochs 0, training sentences that the "
+        "codes are solved for (none)")  # fmt: skip
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
     add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
@@ -119,6 +124,12 @@ def check_quantization(model, options):
         raise UserError(f"`epochs` must not be negative. Received: epochs={options.epochs}")
     if options.schedule and not options.epochs:
         raise UserError("`schedule` needs training. Received: epochs=0")
+    if options.calibration < 0:
+        raise UserError(
+            f"`calibration` must not be negative. Received: calibration={options.calibration}"
+        )
+    if options.calibration and options.epochs:
+        raise UserError(f"`calibration` needs --epochs 0. Received: epochs={options.epochs}")
     try:
         make_callback(None, options).check(model)
     except (ValueError, TypeError) as error:
@@ -174,13 +185,31 @@ def quantize_run(folder, run, sentences, options):
         fit_run(folder, run, sentences, options.epochs, rate, [callback], saving=saving)
     else:
         config, rules = options.config, options.rules
-        bcq_tf.quantize_model(run.model, config=config, rules=rules, filepath=path)
+        samples = training_samples(run, sentences, options) if options.calibration else None
+        bcq_tf.quantize_model(
+            run.model, config=config, rules=rules, calibration=samples, filepath=path
+        )
     opened = bcq_tf.read(path)
     bcq_tf.pack_model(run.model, opened)
     report = bcq_tf.Report.of(opened, opened.metadata)
     (folder / WEIGHTS_FILE).write_text(str(report), "utf-8")
     print(Summary(report))
     print(f"Each weight by itself: {folder / WEIGHTS_FILE}")
+
+
+def training_samples(run, sentences, options):
+    """Batches of random training sentences, with the loss that tells what errors cost."""
+    run.model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    pairs = pipeline.tokenize_pairs(sentences.train, run.vocabularies, run.hparams.max_tokens)
+    chosen = np.random.default_rng(options.seed).permutation(len(pairs))[: options.calibration]
+    sample = dataclasses.replace(
+        pairs,
+        source=pairs.source[chosen],
+        target=pairs.target[chosen],
+        lengths=pairs.lengths[chosen],
+    )
+    for inputs, targets in pipeline.evaluation_batches(sample, SAMPLE_TOKENS):
+        yield inputs, targets, targets != PAD
 
 
 def train_float(folder, run, sentences, options):

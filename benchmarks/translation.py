@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BITS = (3, 2, 1)
 WAYS = {
     "one shot": ["--epochs", "0"],
+    "one shot, calibrated": ["--epochs", "0", "--calibration", "1000"],
     "projection": ["--no-latent"],
     "latent": ["--latent"],
 }

@@ -49,6 +49,18 @@ def one_shot(pretrained, tmp_path_factory):
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:`calibration` has too few")
+def test_codes_are_solved_for_training_sentences(pretrained, one_shot, tmp_path):
+    run_quantize(pretrained, tmp_path / "run", "--epochs", "0", "--calibration", "40")
+    files = [bcq_tf.read(folder / "model.bcq.npy") for folder in (one_shot, tmp_path / "run")]
+    plain, calibrated = (dict(file.items()) for file in files)
+    assert plain.keys() == calibrated.keys()
+    for name, codes in plain.items():
+        if isinstance(codes, bcq_tf.BinaryCodes):
+            assert codes.nbytes == calibrated[name].nbytes
+            assert not np.array_equal(codes.reconstruct(), calibrated[name].reconstruct())
+
+
 @pytest.fixture(scope="module", params=WAYS)
 def way(request):
     """A way of training."""
@@ -232,6 +244,8 @@ def loaded(pretrained):
         (["--schedule", '{"5": 9}'], "`bits` must be an integer .*`schedule`, until step 5"),
         (["--schedule", '{"5": {"nothing*": 3}}'], "`schedule` must have patterns that match"),
         (["--schedule", '{"5": 3}', "--epochs", "0"], "`schedule` needs training"),
+        (["--calibration", "9"], "`calibration` needs --epochs 0. Received: epochs=5"),
+        (["--calibration", "-1", "--epochs", "0"], "`calibration` must not be negative"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--learning-rate", "-1"], "`learning_rate` must be a positive number. Received: .*=-1.0"),
         (["--learning-rate", "nan"], "`learning_rate` must be a positive number. Received: .*=nan"),
