@@ -8,7 +8,7 @@ BUILD = $(BIN)/cmake --build build/native
 .PHONY: help demo native test native-test gpu-check lint clean
 
 help:
-	@echo "make demo    train, quantize and translate a small model (8 minutes, 2 cores)"
+	@echo "make demo    train, quantize and translate a small model (ten minutes or more, 2 cores)"
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
 	@echo "make gpu-check   tests and benchmark of the CUDA kernels, where there is a GPU"
