@@ -55,7 +55,8 @@ class Watch:
         for product, weight in self.layers[layer]:
             if bool(kwargs.get("reverse")) == product.reverse:
                 x = product.argument((*args, *kwargs.values()))
-                self._add(layer, product, weight, x)
+                if not _is_traced(x):
+                    self._add(layer, product, weight, x)
         return call(*args, **kwargs)
 
     def check(self) -> None:
@@ -98,3 +99,8 @@ class Watch:
             return None
         first = fitting[0].reshape(fitting[0].shape + (1,) * (len(shape) - fitting[0].ndim))
         return np.broadcast_to(first, shape)
+
+
+def _is_traced(x) -> bool:
+    """Whether x has no values: JAX traces the steps of recurrent layers."""
+    return keras.backend.backend() == "jax" and "Tracer" in type(x).__name__
