@@ -12,7 +12,6 @@ from bcq_tf.cli.models import check_output, read_model
 from bcq_tf.cli.settings import add_settings, read_settings
 from bcq_tf.files.file import SUFFIX
 
-BATCH = 32
 LONG = 1 << 22  # weights that take a second or more, so that progress is shown
 EXAMPLES = """\
   python -m bcq_tf quantize model.keras model.bcq.npy
@@ -43,8 +42,7 @@ def _run(options: argparse.Namespace) -> Result:
     model = read_model(options.model, options.modules, compiled=options.data is not None)
     samples = None
     if options.data:
-        batches = read_inputs(options.data, model).batches(BATCH)
-        samples = ((arranged(model, batch),) for batch in batches)
+        samples = (arranged(model, read_inputs(options.data, model).arrays),)
     with blaming_input():
         report = bcq_tf.quantize_model(
             model,

@@ -99,10 +99,11 @@ def quantize(
 
 
 def _solve_calibrated(form, matrix, importance, start, config: BCQConfig, effort: str):
-    def scales_of(part, importance, config):
-        return quantize(part, config=config, importance=importance, effort="low")
+    def plain(rows, importance, config):
+        return _solve(rows, importance, None, config, "low")
 
-    return calibrated.solve(matrix, form, config, effort, scales_of)
+    params, codes = calibrated.solve(matrix, form, config, effort, plain)
+    return params, _planes(codes, config.bits)
 
 
 def _solve(matrix, importance, start, config: BCQConfig, effort: str):

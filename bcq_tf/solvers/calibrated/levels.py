@@ -11,7 +11,7 @@ import functools
 
 import numpy as np
 
-from bcq_tf.codes import BinaryCodes, packing
+from bcq_tf.codes import packing
 
 
 def signs_of(codes: np.ndarray, bits: int, offset: bool) -> np.ndarray:
@@ -22,9 +22,9 @@ def signs_of(codes: np.ndarray, bits: int, offset: bool) -> np.ndarray:
     return np.concatenate([np.ones_like(planes[..., :1]), planes], axis=-1)
 
 
-def codes_of(codes: BinaryCodes) -> np.ndarray:
-    """The codes of a matrix of whole planes: uint8 [R, C]."""
-    signs = (packing.unpack(plane, codes.columns).view(np.uint8) for plane in codes.planes)
+def codes_of(planes, columns: int) -> np.ndarray:
+    """The codes of planes, uint32 [R, words] each: uint8 [R, columns]."""
+    signs = (packing.unpack(plane, columns).view(np.uint8) for plane in planes)
     return functools.reduce(np.bitwise_or, (s << np.uint8(i) for i, s in enumerate(signs)))
 
 

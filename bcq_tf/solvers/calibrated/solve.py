@@ -11,9 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from bcq_tf.codes import BinaryCodes, packing
 from bcq_tf.config import BCQConfig
-from bcq_tf.solvers.binary.block import params_of
 from bcq_tf.solvers.calibrated import blocks
 from bcq_tf.solvers.calibrated.form import QuadraticForm
 from bcq_tf.solvers.calibrated.levels import ascending, canonical, codes_of, values_of
@@ -31,12 +29,16 @@ def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
         matrix: float [R, C].
         form: the costs of its rows' errors.
         config, effort: how; effort is "full" or "low".
-        start: solves rows for their own error: (rows, importance, config) -> BinaryCodes.
+        start: solves rows for their own error: (rows, importance, config) -> (params [m, R, G],
+            planes).
 
     Returns:
-        (params [m, R, G] in the scale dtype; planes, a list of uint32 arrays [R, words]).
+        (params [m, R, G] in the scale dtype; codes uint8 [R, C]).
     """
     rows, columns = matrix.shape
+    group = (form.order // (config.group_size or columns)).astype(np.int32)
+    refit = Refit(form.matrix, group, config.bits, config.offset)
+    plain_config = dataclasses.replace(config, scale_dtype="float32")
     codes = np.empty(matrix.shape, np.uint8)
     step = max(1, CHUNK_WEIGHTS // columns)
     params = []
@@ -44,27 +46,27 @@ def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
         chunk = slice(begin, begin + step)
         part = matrix[chunk]
         importance = np.broadcast_to(form.importance, part.shape)
-        plain = start(part, importance, dataclasses.replace(config, scale_dtype="float32"))
-        state = _Rows(part, form, config, plain)
+        plain, planes = start(part, importance, plain_config)
+        state = _Rows(part, form, refit, group, config)
+        state.begin(plain.astype(np.float64), codes_of(planes, columns)[:, form.order])
         stored, codes[chunk] = state.solve(ROUNDS[effort])
         params.append(stored)
-    planes = [packing.pack((codes & np.uint8(1 << i)) != 0) for i in range(config.bits)]
-    return np.concatenate(params, axis=1), planes
+    return np.concatenate(params, axis=1), codes
 
 
 class _Rows:
     """Some rows while they are solved; their columns are in the order of the form."""
 
-    def __init__(self, matrix, form: QuadraticForm, config: BCQConfig, plain: BinaryCodes):
-        self.form, self.config = form, config
+    def __init__(self, matrix, form: QuadraticForm, refit: Refit, group, config: BCQConfig):
+        self.form, self.refit, self.group, self.config = form, refit, group, config
         self.weights = np.ascontiguousarray(matrix[:, form.order], np.float32)
-        self.group = (form.order // (config.group_size or matrix.shape[1])).astype(np.int32)
-        self.refit = Refit(form.matrix, self.group, config.bits, config.offset)
         self.pull = np.empty_like(self.weights)  # errors @ H
         self.best_cost = np.full(len(matrix), np.inf)
-        params = params_of(plain, config.bits)  # float64 [m, R, G]
-        self.best_params, self.best_codes = params.copy(), np.zeros(matrix.shape, np.uint8)
-        self._take(params, codes_of(plain)[:, form.order])
+
+    def begin(self, params, codes) -> None:
+        """Takes the first candidate: params float64 [m, R, G], codes in the order of the form."""
+        self.best_params, self.best_codes = params.copy(), codes.copy()
+        self._take(params, codes)
         self._keep_best()
 
     def solve(self, rounds):
