@@ -1,5 +1,6 @@
 """The private names of Keras that the library needs, and what it does by them, in one place."""
 
+from keras.src.backend import get_keras_mask as mask_of
 from keras.src.export.export_utils import get_input_signature as input_signature
 from keras.src.utils.io_utils import print_msg as print_message
 
@@ -29,7 +30,6 @@ from bcq_tf._keras.fits import (
 )
 from bcq_tf._keras.models import (
     forget_training,
-    mask_of,
     register_name,
     replaced_methods,
     running_eagerly,

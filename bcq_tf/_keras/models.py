@@ -6,7 +6,6 @@ import contextlib
 import json
 
 import keras
-from keras.src.backend import get_keras_mask
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
 
@@ -93,8 +92,3 @@ def running_eagerly():
         yield
     finally:
         tf.config.run_functions_eagerly(before)
-
-
-def mask_of(tensor):
-    """The Keras mask of a tensor, or None."""
-    return get_keras_mask(tensor)

@@ -7,16 +7,16 @@ loss, has E[x x^T] beside it, times the sum of d^2: the Fisher estimate for both
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf._keras import replaced_methods, walk_layers
+from bcq_tf._keras import walk_layers
 from bcq_tf.models.calibration.product_inputs import looked_up
 from bcq_tf.models.calibration.sums import Sums, add, sums_of
+from bcq_tf.models.calibration.watch import replaced_calls
 from bcq_tf.selection.selection import Chosen
 
 
@@ -47,10 +47,7 @@ class TableGradients:
 
     def watching(self):
         """A context in which calls of the layers are looked at."""
-        calls = (
-            (layer, functools.partial(self._call, layer, layer.call)) for layer in self._layers
-        )
-        return replaced_methods(*((layer, "call", call) for layer, call in calls))
+        return replaced_calls(self._layers, self._call)
 
     def add(self, batch: tuple) -> None:
         """Runs the model on a batch (x, y, sample weights) and adds the gradients of its loss."""

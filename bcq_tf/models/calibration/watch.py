@@ -14,6 +14,12 @@ from bcq_tf.models.calibration.sums import NotFiniteInputError, Sums, add, sums_
 from bcq_tf.selection.selection import Chosen
 
 
+def replaced_calls(layers, call):
+    """A context in which each layer is called as call(layer, its own call, *arguments)."""
+    calls = ((layer, functools.partial(call, layer, layer.call)) for layer in layers)
+    return replaced_methods(*((layer, "call", function) for layer, function in calls))
+
+
 class Watch:
     """Looks at the inputs of the layers that hold some weights.
 
@@ -41,8 +47,7 @@ class Watch:
 
     def watching(self):
         """A context in which calls of the layers are looked at."""
-        calls = ((layer, functools.partial(self._call, layer, layer.call)) for layer in self.layers)
-        return replaced_methods(*((layer, "call", call) for layer, call in calls))
+        return replaced_calls(self.layers, self._call)
 
     def begin(self, x, sample_weights=None) -> None:
         """To be called before each batch: of the model's inputs, and the weights of its outputs."""
