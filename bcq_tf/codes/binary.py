@@ -13,6 +13,7 @@ from bcq_tf.codes.coded_matrix import CodedMatrix, check_columns, check_ids, row
 from bcq_tf.codes.declaration import Array
 from bcq_tf.codes.float_range import FLOAT32_MAX, LARGEST_SUM, largest_magnitude
 from bcq_tf.codes.kinds import register
+from bcq_tf.codes.row_bits import pack_row_bits, row_order_of
 from bcq_tf.config import check_bits, check_group_size
 
 
@@ -26,7 +27,8 @@ class BinaryCodes(CodedMatrix):
     with signs in {-1, +1}, one packed bit plane for each term. Immutable.
 
     Planes may be ragged: plane i covers the first n_i rows, R = n_0 >= n_1 >= ..., so that rows may
-    have different numbers of bits. `row_order[k]` is then the row of W that stored row k is.
+    have different numbers of bits. `row_order[k]` is then the row of W that stored row k is. In
+    files the order takes 2 bits a row where rows of as many bits stand in their own order.
 
     Args:
         planes: tuple of uint32 arrays, plane i of shape [n_i, ceil(C / 32)]; see
@@ -82,6 +84,30 @@ class BinaryCodes(CodedMatrix):
         order = self.row_order
         if order is not None and not np.array_equal(np.sort(order), np.arange(rows)):
             raise ValueError(f"`row_order` must be a permutation of {rows} rows")
+
+    def compact(self) -> dict[str, np.ndarray]:
+        if self.row_order is None:
+            return {}
+        packed = pack_row_bits([len(plane) for plane in self.planes], self.row_order)
+        return {} if packed is None else {"row_order": packed}
+
+    @classmethod
+    def expand(cls, name: str, compact: np.ndarray, rows: list[int]) -> np.ndarray:
+        return (
+            row_order_of(compact, rows)
+            if name == "row_order"
+            else super().expand(name, compact, rows)
+        )
+
+    @property
+    def row_bits(self) -> np.ndarray:
+        """How many bits each row of the matrix has, integers [R]."""
+        stored = np.sum([np.arange(self.shape[0]) < len(plane) for plane in self.planes], axis=0)
+        if self.row_order is None:
+            return stored
+        result = np.empty_like(stored)
+        result[self.row_order] = stored
+        return result
 
     @property
     def bits(self) -> int:

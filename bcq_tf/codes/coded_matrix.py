@@ -65,11 +65,25 @@ class CodedMatrix(abc.ABC):
             named |= array.named(name, getattr(self, name))
         return named
 
+    def compact(self) -> dict[str, np.ndarray]:
+        """What stands in files for optional arrays, by their name, where it takes less."""
+        return {}
+
+    @classmethod
+    def expand(cls, name: str, compact: np.ndarray, rows: list[int]) -> np.ndarray:
+        """The array `name` from what `compact` gave; rows: those of each of the codes' pieces.
+
+        Raises:
+            ValueError: it is not what `compact` gives.
+        """
+        raise ValueError(f"`{name}` must have no other form. Received: one")
+
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays, and 4 for each fact that is a floating number."""
+        """Bytes that all arrays take in a file, and 4 for each fact that is a floating number."""
         numbers = sum(isinstance(getattr(self, name), float) for name in self.FACTS)
-        return sum(array.nbytes for array in self.arrays().values()) + 4 * numbers
+        arrays = self.arrays() | self.compact()
+        return sum(array.nbytes for array in arrays.values()) + 4 * numbers
 
     @property
     def bits_per_weight(self) -> float:

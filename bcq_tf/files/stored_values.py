@@ -1,7 +1,7 @@
 """How each kind of value stands in a `.bcq.npy` file: an entry of the document, and tensors.
 
 Of codes the entry has the facts that their class declares, `rows`, the rows of each of its pieces,
-and whether there is each array that there need not be.
+and whether there is each array that there need not be; "compact" where a smaller one stands for it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bcq_tf.shown import short
 
 Value = CodedMatrix | np.ndarray
 
+_COMPACT = "compact"
 _NAMES = {"binary": "codes"}  # kinds that files call otherwise: the format began with one
 
 
@@ -30,11 +31,10 @@ def take_apart(name: str, value) -> tuple[dict, dict[str, Sequence[np.ndarray]]]
     """
     if not is_codes(value):
         return {"kind": "array"}, {name: [_storable(name, value)]}
-    tensors, rows = {}, {}
+    tensors, rows, compact = {}, {}, value.compact()
     for part, array in value.ARRAYS.items():
-        pieces = [
-            _storable(name, piece) for piece in array.named(part, getattr(value, part)).values()
-        ]
+        held = compact.get(part, getattr(value, part))
+        pieces = [_storable(name, piece) for piece in array.named(part, held).values()]
         if len({piece.dtype for piece in pieces}) > 1:
             raise ValueError(f"`{part}` must be of one dtype. Received: several (weight '{name}')")
         if pieces:
@@ -43,6 +43,7 @@ def take_apart(name: str, value) -> tuple[dict, dict[str, Sequence[np.ndarray]]]
             rows = {"rows": [len(piece) for piece in pieces]}
     facts = {fact: getattr(value, fact) for fact in value.FACTS}
     present = {part: getattr(value, part) is not None for part in _optional(type(value))}
+    present |= dict.fromkeys(compact, _COMPACT)
     return {"kind": _NAMES.get(value.KIND, value.KIND)} | facts | rows | present, tensors
 
 
@@ -70,17 +71,23 @@ def _codes(name: str, entry: dict, cls: type[CodedMatrix], parts: dict) -> Coded
     optional, rows = _optional(cls), entry.get("rows")
     has_pieces = any(array.pieces for array in cls.ARRAYS.values())
     keys = {"kind", *cls.FACTS, *optional, *(["rows"] if has_pieces else [])}
-    present = all(isinstance(entry.get(part), bool) for part in optional)
+    present = all(_is_present(entry.get(part)) for part in optional)
     if set(entry) != keys or not present or (has_pieces and not _are_rows(rows)):
         raise FileFormatError(f"weight {short(name)} has an entry that breaks the format")
     values = {fact: entry[fact] for fact in cls.FACTS}
     for part, array in cls.ARRAYS.items():
         if entry.get(part, True):
             tensor = _take(parts, f"{name}/{part}")
+            if entry.get(part) == _COMPACT:
+                tensor = cls.expand(part, tensor, rows)
             values[part] = _split(tensor, rows) if array.pieces else tensor
         else:
             values[part] = None
     return cls(**values)
+
+
+def _is_present(value) -> bool:
+    return isinstance(value, bool) or value == _COMPACT
 
 
 def _are_rows(rows) -> bool:

@@ -31,6 +31,9 @@ VALID = {
         {"offset": True, "row_order": True, "group_size": 32},
         offset=np.ones((2, 1), np.float16), row_order=np.array([1, 0], np.int64),
     ),
+    "codes with a compact order": codes_file(
+        {"row_order": "compact"}, row_order=np.array([2], np.uint8)
+    ),
     "uniform codes": uniform_file(),
     "marked uniform codes": uniform_file({"zero_rows": True}, zero_rows=U1[2:3]),
     "compositional codes": compositional_file(),
@@ -210,6 +213,16 @@ ATTACKS = {
         codes_file({"offset": True}, offset=np.ones((3, 1), np.float16)), "`offset` must be"),
     "row order with a repetition": (
         codes_file({"row_order": True}, row_order=np.array([0, 0])), "must be a permutation"),
+    "compact row order of another size": (
+        codes_file({"row_order": "compact"}, row_order=np.zeros(2, np.uint8)),
+        "`row_bits` must be"),
+    "compact row order of other planes": (
+        codes_file({"row_order": "compact"}, row_order=np.zeros(1, np.uint8)),
+        "`row_bits` must be"),
+    "compact offset": (
+        codes_file({"offset": "compact"}, offset=np.ones((2, 1))),
+        "`offset` must have no other"),
+    "row order of another form": (codes_file({"row_order": 1}), "breaks the format"),
     "row order of floats": (
         codes_file({"row_order": True}, row_order=np.array([0.0, 1])), "integer dtype"),
 }  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 
 from bcq_tf import read, save
 from bcq_tf.codes import BinaryCodes, CompositionalCodes, UniformCodes, packing
+from bcq_tf.codes.row_bits import plane_rows
 from bcq_tf.files.container import DTYPES
 from tests.files import golden_files
 from tests.files.values import assert_same, random_codes
@@ -152,3 +153,24 @@ def test_files_of_version_1_are_read_for_ever():
 def test_version_1_is_written_as_it_always_was(tmp_path):
     save(tmp_path / "a.bcq.npy", golden_files.codes_v1(), golden_files.METADATA)
     assert (tmp_path / "a.bcq.npy").read_bytes() == golden_files.CODES_V1.read_bytes()
+
+
+@pytest.mark.parametrize("bits", [2, 4, 7])
+def test_an_order_that_bits_tell_takes_their_place(tmp_path, bits):
+    rng = np.random.default_rng(bits)
+    row_bits = rng.integers(1, bits + 1, 1000)
+    row_bits[0] = bits
+    planes = plane_rows(row_bits)
+    codes = BinaryCodes(
+        [packing.pack(rng.random((n, 32)) < 0.5) for n in planes],
+        [rng.random((n, 1)).astype(np.float16) for n in planes],
+        32,
+        row_order=np.argsort(-row_bits, kind="stable").astype(np.int32),
+    )
+    save(tmp_path / "a.bcq.npy", {"w": codes})
+    found = read(tmp_path / "a.bcq.npy")["w"]
+    assert_same(found, codes)
+    np.testing.assert_array_equal(found.row_bits, row_bits)
+    of_bits = {2: 125, 4: 250, 7: 375}[bits]
+    assert codes.nbytes == sum(planes) * 6 + of_bits
+    assert (tmp_path / "a.bcq.npy").stat().st_size < codes.nbytes + 1000
