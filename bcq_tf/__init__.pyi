@@ -16,6 +16,7 @@ from .files.container import FileFormatError as FileFormatError
 from .files.file import read as read
 from .files.file import save as save
 from .files.legacy_file import read_legacy as read_legacy
+from .models.allocation.allocation import allocate as allocate
 from .models.embedding_tables import quantize_embed as quantize_embed
 from .models.loading import load_model as load_model
 from .models.loading import load_weights as load_weights

@@ -30,6 +30,8 @@ class BCQConfig:
             "uniform" (equally spaced levels with the best clipping limit).
         scale_dtype: the dtype of scales and offsets: "float16", "float32", or "auto", which is
             float16 for the weights whose scales it holds and float32 for others.
+        row_bits: a digit for each of the R rows, where they have different numbers of bits, such as
+            "4421"; `bits` is then the most of them.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule.
@@ -44,8 +46,11 @@ class BCQConfig:
     offset: bool = False
     solver: str = "alternating"
     scale_dtype: str = AUTO
+    row_bits: str | None = None
 
     def __post_init__(self):
+        if self.row_bits is not None:
+            object.__setattr__(self, "bits", _most_bits(self.row_bits))
         # NumPy integers become plain ones, which JSON can hold.
         object.__setattr__(self, "bits", check_bits(self.bits))
         object.__setattr__(self, "group_size", check_group_size(self.group_size))
@@ -54,9 +59,19 @@ class BCQConfig:
         check_choice("solver", self.solver, SOLVERS)
         check_choice("scale_dtype", self.scale_dtype, (AUTO, *SCALE_DTYPES))
 
+    def with_at_least(self, bits: int) -> BCQConfig:
+        """The same with this many bits where there are fewer, of rows too."""
+        rows = self.row_bits and "".join(max(digit, str(bits)) for digit in self.row_bits)
+        return dataclasses.replace(self, bits=max(bits, self.bits), row_bits=rows)
+
     def to_dict(self) -> dict:
         """Returns the fields as a JSON-able dict; `BCQConfig(**d)` makes the same value."""
-        return dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
+        return {name: fields[name] for name in fields if name != "row_bits" or fields[name]}
+
+    def __repr__(self) -> str:
+        shown = {k: short(v) if k == "row_bits" else repr(v) for k, v in self.to_dict().items()}
+        return f"BCQConfig({', '.join(f'{name}={value}' for name, value in shown.items())})"
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(BCQConfig))
@@ -177,6 +192,15 @@ def make_rules(rules, default: BCQConfig) -> tuple[Rule, ...]:
 def check_bits(bits) -> int:
     """`bits` as an int; raises ValueError unless it is one from 1 to 8."""
     return check_integer("bits", bits, 1, MAX_BITS)
+
+
+def _most_bits(row_bits) -> int:
+    if not isinstance(row_bits, str) or not row_bits or row_bits.strip("12345678"):
+        raise ValueError(
+            "`row_bits` must be a string of a digit from 1 to 8 for each row. "
+            f"Received: row_bits={short(row_bits)}"
+        )
+    return int(max(row_bits))
 
 
 def check_integer(name: str, value, least: int, most: int | None = None) -> int:

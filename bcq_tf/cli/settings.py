@@ -49,7 +49,7 @@ def read_settings(options: argparse.Namespace) -> tuple[BCQConfig, tuple[Rule, .
     config = read_object("--config", options.config)
     if config is not None:
         config = replace_fields(_DEFAULT, config, "--config")
-    config = make_config(config, *(getattr(options, name) for name in FIELDS))
+    config = make_config(config, *(getattr(options, name, UNSET) for name in FIELDS))
     return config, make_rules(read_object("--rules", options.rules), config)
 
 

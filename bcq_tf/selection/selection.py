@@ -140,7 +140,9 @@ def _decide(position, variable, label, view, rules, default: BCQConfig) -> Weigh
     view = _apply_rule(variable, label, view, rule)
     if isinstance(view, NoView):
         return Skipped(position, label, variable, view.reason)
-    return Chosen(position, label, variable, view, rule.config if rule else default)
+    config = rule.config if rule else default
+    _check_row_bits(config, view, label)
+    return Chosen(position, label, variable, view, config)
 
 
 def _apply_rule(variable, label: str, view, rule: Rule | None) -> MatrixView | NoView:
@@ -157,6 +159,15 @@ def _apply_rule(variable, label: str, view, rule: Rule | None) -> MatrixView | N
     if columns < SHORTEST_ROW and not rule:
         return NoView(f"rows of {columns}, shorter than {SHORTEST_ROW}; a rule includes it")
     return view
+
+
+def _check_row_bits(config: BCQConfig, view: MatrixView, label: str) -> None:
+    rows = view.matrix_shape[0]
+    if config.row_bits is not None and len(config.row_bits) != rows:
+        raise ValueError(
+            f"`row_bits` must have a digit for each of {rows} rows. "
+            f"Received: {len(config.row_bits)} digits (weight {label!r})"
+        )
 
 
 def _view_by_axes(variable, label: str, view, rule: Rule) -> MatrixView:

@@ -7,6 +7,7 @@ import numpy as np
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.float_range import LARGEST_SUM, largest_magnitude
 from bcq_tf.config import BCQConfig
+from bcq_tf.solvers.rows import rows_bits
 
 # A matrix whose largest scale has fewer steps of the dtype's resolution than this is refused: a
 # scale would be off by 3% or more.
@@ -85,6 +86,15 @@ def check_effort(effort, start) -> None:
         raise ValueError("`effort`='warm' needs `start`, the codes to go on from. Received: None")
 
 
+def check_row_bits(config: BCQConfig, matrix: np.ndarray) -> None:
+    """Raises unless `config.row_bits`, where there are any, are those of the matrix's rows."""
+    if config.row_bits is not None and len(config.row_bits) != len(matrix):
+        raise ValueError(
+            f"`row_bits` must have a digit for each of {len(matrix)} rows. "
+            f"Received: {len(config.row_bits)} digits"
+        )
+
+
 def check_start(start, matrix: np.ndarray, config: BCQConfig) -> None:
     """Raises unless `start` is codes of the layout that `config` says."""
     if start is None:
@@ -95,8 +105,10 @@ def check_start(start, matrix: np.ndarray, config: BCQConfig) -> None:
     received = layout(start.bits, start.group_size, start.offset is not None)
     if received != wanted:
         raise ValueError(f"`start` must have {wanted}. Received: {received}")
-    if start.row_order is not None or len(start.planes[-1]) != len(matrix):
-        raise ValueError("`start` must have the same bits in all rows. Received: ragged codes")
+    row_bits = rows_bits(config) if config.row_bits else config.bits
+    if not np.all(start.row_bits == row_bits):
+        rule = "the rows' bits of `config`" if config.row_bits else "the same bits in all rows"
+        raise ValueError(f"`start` must have {rule}. Received: ragged codes")
 
 
 def check_same_shape(name: str, codes, matrix: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from bcq_tf.solvers.binary.block import Block, params_of
 from bcq_tf.solvers.binary.scale_range import is_far, solve_in_range
 from bcq_tf.solvers.calibrated import solve as calibrated
 from bcq_tf.solvers.calibrated.form import QuadraticForm
+from bcq_tf.solvers.rows import solve_by_bits
 from bcq_tf.solvers.spans import Span, for_chunks, spans
 
 _SOLVERS = {
@@ -53,7 +54,8 @@ def quantize(
             of them is above 65,504 or below 2^-14, and float16 otherwise; single rows too small for
             that become zeros. A matrix that is too large is an error, and with "float16" or
             "float32" one that is too small, too.
-        config: a `BCQConfig` in place of these.
+        config: a `BCQConfig` in place of these; with `row_bits`, rows have different numbers of
+            bits and are stored in another order.
         importance: h, non-negative [R, C], for example Adam's second moments; None for 1. Used as
             h / mean(h) + 0.1 in each group; groups of which all h are 0 are solved unweighted.
         start: codes of an earlier solve with the same shape, bits, groups and offset. The
@@ -83,14 +85,23 @@ def quantize(
     matrix = checks.check_matrix(matrix)
     importance = checks.check_importance(importance, matrix)
     checks.check_effort(effort, start)
+    checks.check_row_bits(config, matrix)
     checks.check_start(start, matrix, config)
-    if effort == "warm" and is_far(matrix, start):
-        effort = "low"
     solve = _solve
     if moments is not None:
         checks.check_alone("moments", config, importance=importance, start=start)
-        form = QuadraticForm.of(checks.check_moments(moments, matrix))
-        solve = functools.partial(_solve_calibrated, form)
+        if not isinstance(moments, QuadraticForm):  # made once for several solves
+            moments = QuadraticForm.of(checks.check_moments(moments, matrix))
+        solve = functools.partial(_solve_calibrated, moments)
+    solve = functools.partial(_quantize, solve, effort)
+    if config.row_bits is not None:
+        return solve_by_bits(solve, matrix, importance, start, config)
+    return solve(matrix, importance, start, config)
+
+
+def _quantize(solve, effort: str, matrix, importance, start, config: BCQConfig) -> BinaryCodes:
+    if effort == "warm" and is_far(matrix, start):
+        effort = "low"
     params, planes = solve_in_range(solve, matrix, importance, start, config, effort)
     offset = params[0] if config.offset else None
     return BinaryCodes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from collections.abc import Iterable
 
 import keras
@@ -175,7 +176,9 @@ class ModelQuantizer:
         common = self.config.to_dict()
         weights = {}
         for weight in self.plan.chosen:
-            own = {k: v for k, v in weight.config.to_dict().items() if v != common[k]}
+            own = {k: v for k, v in weight.config.to_dict().items() if v != common.get(k)}
+            if "row_bits" in own:  # the codes have them
+                own["row_bits"] = f"crc32 {zlib.crc32(own['row_bits'].encode()):08x}"
             line = {"view": weight.view.to_dict()} | ({"config": own} if own else {})
             weights[str(weight.position)] = line
         skipped: dict[str, list[int]] = {}

@@ -33,8 +33,7 @@ class Phase:
         if found[0] is None:
             reason = f"float until step {self.until}"
             return Skipped(weight.position, weight.path, weight.variable, reason)
-        bits = max(found[0], weight.config.bits)
-        return dataclasses.replace(weight, config=dataclasses.replace(weight.config, bits=bits))
+        return dataclasses.replace(weight, config=weight.config.with_at_least(found[0]))
 
 
 def make_phases(schedule) -> tuple[Phase, ...]:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from bcq_tf._keras import running_eagerly, walk_layers
+from bcq_tf._keras import running_eagerly
 from bcq_tf.models.calibration import output_gradients
-from bcq_tf.models.calibration.product_inputs import looked_up
-from bcq_tf.models.calibration.sums import NotFiniteInputError, Sums
-from bcq_tf.models.calibration.table_gradients import TableGradients
+from bcq_tf.models.calibration.loss_gradients import LossGradients
+from bcq_tf.models.calibration.product_inputs import tables
+from bcq_tf.models.calibration.sums import NotFiniteInputError, Use, moments_of
 from bcq_tf.models.calibration.watch import Watch
 from bcq_tf.selection.selection import Chosen
 from bcq_tf.shown import short
@@ -30,22 +30,34 @@ class Calibration:
     takes to hold no more than `LIMIT_BYTES` of moments at once.
 
     What an error in a table costs where its rows are looked up, the loss tells, where the model is
-    compiled with a known one: see `table_gradients`.
+    compiled with a known one: see `loss_gradients`.
 
     Args:
         model: a built Keras model.
         batches: (x, y, sample weights) each, see `batches_of`.
+        squares: whether the uses of all weights tell what the loss says of their rows; the model
+            must be compiled with a loss then.
 
     Attributes:
         counts: {position: samples that reached the product} of the weights looked at so far, 0 for
             those in layers of unknown types, and those not used.
+        samples: that the squares of the uses are sums over.
     """
 
-    def __init__(self, model, batches: list):
+    def __init__(self, model, batches: list, squares: bool = False):
         self.model, self.batches = model, batches
         self.counts: dict[int, int] = {}
+        self.samples = 0.0
         on_tensorflow = keras.backend.backend() == "tensorflow"
-        self._sample = output_gradients.sampler(model) if on_tensorflow else None
+        self._sample = output_gradients.drawn(model) if on_tensorflow else None
+        self._squares = squares
+        if squares and self._sample is None:
+            self._sample = output_gradients.of_data(model) if on_tensorflow else None
+            if self._sample is None:
+                raise ValueError(
+                    "`model` must be compiled with a loss, on the TensorFlow backend, to tell what "
+                    f"errors cost. Received: model '{model.name}'"
+                )
 
     def of(self, weights: Iterable[Chosen]) -> Iterator[tuple[Chosen, np.ndarray | None]]:
         """Each of the weights, in their order, with E[x x^T], None where no sample reached it.
@@ -53,20 +65,30 @@ class Calibration:
         Raises:
             ValueError: the model does not take a batch, or a product's input holds NaN or Inf.
         """
+        for weight, uses in self.uses(weights):
+            yield weight, moments_of(uses) if uses else None
+
+    def uses(self, weights: Iterable[Chosen]) -> Iterator[tuple[Chosen, list[Use]]]:
+        """Each of the weights, in their order, with what samples tell of its uses; see `of`."""
         for stage in _stages(weights):
             found = self._collect(stage)
             for weight in stage:
-                sums = found.pop(weight.position, None)
-                self.counts[weight.position] = sums.count if sums else 0
-                yield weight, sums.mean if sums and sums.count else None
+                uses = [use for use in found.pop(weight.position, []) if use.sums.count]
+                self.counts[weight.position] = sum(use.sums.count for use in uses)
+                yield weight, uses
+
+    def tables(self, weights: Iterable[Chosen]) -> set[int]:
+        """The positions of those whose rows are looked up."""
+        theirs = tables(self.model)
+        return {weight.position for weight in weights if id(weight.variable) in theirs}
 
     def warn(self, weights: Iterable[Chosen]) -> None:
         """Says of which weights there was nothing, or too little, to learn."""
-        tables = {id(v) for layer in walk_layers(self.model) for v in looked_up(layer)}
+        theirs = self.tables(weights)
         missed, few = [], []
         for weight in weights:
             count, enough = self.counts[weight.position], ENOUGH * weight.view.matrix_shape[1]
-            if count == 0 and (self._sample or id(weight.variable) not in tables):
+            if count == 0 and (self._sample or weight.position not in theirs):
                 missed.append(weight.path)
             elif 0 < count < enough:
                 few.append(f"{weight.path!r} has {count}, of {enough} that help")
@@ -81,24 +103,36 @@ class Calibration:
                 f"`calibration` has too few samples for {len(few)} weights: {few[0]}", stacklevel=3
             )
 
-    def _collect(self, weights: list[Chosen]) -> dict[int, Sums]:
-        tables = TableGradients(self.model, weights, self._sample) if self._sample else None
-        theirs = tables.weights if tables else set()
+    def _collect(self, weights: list[Chosen]) -> dict[int, list[Use]]:
+        loss = None
+        if self._sample:
+            loss = LossGradients(self.model, weights, self._sample, self._squares)
+        theirs = loss.tables if loss else set()
         watch = Watch(self.model, [w for w in weights if w.position not in theirs])
         with contextlib.ExitStack() as stack:
             stack.enter_context(running_eagerly())
             stack.enter_context(watch.watching())
-            if theirs:
-                stack.enter_context(tables.watching())
-            for batch in self.batches if watch.layers or theirs else ():
+            if loss:
+                stack.enter_context(loss.watching())
+            for batch in self.batches if watch.layers or theirs or self._squares else ():
                 watch.begin(batch[0], batch[2])
                 with _named():
-                    if theirs:
-                        tables.add(batch)
+                    if theirs or self._squares:
+                        loss.add(batch)
                     else:
                         self.model(batch[0], training=False)
                 watch.check()
-        return watch.sums | (tables.sums if tables else {})
+        return self._found(watch, loss, theirs)
+
+    def _found(self, watch: Watch, loss: LossGradients | None, theirs: set[int]) -> dict:
+        found = {position: [Use(sums)] for position, sums in watch.sums.items()}
+        if self._squares:
+            self.samples = loss.samples
+            for position, (use,) in found.items():
+                size = np.trace(use.sums.mean, dtype=np.float64)
+                use.squares = loss.squares(position) / (size or 1)
+            found |= {p: [use] for p, use in loss.unseen(found).items()}
+        return found | {position: loss.uses(position) for position in theirs}
 
 
 @contextlib.contextmanager

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
-def sampler(model) -> Callable | None:
-    """A function predicted -> gradient of the same shape, for the loss that a model is compiled
-    with; None where that is no known likelihood of a single output."""
+def drawn(model) -> Callable | None:
+    """A function (batch, predicted) -> [gradient at the output], for the loss that a model is
+    compiled with; None where that is no known likelihood of a single output."""
     loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
     if loss is None or isinstance(loss, (list, tuple, dict)):
         return None
@@ -29,8 +30,34 @@ def sampler(model) -> Callable | None:
     )
     for names, sample in _SAMPLES:
         if name in names:
-            return lambda predicted: sample(tf.cast(predicted, tf.float32), from_logits)
+            return lambda batch, predicted: [sample(tf.cast(predicted, tf.float32), from_logits)]
     return None
+
+
+def of_data(model) -> Callable | None:
+    """The same with the labels of the data, for any loss; None for a model without one.
+
+    The function raises ValueError where a batch has no labels.
+    """
+    if not getattr(model, "compiled", False) or model.loss is None:
+        return None
+
+    def gradients(batch, predicted):
+        x, y, _ = batch
+        if y is None:
+            raise ValueError(
+                "`calibration` must have targets, as the model's loss is none whose labels can be "
+                "drawn. Received: inputs alone"
+            )
+        flat = keras.tree.flatten(predicted)
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            loss = model.compute_loss(x=x, y=y, y_pred=predicted, training=False)
+        found = tape.gradient(loss, flat, unconnected_gradients="zero")
+        # Of the sum over samples, not of their mean.
+        return [g * float(max(1, np.prod(g.shape[:-1]))) for g in found]
+
+    return gradients
 
 
 def _categorical(predicted, from_logits: bool):

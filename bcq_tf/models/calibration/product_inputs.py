@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from keras import layers
 
+from bcq_tf._keras import walk_layers
+
 
 @dataclasses.dataclass(frozen=True)
 class Product:
@@ -39,6 +41,11 @@ def products(layer) -> list[Product]:
 def looked_up(layer) -> list:
     """The tables of a layer whose rows are looked up."""
     return [layer.embeddings] if isinstance(layer, layers.Embedding) and layer.built else []
+
+
+def tables(model) -> set[int]:
+    """The ids of the variables of a model whose rows are looked up."""
+    return {id(variable) for layer in walk_layers(model) for variable in looked_up(layer)}
 
 
 def _first(arguments):

@@ -57,3 +57,32 @@ def add(sums: dict[int, Sums], position: int, new: Sums) -> None:
         return
     old.total += new.total
     old.count += new.count
+
+
+@dataclasses.dataclass
+class Use:
+    """One way in which a model uses a weight: its rows' errors e [C] cost e moments e^T.
+
+    Args:
+        sums: of what errors are multiplied by: inputs, or at look-ups the gradients of the loss.
+        squares: float64 [R], how much that matters for each row: the sum of the squared gradients
+            of the loss at its outputs, or how often it is looked up; None where nothing tells.
+    """
+
+    sums: Sums
+    squares: np.ndarray | None = None
+
+    def add(self, sums: Sums, squares: np.ndarray) -> None:
+        """Adds those of more samples."""
+        self.sums.total += sums.total
+        self.sums.count += sums.count
+        self.squares += squares
+
+
+def moments_of(uses: list[Use]) -> np.ndarray:
+    """Of all uses of a weight together, float32 [C, C]."""
+    if len(uses) == 1:
+        return uses[0].sums.mean
+    sizes = np.array([use.squares.sum() for use in uses])
+    parts = zip(sizes / (sizes.sum() or 1), uses, strict=True)
+    return sum(np.float32(size) * use.sums.mean for size, use in parts)

@@ -15,9 +15,12 @@ def levels(codes: BinaryCodes) -> np.ndarray:
     """The values >= 0 that a weight can take above its offset, ascending.
 
     Returns:
-        float32 [R, G, 2**(bits - 1)]; the others are their negatives.
+        float32 [R, G, 2**(bits - 1)]; the others are their negatives. Rows of fewer bits have each
+        of theirs several times.
     """
-    scales = np.stack([s.astype(np.float32) for s in codes.scales], axis=-1)
+    scales = np.zeros((codes.shape[0], codes.groups, codes.bits), np.float32)
+    for i, scale in enumerate(codes.scales):
+        scales[_rows(codes)[: len(scale)], :, i] = scale
     values = scales[..., :1]
     for i in range(1, codes.bits):
         scale = scales[..., i : i + 1]
@@ -29,7 +32,13 @@ def offset(codes: BinaryCodes) -> np.ndarray:
     """What the levels are relative to: float32 [R, G], or [1, 1] where the codes have no offset."""
     if codes.offset is None:
         return np.zeros((1, 1), np.float32)
-    return codes.offset.astype(np.float32)
+    result = np.empty(codes.offset.shape, np.float32)
+    result[_rows(codes)] = codes.offset
+    return result
+
+
+def _rows(codes: BinaryCodes) -> np.ndarray:
+    return np.arange(codes.shape[0]) if codes.row_order is None else codes.row_order
 
 
 def nearest(weight: Chosen, value, its_levels, its_offset):
@@ -81,11 +90,12 @@ def _from_matrix(weight: Chosen, matrix, dtype):
 
 
 def _range(its_levels, size):
-    # [R, G, L] -> [R, G]: where 2 L levels, evenly spaced, would stop being the nearest. Nothing is
+    # [R, G, L] -> [R, G]: where levels, evenly spaced, would stop being the nearest. Nothing is
     # limited where the weights' mean size [R, G] is beyond that: the levels are not theirs. They
     # were written since the last solve; or the levels are 0 or tiny, as the weights were before.
-    top, number = its_levels[..., -1], 2 * its_levels.shape[-1]
-    limit = top * (number / (number - 1))
+    top = its_levels[..., -1]
+    different = 1 + ops.sum(ops.cast(its_levels[..., 1:] > its_levels[..., :-1], "float32"), -1)
+    limit = top * (2 * different / (2 * different - 1))
     return ops.where(size > limit, np.inf, limit)
 
 

@@ -1,0 +1,1 @@
+"""Bits where they count: what errors in weights cost, and the best spending of bytes."""

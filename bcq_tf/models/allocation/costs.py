@@ -1,0 +1,105 @@
+"""What a model's loss becomes with a weight in so many bits: the second order of its Taylor series.
+
+A row's error e costs e F e^T / 2 with the Fisher information F of the row, which samples estimate
+as a sum over the weight's uses, see `bcq_tf.models.calibration.sums.Use`. Errors come from solving
+some of the rows; those of the others are as large in proportion to their weights.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bcq_tf.codes.packing import words_per_row
+from bcq_tf.config import BCQConfig
+from bcq_tf.models.calibration.sums import Use, moments_of
+from bcq_tf.solvers import quantize
+from bcq_tf.solvers.calibrated.form import QuadraticForm
+
+SAMPLED_ROWS = 96
+UNSEEN = 0.5  # of the mean over rows is added to what each row's errors matter
+ROW_BITS = 2 / 8  # bytes a row that tell how many bits it has
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What settings of a weight cost.
+
+    Args:
+        configs: one for each setting.
+        losses: float64 [n, settings], of each item: of the weight, or of its R rows where each may
+            have other bits; in units of the loss, per sample.
+        nbytes: float64 [settings], of an item.
+    """
+
+    configs: tuple[BCQConfig, ...]
+    losses: np.ndarray
+    nbytes: np.ndarray
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether rows may have different bits."""
+        return len(self.losses) > 1
+
+
+def costs_of(
+    matrix: np.ndarray,
+    uses: list[Use],
+    samples: float,
+    configs: list[BCQConfig],
+    by_rows: bool,
+) -> Costs:
+    """The costs of a weight.
+
+    Args:
+        matrix: float [R, C], its value.
+        uses: of the weight, with squares; none where no sample tells.
+        samples: that the squares are sums over.
+        configs: the settings.
+        by_rows: whether each row is an item.
+    """
+    rows = _sampled(len(matrix))
+    form = QuadraticForm.of(moments_of(uses)) if uses else None
+    errors = [_error(matrix[rows], config, form) for config in configs]
+    uses = uses or [Use(None, np.ones(len(matrix)))]
+    losses = sum(_losses(use, matrix, rows, errors) for use in uses) / (2 * max(samples, 1.0))
+    if not by_rows:
+        losses = losses.sum(axis=0, keepdims=True)
+    row_bytes = np.array([_row_bytes(config, matrix.shape[1]) for config in configs])
+    nbytes = row_bytes + ROW_BITS if by_rows else row_bytes * len(matrix)
+    return Costs(tuple(configs), losses, nbytes)
+
+
+def _sampled(rows: int) -> np.ndarray:
+    if rows <= SAMPLED_ROWS:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, SAMPLED_ROWS, replace=False))
+
+
+def _error(matrix, config: BCQConfig, form: QuadraticForm | None) -> np.ndarray:
+    codes = quantize(matrix, config=config, effort="low", moments=form)
+    return matrix - codes.reconstruct()
+
+
+def _losses(use: Use, matrix, rows, errors: list) -> np.ndarray:
+    # [R, settings]
+    moments = None if use.sums is None else use.sums.mean
+    squares = use.squares + UNSEEN * use.squares.mean()
+    diagonal = np.ones(matrix.shape[1], np.float32) if moments is None else np.diag(moments)
+    energies = np.einsum("rc,c,rc->r", matrix, diagonal, matrix, optimize=True)
+    lost = [_quadratic(error, moments).sum() for error in errors]
+    ratios = np.array(lost) / (energies[rows].sum() or 1)
+    return (squares * energies)[:, None] * ratios
+
+
+def _quadratic(error, moments) -> np.ndarray:
+    through = error if moments is None else error @ moments
+    return np.einsum("rc,rc->r", error, through, dtype=np.float64)
+
+
+def _row_bytes(config: BCQConfig, columns: int) -> float:
+    groups = 1 if config.group_size is None else -(-columns // config.group_size)
+    scale = 4 if config.scale_dtype == "float32" else 2
+    words = config.bits * 4 * words_per_row(columns)
+    return words + scale * groups * (config.bits + config.offset)
