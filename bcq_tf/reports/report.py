@@ -151,7 +151,7 @@ def _chosen(report: Report):
             weight.path,
             times(weight.shape),
             times(weight.codes.shape),
-            str(weight.codes.bits),
+            _bits(weight.codes),
             f"{weight.codes.bits_per_weight:.2f}",
             f"{weight.error:.4f}",
             f"{weight.codes.nbytes:,}",
@@ -177,3 +177,8 @@ def totals(report: Report) -> str:
             "bcq_tf.load_model needs `model=`."
         )
     )
+
+
+def _bits(codes: BinaryCodes) -> str:
+    least, most = codes.row_bits.min(), codes.bits
+    return str(most) if least == most else f"{least} to {most}"

@@ -12,6 +12,7 @@ from bcq_tf.selection.selection import select
 from bcq_tf.training.checkpoints import BestFiles
 from bcq_tf.training.fit import Fit
 from bcq_tf.training.latent import check_latent
+from bcq_tf.training.quantizer import check_budget
 from bcq_tf.training.rating import check_monitor, entry_name
 from bcq_tf.training.run import check_resume
 from bcq_tf.training.schedule import check_phases, make_phases
@@ -65,6 +66,10 @@ class BCQCallback(keras.callbacks.Callback):
         resume: whether training goes on with the best value in the file at `filepath`. None: only
             where a BackupAndRestore in the same `fit` has restored the run that the file is of.
             True: whatever run it is of. False: never.
+        budget: bits of a weight, scales included, in place of `bits`: each weight, and each row of
+            a table, gets as many as lower the loss most when `fit` begins, see `bcq_tf.allocate`.
+        calibration: with a budget, samples of data, see `bcq_tf.quantize_model`. A generator serves
+            one `fit`.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the logs lack
@@ -103,9 +108,12 @@ class BCQCallback(keras.callbacks.Callback):
         effort: str = "low",
         verbose: int = 0,
         resume: bool | None = None,
+        budget: float | None = None,
+        calibration=None,
     ):
         super().__init__()
         self.config = make_config(config, bits, group_size, offset, solver, scale_dtype)
+        check_budget(budget, bits, calibration)
         check_monitor(monitor, mode)
         check_choice("effort", effort, ("low", "full"))
         check_resume(resume)
@@ -121,6 +129,7 @@ class BCQCallback(keras.callbacks.Callback):
         self.effort = effort
         self.verbose = verbose
         self.resume = resume
+        self.budget, self.calibration = budget, calibration
         self._fit = None  # the last one that has begun
 
     @property

@@ -8,15 +8,21 @@ import warnings
 from keras.callbacks import BackupAndRestore
 
 from bcq_tf._keras import sync_variables
+from bcq_tf.config import make_rules
+from bcq_tf.models.allocation.allocation import spend
+from bcq_tf.models.calibration.batches import batches_of
+from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.training.backups import Backups
 from bcq_tf.training.checkpoints import BestFiles
 from bcq_tf.training.optimizers import StepCounter, averages
 from bcq_tf.training.other_callbacks import ENDING, OtherCallbacks
 from bcq_tf.training.quantizer import ModelQuantizer
 from bcq_tf.training.rating import Rating
-from bcq_tf.training.run import Run
+from bcq_tf.training.run import Run, earlier_rules
 from bcq_tf.training.schedule import check_phases, phase_at
 from bcq_tf.training.trained_weights import TrainedWeights
+
+CALIBRATION_BATCH = 32
 
 
 class Fit:
@@ -29,19 +35,33 @@ class Fit:
         self._callback, self._model = callback, callback.model
         self._others = OtherCallbacks(callback)
         self._quantizer = ModelQuantizer(self._model, callback.config, callback.rules)
-        self._plan = self._quantizer.plan  # that of the end of training
-        check_phases(callback.phases, self._plan)
+        check_phases(callback.phases, self._quantizer.plan)
         for later in self._others.later(BackupAndRestore):
             later.on_train_begin()  # what it restores is what training begins from
         backups = self._others.of(BackupAndRestore)
         self._backups = Backups(self._model, backups, self._backup_state)
         self._others.surround("on_epoch_end", self._around_epoch_end)
         self._others.surround("on_train_end", self._backups.removed_last)
+        if callback.budget is not None:
+            self._spend_budget()
+        self._plan = self._quantizer.plan  # that of the end of training
         self.weights = TrainedWeights(self._quantizer, callback.latent, callback.effort)
         self._rating = Rating(callback.rated_by, callback.mode, self._model)
         self._ended = None  # (epoch, logs) of the last epoch that has ended
         self._begin_run()
         self.is_training = True  # until it has ended
+
+    def _spend_budget(self) -> None:
+        ours = self._callback
+        best = BestFiles(ours.filepath or self._backups.best_path, ours.keep)
+        earlier = earlier_rules(self._quantizer, self._backups, best, ours.resume)
+        if earlier is not None:
+            rules = [*earlier, *make_rules(ours.rules, ours.config)]
+        else:
+            batches = batches_of(self._model, ours.calibration, CALIBRATION_BATCH)
+            samples = Calibration(self._model, batches, squares=True)
+            rules = spend(samples, ours.config, ours.rules, ours.budget)
+        self._quantizer = ModelQuantizer(self._model, ours.config, rules)
 
     def _begin_run(self) -> None:
         ours = self._callback

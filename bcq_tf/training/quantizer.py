@@ -15,6 +15,7 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import UNSET, BCQConfig, make_config
 from bcq_tf.files import file
 from bcq_tf.files.stored_weights import make_name
+from bcq_tf.models.allocation.allocation import check_positive, spend
 from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.models.state import ModelState, assets_of, states_of
@@ -200,6 +201,7 @@ def quantize_model(
     effort: str = "full",
     calibration=None,
     batch_size: int = 32,
+    budget: float | None = None,
     filepath=None,
     verbose: bool = False,
 ) -> Report:
@@ -221,6 +223,9 @@ def quantize_model(
             tells what errors in tables cost. A KerasHub task with a preprocessor takes texts. A few
             thousand tokens, or a few hundred images, do.
         batch_size: how many samples of arrays the model is given at once.
+        budget: bits of a weight, scales included, in place of `bits`: each weight, and each row of
+            a table, gets as many as lower the model's loss most; needs `calibration` and a compiled
+            loss, see `bcq_tf.allocate`.
         filepath: where to write the `.bcq.npy` file, or None.
         verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
 
@@ -239,12 +244,17 @@ def quantize_model(
         (['sequential/dense/kernel'], ['bias'])
     """
     config = make_config(config, bits, group_size, offset, solver, scale_dtype)
+    check_budget(budget, bits, calibration)
     if filepath is not None:
         file.check_output(filepath, "filepath")
     quantizer = ModelQuantizer(model, config, rules)
     samples = None
     if calibration is not None:
-        samples = Calibration(model, batches_of(model, calibration, batch_size))
+        batches = batches_of(model, calibration, batch_size)
+        samples = Calibration(model, batches, squares=budget is not None)
+    if budget is not None:
+        rules = spend(samples, config, rules, budget, verbose=verbose)
+        quantizer = ModelQuantizer(model, config, rules)
     with progress(f"quantizing {quantizer.size:,} weights", quantizer.size, verbose) as show:
         quantizer.solve(effort, show=show, calibration=samples)
     if samples is not None:
@@ -254,6 +264,17 @@ def quantize_model(
         file.save(filepath, *contents)
     quantizer.put_codes()
     return Report.of(*contents)
+
+
+def check_budget(budget, bits, calibration) -> None:
+    """Raises ValueError unless `budget` is None or a number, without `bits` and with samples."""
+    if budget is None:
+        return
+    check_positive("budget", budget)
+    if bits is not UNSET:
+        raise ValueError(f"`budget` must be given without `bits`. Received: {budget=}, {bits=}")
+    if calibration is None:
+        raise ValueError(f"`budget` needs `calibration`, samples of data. Received: {budget=}")
 
 
 def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str, moments):

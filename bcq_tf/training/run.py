@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import uuid
 
 import numpy as np
 
 from bcq_tf._keras import as_array, print_message
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.config import BCQConfig, Rule
 from bcq_tf.files import file
 from bcq_tf.files.file import QuantizedFile
 from bcq_tf.files.stored_weights import codes_by_position
@@ -24,6 +26,38 @@ def check_resume(resume) -> None:
     """Raises TypeError where `resume` is none of True, False and None."""
     if resume is not None and not isinstance(resume, bool):
         raise TypeError(f"`resume` must be True, False or None. Received: resume={resume!r}")
+
+
+def earlier_rules(
+    quantizer: ModelQuantizer, backups: Backups, files: BestFiles, resume: bool | None
+) -> list[Rule] | None:
+    """The rules by which a run that goes on has quantized a model; None where none goes on.
+
+    A budget is spent once in a run: what it gave is in the codes of its files.
+    """
+    if resume is False:
+        return None
+    state = backups.restored()
+    if state is not None and len(state):
+        return _rules(quantizer, state, state.metadata["settings"])
+    found = files.read_all() if resume else []
+    return _rules(quantizer, _best(found), _best(found).metadata) if found else None
+
+
+def _rules(quantizer: ModelQuantizer, opened: QuantizedFile, settings: dict) -> list[Rule] | None:
+    weights = {str(weight.position): weight for weight in quantizer.plan.chosen}
+    coded = {n: v for n, v in opened.items() if isinstance(v, BinaryCodes)}
+    codes = {str(position): value for position, value in codes_by_position(coded).items()}
+    shapes = {position: weight.view.matrix_shape for position, weight in weights.items()}
+    if {position: value.shape for position, value in codes.items()} != shapes:
+        return None  # of another model
+    rules = []
+    for position, weight in weights.items():
+        config = settings["config"] | settings["weights"][position].get("config", {})
+        if "row_bits" in config:
+            config["row_bits"] = "".join(map(str, codes[position].row_bits))
+        rules.append(Rule(glob.escape(weight.path), BCQConfig(**config), weight.view.columns))
+    return rules
 
 
 class Run:

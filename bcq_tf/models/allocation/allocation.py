@@ -69,28 +69,55 @@ def allocate(
         [{'bits': 2, 'group_size': None}, None]
     """
     config = make_config(config)
+    _check(budget, nbytes)
     bits = tuple(sorted({check_bits(b) for b in bits}))
     sizes = (config.group_size,) if group_sizes is None else group_sizes
     sizes = tuple(check_group_size(size) for size in sizes)
+    select(model, config, rules)  # raises where it would
+    samples = Calibration(model, batches_of(model, calibration, batch_size), squares=True)
+    return spend(
+        samples, config, rules, budget, nbytes=nbytes, bits=bits, sizes=sizes, verbose=verbose
+    )
+
+
+def spend(
+    samples: Calibration,
+    config: BCQConfig,
+    rules,
+    budget: float | None = None,
+    *,
+    nbytes: int | None = None,
+    bits: tuple[int, ...] = BITS,
+    sizes: tuple[int | None, ...] | None = None,
+    verbose: bool = False,
+) -> dict[str, dict]:
+    """`allocate` with what samples tell, which has squares."""
+    model = samples.model
     plan = select(model, config, rules)
     limit = _limit(plan, budget, nbytes)
-    grid = _grid(plan, _free(model, config, rules), bits, sizes)
-    samples = Calibration(model, batches_of(model, calibration, batch_size), squares=True)
+    grid = _grid(plan, _free(model, config, rules), bits, sizes or (config.group_size,))
     options = _options(plan, grid, samples, verbose)
     _check_reach(options, limit, plan, nbytes)
     choices = budgets.choose(options, limit)
     return _as_rules(plan, options, choices, make_rules(rules, config))
 
 
-def _limit(plan: Plan, budget, nbytes) -> float:
-    # Bytes of all codes.
-    if (budget is None) == (nbytes is None):
-        both = "neither" if budget is None else f"budget={short(budget)}, nbytes={short(nbytes)}"
-        raise ValueError(f"`budget` or `nbytes` must be given, not both. Received: {both}")
-    name, value = ("budget", budget) if nbytes is None else ("nbytes", nbytes)
+def check_positive(name: str, value) -> None:
+    """Raises ValueError unless `value`, the argument `name`, is a positive, finite number."""
     number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not number or not 0 < value < math.inf:
         raise ValueError(f"`{name}` must be a positive number. Received: {name}={short(value)}")
+
+
+def _check(budget, nbytes) -> None:
+    if (budget is None) == (nbytes is None):
+        both = "neither" if budget is None else f"budget={short(budget)}, nbytes={short(nbytes)}"
+        raise ValueError(f"`budget` or `nbytes` must be given, not both. Received: {both}")
+    check_positive(*(("budget", budget) if nbytes is None else ("nbytes", nbytes)))
+
+
+def _limit(plan: Plan, budget, nbytes) -> float:
+    # Bytes of all codes.
     if nbytes is None:
         return budget * _size(plan) / 8
     return nbytes - sum(as_array(weight.variable).nbytes for weight in plan.skipped)

@@ -20,6 +20,15 @@ def choose(options: list[list[Costs]], nbytes: float) -> list[Choice]:
         options: of each weight, costs of which one is chosen for all of its items.
         nbytes: the most that all may take; at least what `least_bytes` says.
     """
+    choices = _fill(options, _cheapest_within(options, nbytes), nbytes)
+    # What no whole weight can take is left to rows.
+    fixed = [_only(costs, choice) for costs, choice in zip(options, choices, strict=True)]
+    rows = _cheapest_within(fixed, nbytes)
+    pairs = zip(options, choices, rows, strict=True)
+    return [row if costs[choice[0]].by_rows else choice for costs, choice, row in pairs]
+
+
+def _cheapest_within(options: list[list[Costs]], nbytes: float) -> list[Choice]:
     below, above = 1e-30, 1e30
     best = _at(options, above)
     for _ in range(ROUNDS):
@@ -29,7 +38,16 @@ def choose(options: list[list[Costs]], nbytes: float) -> list[Choice]:
             best, above = found, price
         else:
             below = price
-    return _fill(options, best, nbytes)
+    return best
+
+
+def _only(costs: list[Costs], choice: Choice) -> list[Costs]:
+    # Of a whole weight the setting that it has.
+    which, chosen = choice
+    if costs[which].by_rows:
+        return costs
+    one = costs[which]
+    return [Costs(one.configs, one.losses[:, chosen], one.nbytes[chosen])]
 
 
 def least_bytes(options: list[list[Costs]]) -> float:

@@ -141,7 +141,7 @@ class LossGradients:
 
 def _alone(squares: np.ndarray, columns: int) -> Use:
     # Errors of all columns matter alike.
-    return Use(Sums(np.eye(columns, dtype=np.float32), 1), squares / columns)
+    return Use(Sums(np.eye(columns, dtype=np.float32), 0), squares / columns)
 
 
 def _numpy(tensor) -> np.ndarray:

@@ -51,6 +51,7 @@ class Calibration:
         on_tensorflow = keras.backend.backend() == "tensorflow"
         self._sample = output_gradients.drawn(model) if on_tensorflow else None
         self._squares = squares
+        self._kept: tuple[list[int], dict] = [], {}
         if squares and self._sample is None:
             self._sample = output_gradients.of_data(model) if on_tensorflow else None
             if self._sample is None:
@@ -66,14 +67,16 @@ class Calibration:
             ValueError: the model does not take a batch, or a product's input holds NaN or Inf.
         """
         for weight, uses in self.uses(weights):
-            yield weight, moments_of(uses) if uses else None
+            seen = [use for use in uses if use.sums.count]
+            yield weight, moments_of(seen) if seen else None
 
     def uses(self, weights: Iterable[Chosen]) -> Iterator[tuple[Chosen, list[Use]]]:
         """Each of the weights, in their order, with what samples tell of its uses; see `of`."""
-        for stage in _stages(weights):
-            found = self._collect(stage)
+        stages = _stages(weights)
+        for stage in stages:
+            found = dict(self._once(stage) if len(stages) == 1 else self._collect(stage))
             for weight in stage:
-                uses = [use for use in found.pop(weight.position, []) if use.sums.count]
+                uses = found.pop(weight.position, [])
                 self.counts[weight.position] = sum(use.sums.count for use in uses)
                 yield weight, uses
 
@@ -102,6 +105,13 @@ class Calibration:
             warnings.warn(
                 f"`calibration` has too few samples for {len(few)} weights: {few[0]}", stacklevel=3
             )
+
+    def _once(self, stage: list[Chosen]) -> dict[int, list[Use]]:
+        # Where the moments of all weights can be held they are, for a second look.
+        positions = [weight.position for weight in stage]
+        if self._kept[0] != positions:
+            self._kept = positions, self._collect(stage)
+        return self._kept[1]
 
     def _collect(self, weights: list[Chosen]) -> dict[int, list[Use]]:
         loss = None

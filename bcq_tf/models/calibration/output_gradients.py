@@ -7,6 +7,7 @@ the data's labels are next to zero wherever the model has learned them by heart.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import keras
@@ -28,10 +29,13 @@ def drawn(model) -> Callable | None:
     from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get(
         "from_logits", False
     )
-    for names, sample in _SAMPLES:
-        if name in names:
-            return lambda batch, predicted: [sample(tf.cast(predicted, tf.float32), from_logits)]
-    return None
+    sample = next((sample for names, sample in _SAMPLES if name in names), None)
+    count = itertools.count()  # the same labels in every run
+
+    def gradients(batch, predicted):
+        return [sample(tf.cast(predicted, tf.float32), from_logits, [0, next(count)])]
+
+    return gradients if sample else None
 
 
 def of_data(model) -> Callable | None:
@@ -60,26 +64,34 @@ def of_data(model) -> Callable | None:
     return gradients
 
 
-def _categorical(predicted, from_logits: bool):
+def _categorical(predicted, from_logits: bool, seed: list[int]):
     logits = predicted if from_logits else tf.math.log(predicted + keras.backend.epsilon())
     classes = logits.shape[-1]
     flat = tf.reshape(logits, [-1, classes])
-    drawn = tf.one_hot(tf.random.categorical(flat, 1)[:, 0], classes)
+    drawn = tf.one_hot(tf.random.stateless_categorical(flat, 1, seed)[:, 0], classes)
     gradient = tf.reshape(tf.nn.softmax(flat) - drawn, tf.shape(logits))
     # Of -log p_k with respect to p itself: only the drawn one counts.
     drawn = tf.reshape(drawn, tf.shape(logits))
     return gradient if from_logits else -drawn / (predicted + keras.backend.epsilon())
 
 
-def _binary(predicted, from_logits: bool):
+def _binary(predicted, from_logits: bool, seed: list[int]):
     p = tf.sigmoid(predicted) if from_logits else predicted
-    drawn = tf.cast(tf.random.uniform(tf.shape(p)) < p, tf.float32)
-    spread = p * (1 - p) + keras.backend.epsilon()
-    return p - drawn if from_logits else (p - drawn) / spread
+    drawn = tf.cast(tf.random.stateless_uniform(tf.shape(p), seed) < p, tf.float32)
+    spread = 1.0 if from_logits else p * (1 - p) + keras.backend.epsilon()
+    return (p - drawn) / spread * _of_mean(p)
 
 
-def _gaussian(predicted, from_logits: bool):
-    return tf.random.normal(tf.shape(predicted))
+def _gaussian(predicted, from_logits: bool, seed: list[int]):
+    # Of the variance at which the second derivative is that of the squared error.
+    return tf.random.stateless_normal(tf.shape(predicted), seed, stddev=2**0.5) * _of_mean(
+        predicted
+    )
+
+
+def _of_mean(predicted) -> float:
+    """Keras' loss is the mean over the last axis: its second derivatives are as much less."""
+    return 1 / max(1, predicted.shape[-1] if predicted.ndim > 1 else 1) ** 0.5
 
 
 _SAMPLES = (
