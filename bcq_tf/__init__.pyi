@@ -17,6 +17,8 @@ from .files.file import read as read
 from .files.file import save as save
 from .files.legacy_file import read_legacy as read_legacy
 from .models.allocation.allocation import allocate as allocate
+from .models.allocation.sensitivity import Sensitivity as Sensitivity
+from .models.allocation.sensitivity import sensitivity as sensitivity
 from .models.embedding_tables import quantize_embed as quantize_embed
 from .models.loading import load_model as load_model
 from .models.loading import load_weights as load_weights

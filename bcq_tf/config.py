@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import math
 import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -214,6 +215,24 @@ def check_integer(name: str, value, least: int, most: int | None = None) -> int:
     if most is None:
         rule = "a positive integer" if least == 1 else f"an integer from {least} upwards"
     raise ValueError(f"`{name}` must be {rule}. Received: {name}={short(value)}")
+
+
+def check_positive(name: str, value) -> None:
+    """Raises ValueError unless `value`, the argument `name`, is a positive, finite number."""
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be a positive number. Received: {name}={short(value)}")
+
+
+def check_budget(budget, bits, calibration) -> None:
+    """Raises ValueError unless `budget` is None or a number, without `bits` and with samples."""
+    if budget is None:
+        return
+    check_positive("budget", budget)
+    if bits is not UNSET:
+        raise ValueError(f"`budget` must be given without `bits`. Received: {budget=}, {bits=}")
+    if calibration is None:
+        raise ValueError(f"`budget` needs `calibration`, samples of data. Received: {budget=}")
 
 
 def is_integer(value) -> bool:

@@ -12,7 +12,7 @@ import os
 import sys
 
 from bcq_tf import __version__
-from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize
+from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize, sensitivity
 from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.start import INTERRUPTED
@@ -21,6 +21,7 @@ from bcq_tf.reports.listing import as_text
 COMMANDS: tuple[Command | Group, ...] = (
     inspect.COMMAND,
     quantize.COMMAND,
+    sensitivity.COMMAND,
     compare.COMMAND,
     convert.COMMAND,
     bench.COMMAND,

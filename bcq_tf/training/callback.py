@@ -6,13 +6,12 @@ import contextlib
 
 import keras
 
-from bcq_tf.config import UNSET, BCQConfig, check_choice, check_integer, make_config
+from bcq_tf.config import UNSET, BCQConfig, check_budget, check_choice, check_integer, make_config
 from bcq_tf.reports.report import Report
 from bcq_tf.selection.selection import select
 from bcq_tf.training.checkpoints import BestFiles
 from bcq_tf.training.fit import Fit
 from bcq_tf.training.latent import check_latent
-from bcq_tf.training.quantizer import check_budget
 from bcq_tf.training.rating import check_monitor, entry_name
 from bcq_tf.training.run import check_resume
 from bcq_tf.training.schedule import check_phases, make_phases

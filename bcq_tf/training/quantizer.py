@@ -12,10 +12,10 @@ import numpy as np
 
 from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import UNSET, BCQConfig, make_config
+from bcq_tf.config import UNSET, BCQConfig, check_budget, make_config
 from bcq_tf.files import file
 from bcq_tf.files.stored_weights import make_name
-from bcq_tf.models.allocation.allocation import check_positive, spend
+from bcq_tf.models.allocation.allocation import spend
 from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.models.state import ModelState, assets_of, states_of
@@ -264,17 +264,6 @@ def quantize_model(
         file.save(filepath, *contents)
     quantizer.put_codes()
     return Report.of(*contents)
-
-
-def check_budget(budget, bits, calibration) -> None:
-    """Raises ValueError unless `budget` is None or a number, without `bits` and with samples."""
-    if budget is None:
-        return
-    check_positive("budget", budget)
-    if bits is not UNSET:
-        raise ValueError(f"`budget` must be given without `bits`. Received: {budget=}, {bits=}")
-    if calibration is None:
-        raise ValueError(f"`budget` needs `calibration`, samples of data. Received: {budget=}")
 
 
 def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str, moments):

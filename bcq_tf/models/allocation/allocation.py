@@ -5,10 +5,17 @@ from __future__ import annotations
 import dataclasses
 import glob
 import math
-import numbers
 
 from bcq_tf._keras import as_array
-from bcq_tf.config import BCQConfig, Rule, check_bits, check_group_size, make_config, make_rules
+from bcq_tf.config import (
+    BCQConfig,
+    Rule,
+    check_bits,
+    check_group_size,
+    check_positive,
+    make_config,
+    make_rules,
+)
 from bcq_tf.models.allocation import budget as budgets
 from bcq_tf.models.allocation.costs import Costs, costs_of
 from bcq_tf.models.calibration.batches import batches_of
@@ -100,13 +107,6 @@ def spend(
     _check_reach(options, limit, plan, nbytes)
     choices = budgets.choose(options, limit)
     return _as_rules(plan, options, choices, make_rules(rules, config))
-
-
-def check_positive(name: str, value) -> None:
-    """Raises ValueError unless `value`, the argument `name`, is a positive, finite number."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not 0 < value < math.inf:
-        raise ValueError(f"`{name}` must be a positive number. Received: {name}={short(value)}")
 
 
 def _check(budget, nbytes) -> None:

@@ -18,7 +18,7 @@ from bcq_tf.solvers import quantize
 from bcq_tf.solvers.calibrated.form import QuadraticForm
 
 SAMPLED_ROWS = 96
-UNSEEN = 0.5  # of the mean over rows is added to what each row's errors matter
+UNSEEN = 0.5  # how much of the mean over rows is mixed into what each row's errors matter
 ROW_BITS = 2 / 8  # bytes a row that tell how many bits it has
 
 
@@ -85,7 +85,7 @@ def _error(matrix, config: BCQConfig, form: QuadraticForm | None) -> np.ndarray:
 def _losses(use: Use, matrix, rows, errors: list) -> np.ndarray:
     # [R, settings]
     moments = None if use.sums is None else use.sums.mean
-    squares = use.squares + UNSEEN * use.squares.mean()
+    squares = (use.squares + UNSEEN * use.squares.mean()) / (1 + UNSEEN)
     diagonal = np.ones(matrix.shape[1], np.float32) if moments is None else np.diag(moments)
     energies = np.einsum("rc,c,rc->r", matrix, diagonal, matrix, optimize=True)
     lost = [_quadratic(error, moments).sum() for error in errors]
