@@ -17,6 +17,7 @@ from .files.file import read as read
 from .files.file import save as save
 from .files.legacy_file import read_legacy as read_legacy
 from .models.allocation.allocation import allocate as allocate
+from .models.allocation.frequency import bits_by_frequency as bits_by_frequency
 from .models.allocation.sensitivity import Sensitivity as Sensitivity
 from .models.allocation.sensitivity import sensitivity as sensitivity
 from .models.embedding_tables import quantize_embed as quantize_embed
