@@ -48,8 +48,8 @@ def pytest_collection_modifyitems(config, items):
 
 
 def kernels_stay():
-    """A context in which TensorFlow keeps its kernels: to make them takes longer than to run them."""
-    return mock.patch.object(pywrap_tfe, "TFE_ContextClearCaches", lambda context: None)
+    """A context in which TensorFlow keeps its kernels: to make one takes longer than to run it."""
+    return mock.patch.object(pywrap_tfe, "TFE_ContextClearCaches")
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +81,14 @@ def eagerly():
     """See `tests.eager`."""
     with eager.eagerly():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _graphs_where_they_count(request):
+    """Whole models run eagerly, but in tests that are marked `graphs`."""
+    folder = request.path.relative_to(request.config.rootpath / "tests").parts[0]
+    if folder in ("training", "models") and not request.node.get_closest_marker("graphs"):
+        request.getfixturevalue("eagerly")
 
 
 @pytest.fixture(params=["compiled", "portable"])

@@ -18,7 +18,7 @@ import pretrain
 import quantize
 import translate
 from bcq_tf._keras import walk_layers
-from tests.eager import eagerly, in_steps
+from tests.eager import eagerly, graphs
 from transformer import checkpoint
 from transformer.errors import UserError
 
@@ -30,6 +30,12 @@ WAYS = {
         *["--schedule", '{"1": 4}'],
     ],
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _eagerly():
+    with eagerly():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +77,7 @@ def way(request):
 def trained(pretrained, tmp_path_factory, way):
     """The folder of two epochs, in a graph or without."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    with contextlib.nullcontext() if way == "latent" else eagerly():
+    with graphs() if way == "latent" else contextlib.nullcontext():
         run_quantize(pretrained, folder, *WAYS[way])
     return folder
 
@@ -87,7 +93,6 @@ def run_quantize(pretrained, output, *arguments):
     return checkpoint.load_result(output)
 
 
-@in_steps
 def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, capsys):
     output = Path(shutil.copytree(trained, tmp_path / "run"))
     before = (output / "model.bcq.npy").read_bytes()
@@ -103,7 +108,6 @@ def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, 
     assert (output / "model.bcq.npy").read_bytes() == before
 
 
-@in_steps
 def test_an_interrupted_run_goes_on_to_the_same_end(
     pretrained, trained, way, tmp_path, monkeypatch
 ):
@@ -123,7 +127,6 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     assert logs[0][1]["val_loss"] == pytest.approx(logs[1][1]["val_loss"], rel=0.02)
 
 
-@in_steps
 def test_quantize_in_one_shot_then_translate(pretrained, tmp_path, capsys):
     uniform = ["--epochs", "0", "--solver", "uniform", "--group-size", "32"]
     result = run_quantize(pretrained, tmp_path, "--bits", "2", *uniform)
@@ -143,11 +146,11 @@ def test_translate_reads_standard_input_in_order(one_shot, capsys, monkeypatch):
     translate.main([path, *sentences])
     expected = capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", [f"{sentence}\n" for sentence in sentences])
-    translate.main([path])
+    with graphs():
+        translate.main([path])
     assert capsys.readouterr().out == expected
 
 
-@in_steps
 @pytest.mark.parametrize("beam_size", ["1", "3"])
 def test_packed_and_float_translate_alike(one_shot, capsys, beam_size):
     words = [str(one_shot / "model.bcq.npy"), "gato.", "casa verde rio.", "--beam-size", beam_size]
@@ -173,7 +176,6 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, quantized):
     assert (quantized / "model.bcq.npy").read_bytes() == before
 
 
-@in_steps
 def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized):
     (quantized / "notes.txt").write_text("mine")
     run_quantize(pretrained, quantized, "--epochs", "1", "--bits", "1", "--no-resume")
@@ -189,14 +191,12 @@ def test_the_folder_that_a_run_starts_from_is_never_its_output(pretrained):
     assert sorted(os.listdir(pretrained)) == before
 
 
-@in_steps
 def test_float_trains_on_without_quantizing(pretrained, tmp_path):
     result = run_quantize(pretrained, tmp_path, "--epochs", "1", "--float")
     assert result["bits_per_weight"] == 32
     assert not (tmp_path / "model.bcq.npy").exists()
 
 
-@in_steps
 def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
     run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "1", "--dropout", "0")
     assert checkpoint.load_run(tmp_path, weights=None).hparams.dropout_rate == 0
@@ -205,7 +205,6 @@ def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
     assert rates == {0}
 
 
-@in_steps
 def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text('{"*embedding*": 4, "*query*": null}')

@@ -184,7 +184,7 @@ def test_a_row_ends_at_its_limit_or_at_end(ending_model):
     [
         ({"beam_size": 3}, GrowingCache),
         ({"beam_size": 3}, BlockCache),
-        ({"beam_size": 2, "length_penalty": 0.0}, GrowingCache),
+        ({"beam_size": 1, "length_penalty": 0.0}, GrowingCache),
     ],
 )
 def test_beam_search_equals_a_slow_one(ending_model, options, form):
