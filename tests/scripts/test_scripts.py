@@ -1,6 +1,5 @@
 """pretrain.py, quantize.py and translate.py, one after the other, on a few invented sentences."""
 
-import contextlib
 import io
 import os
 import shutil
@@ -23,13 +22,7 @@ from transformer import checkpoint
 from transformer.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-WAYS = {
-    "latent": ["--bits", "2", "--epochs", "2", "--every", "3"],
-    "projection with a schedule": [
-        *["--bits", "2", "--epochs", "2", "--every", "3", "--no-latent"],
-        *["--schedule", '{"1": 4}'],
-    ],
-}
+TRAINING = ["--bits", "2", "--epochs", "2", "--every", "3", "--schedule", '{"1": 4}']
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,18 +60,12 @@ def test_codes_are_solved_for_training_sentences(pretrained, one_shot, tmp_path)
             assert not np.array_equal(codes.reconstruct(), calibrated[name].reconstruct())
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def way(request):
-    """A way of training."""
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def trained(pretrained, tmp_path_factory, way):
-    """The folder of two epochs, in a graph or without."""
+def trained(pretrained, tmp_path_factory):
+    """The folder of two epochs of latent training, in a graph."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    with graphs() if way == "latent" else contextlib.nullcontext():
-        run_quantize(pretrained, folder, *WAYS[way])
+    with graphs():
+        run_quantize(pretrained, folder, *TRAINING)
     return folder
 
 
@@ -93,13 +80,13 @@ def run_quantize(pretrained, output, *arguments):
     return checkpoint.load_result(output)
 
 
-def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, capsys):
+def test_the_same_command_again_only_scores(pretrained, trained, tmp_path, capsys):
     output = Path(shutil.copytree(trained, tmp_path / "run"))
     before = (output / "model.bcq.npy").read_bytes()
     first = checkpoint.load_result(output)
     assert first["nbytes"] == len(before)
     assert 2 < first["bits_per_weight"] < 4
-    second = run_quantize(pretrained, output, *WAYS[way])
+    second = run_quantize(pretrained, output, *TRAINING)
     printed = capsys.readouterr().out
     assert "is complete: 2 epochs" in printed
     assert "source_embedding/embeddings" in printed
@@ -108,9 +95,7 @@ def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, 
     assert (output / "model.bcq.npy").read_bytes() == before
 
 
-def test_an_interrupted_run_goes_on_to_the_same_end(
-    pretrained, trained, way, tmp_path, monkeypatch
-):
+def test_an_interrupted_run_goes_on_to_the_same_end(pretrained, trained, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
@@ -118,9 +103,9 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.SaveEpoch, "on_epoch_begin", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run_quantize(pretrained, tmp_path, *WAYS[way])
+            run_quantize(pretrained, tmp_path, *TRAINING)
     assert bcq_tf.read(tmp_path / "model.bcq.npy").metadata["epoch"] == 0
-    run_quantize(pretrained, tmp_path, *WAYS[way])
+    run_quantize(pretrained, tmp_path, *TRAINING)
     logs = [checkpoint.read_log(folder, 2) for folder in (trained, tmp_path)]
     assert [row["epoch"] for row in logs[1]] == [0, 1]
     # The scales of the last solve are not kept, so the steps agree nearly, not exactly.
@@ -178,7 +163,8 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, quantized):
 
 def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized):
     (quantized / "notes.txt").write_text("mine")
-    run_quantize(pretrained, quantized, "--epochs", "1", "--bits", "1", "--no-resume")
+    words = ["--epochs", "1", "--bits", "1", "--no-latent", "--no-resume"]
+    run_quantize(pretrained, quantized, *words)
     assert [row["epoch"] for row in checkpoint.read_log(quantized, 9)] == [0]
     assert bcq_tf.read(quantized / "model.bcq.npy").metadata["config"]["bits"] == 1
     assert (quantized / "notes.txt").read_text() == "mine"
