@@ -161,10 +161,13 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, quantized):
     assert (quantized / "model.bcq.npy").read_bytes() == before
 
 
-def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized):
+def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized, monkeypatch):
+    made, make = [], quantize.make_callback
+    monkeypatch.setattr(quantize, "make_callback", lambda *a: made.append(make(*a)) or made[-1])
     (quantized / "notes.txt").write_text("mine")
     words = ["--epochs", "1", "--bits", "1", "--no-latent", "--no-resume"]
     run_quantize(pretrained, quantized, *words)
+    assert [callback.latent for callback in made] == [False]
     assert [row["epoch"] for row in checkpoint.read_log(quantized, 9)] == [0]
     assert bcq_tf.read(quantized / "model.bcq.npy").metadata["config"]["bits"] == 1
     assert (quantized / "notes.txt").read_text() == "mine"
