@@ -22,7 +22,7 @@ from transformer import checkpoint
 from transformer.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-TRAINING = ["--bits", "2", "--epochs", "2", "--every", "3", "--schedule", '{"1": 4}']
+TRAINING = ["--bits", "2", "--epochs", "2", "--every", "3"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -165,9 +165,11 @@ def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized, mo
     made, make = [], quantize.make_callback
     monkeypatch.setattr(quantize, "make_callback", lambda *a: made.append(make(*a)) or made[-1])
     (quantized / "notes.txt").write_text("mine")
-    words = ["--epochs", "1", "--bits", "1", "--no-latent", "--no-resume"]
-    run_quantize(pretrained, quantized, *words)
-    assert [callback.latent for callback in made] == [False]
+    words = ["--epochs", "1", "--bits", "1", "--no-latent", "--schedule", '{"1": 4}']
+    run_quantize(pretrained, quantized, *words, "--no-resume")
+    (callback,) = made
+    assert not callback.latent
+    assert [phase.until for phase in callback.phases] == [1]
     assert [row["epoch"] for row in checkpoint.read_log(quantized, 9)] == [0]
     assert bcq_tf.read(quantized / "model.bcq.npy").metadata["config"]["bits"] == 1
     assert (quantized / "notes.txt").read_text() == "mine"
