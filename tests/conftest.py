@@ -1,6 +1,7 @@
 """Settings of the whole suite: quiet TensorFlow, two virtual CPUs for MirroredStrategy."""
 
 import os
+from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several tests run at once
@@ -10,6 +11,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.python import pywrap_tfe
 
 from tests import eager
 from tests.ops.codes import runs_on
@@ -45,10 +47,24 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
+def kernels_stay():
+    """A context in which TensorFlow keeps its kernels: to make one takes longer than to run it."""
+    return mock.patch.object(pywrap_tfe, "TFE_ContextClearCaches")
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     """Every test starts from seed 0; one that needs another says so."""
-    keras.utils.set_random_seed(0)
+    with kernels_stay():
+        keras.utils.set_random_seed(0)
+    yield
+    with kernels_stay():
+        keras.backend.clear_session(free_memory=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels_go():
+    """Those of a file end with it."""
     yield
     keras.backend.clear_session(free_memory=False)
 
@@ -65,6 +81,14 @@ def eagerly():
     """See `tests.eager`."""
     with eager.eagerly():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _graphs_where_they_count(request):
+    """Whole models run eagerly, but in tests that are marked `graphs`."""
+    folder = request.path.relative_to(request.config.rootpath / "tests").parts[0]
+    if folder in ("training", "models") and not request.node.get_closest_marker("graphs"):
+        request.getfixturevalue("eagerly")
 
 
 @pytest.fixture(params=["compiled", "portable"])

@@ -23,3 +23,13 @@ def eagerly():
             yield
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+@contextlib.contextmanager
+def graphs():
+    """A context within `eagerly` in which functions are traced after all."""
+    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(True)

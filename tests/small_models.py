@@ -21,6 +21,15 @@ def batches(seed: int = 1, size: int = 16) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensor_slices(regression_data(seed=seed)).batch(size)
 
 
+def losses_of_steps(model, x, y, steps: int) -> list[float]:
+    """The loss of each of so many steps on one batch; `fit` takes longer for an epoch of one."""
+    losses = []
+    for _ in range(steps):
+        model.reset_metrics()
+        losses.append(float(model.train_on_batch(x, y)))
+    return losses
+
+
 def mlp(inputs: int = 32, hidden: int = 40, outputs: int = 4) -> keras.Model:
     """A functional model with two kernels [32, 40], [40, 4] and their biases."""
     x = keras.Input((inputs,))

@@ -16,6 +16,14 @@ def runner(path):
     return tf.lite.Interpreter(str(path), num_threads=1).get_signature_runner("serving_default")
 
 
+@pytest.fixture(scope="module")
+def mlp_file(tmp_path_factory):
+    """The file of a packed MLP."""
+    path = tmp_path_factory.mktemp("mlp") / "m.tflite"
+    bcq_tf.export_tflite(made(packed_mlp).model, path)
+    return path
+
+
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
 def test_answers_as_the_model_does(make, tmp_path):
     exported = made(make)
@@ -35,10 +43,9 @@ def test_half_precision_is_refused(policy, tmp_path):
         bcq_tf.export_tflite(half_mlp(policy).model, tmp_path / "m.tflite")
 
 
-def test_any_batch_size(tmp_path):
-    exported = packed_mlp()
-    bcq_tf.export_tflite(exported.model, tmp_path / "m.tflite")
-    serve, x = runner(tmp_path / "m.tflite"), exported.arrays["features"]
+def test_any_batch_size(mlp_file):
+    exported = made(packed_mlp)
+    serve, x = runner(mlp_file), exported.arrays["features"]
     for rows in (1, 5, 2):
         found = serve(features=x[:rows])["output_0"]
         np.testing.assert_allclose(found, exported.expected()["output_0"][:rows], atol=1e-5)
@@ -65,10 +72,9 @@ def test_recurrent_layers_need_a_known_batch_size(tmp_path):
     same(runner(tmp_path / "m.tflite")(x=given), {"output_0": model(given).numpy()})
 
 
-def test_only_built_in_operators_are_used(tmp_path):
-    bcq_tf.export_tflite(packed_mlp().model, tmp_path / "m.tflite")
+def test_only_built_in_operators_are_used(mlp_file):
     interpreter = tf.lite.Interpreter(
-        str(tmp_path / "m.tflite"),
+        str(mlp_file),
         experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()

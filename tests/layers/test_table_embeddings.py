@@ -1,7 +1,9 @@
 """Embeddings of uniform and compositional codes against a Keras embedding of the same matrix."""
 
 import dataclasses
+import functools
 import json
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -20,16 +22,17 @@ from bcq_tf.layers import (
 from bcq_tf.ops import portable_ops
 from tests.eager import in_steps
 from tests.layers.tables import COLUMNS, IDS, ROWS, SIZES, random_codes, random_table
+from tests.small_models import losses_of_steps
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A layer, its codes, others that fit it too, and some of many rows with the bytes of each."""
+    """A layer, its codes, others that fit it too, and a function that makes some of many rows."""
 
     layer: type
     codes: object
     others: object
-    many: object
+    many: Callable
     settings: dict = dataclasses.field(default_factory=dict)
 
     def make(self, **settings):
@@ -38,13 +41,13 @@ class Kind:
 
 def uniform(bits, zeros=()):
     tables = [random_table(seed, zeros=zeros) for seed in range(2)]
-    many = quantize_uniform(random_table(rows=50000), bits)
-    return Kind(UniformEmbedding, *(quantize_uniform(table, bits) for table in tables), many)
+    codes = (quantize_uniform(table, bits) for table in tables)
+    return Kind(UniformEmbedding, *codes, lambda: quantize_uniform(random_table(rows=50000), bits))
 
 
 def compositional(M, K, dtype="float32", **settings):
     codes = [random_codes(M, K, seed, dtype=dtype) for seed in range(2)]
-    many = random_codes(M, K, rows=50000, dtype=dtype)
+    many = functools.partial(random_codes, M, K, rows=50000, dtype=dtype)
     return Kind(CompositionalEmbedding, *codes, many, settings)
 
 
@@ -129,9 +132,10 @@ def test_configs_and_files(kind, tmp_path):
 
 @some_kinds
 def test_a_file_is_as_small_as_the_codes(kind, tmp_path):
-    layer = kind.layer.from_codes(kind.many)
+    many = kind.many()
+    layer = kind.layer.from_codes(many)
     keras.Sequential([keras.Input((7,), dtype="int32"), layer]).save(tmp_path / "model.keras")
-    assert layer.nbytes == pytest.approx(kind.many.nbytes, rel=0.01)
+    assert layer.nbytes == pytest.approx(many.nbytes, rel=0.01)
     assert (tmp_path / "model.keras").stat().st_size < 1.05 * layer.nbytes + 20000
 
 
@@ -162,7 +166,7 @@ def check_training(kind):
     model = keras.Sequential([layer, keras.layers.Flatten(), keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.05), "mse")
     before = layer.embeddings.numpy()
-    losses = model.fit(IDS, np.arange(5.0), epochs=40, verbose=0).history["loss"]
+    losses = losses_of_steps(model, IDS, np.arange(5.0)[:, np.newaxis], 40)
     assert losses[-1] < losses[0] / 10
     np.testing.assert_array_equal(layer.codes.packed, packed)
     assert np.any(layer.embeddings != before) == bool(kind.settings)
@@ -172,13 +176,14 @@ def check_training(kind):
 
 @some_kinds
 def test_pack_model_takes_them_for_the_table_of_an_embedding(kind, tmp_path):
+    many = kind.many()
     model = keras.Sequential(
         [keras.Input((7,), dtype="int32"), keras.layers.Embedding(50000, COLUMNS, name="words")],
         name="sequential",
     )
-    bcq_tf.pack_model(model, {"sequential/words/embeddings": kind.many})
+    bcq_tf.pack_model(model, {"sequential/words/embeddings": many})
     assert isinstance(model.get_layer("words"), kind.layer)
-    np.testing.assert_array_equal(model(IDS), kind.many.reconstruct()[IDS])
+    np.testing.assert_array_equal(model(IDS), many.reconstruct()[IDS])
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(again(IDS), model(IDS))

@@ -89,6 +89,7 @@ def test_a_task_of_kerashub(build, preprocessed, tmp_path):
             close(use(again), answer)
 
 
+@pytest.mark.graphs
 def test_a_packed_generator_stands_in_a_preset(tmp_path):
     model, x, use = gpt2(True)
     bcq_tf.quantize_model(model, 3, effort="low", filepath=tmp_path / "m.bcq.npy")

@@ -33,6 +33,7 @@ def path(tmp_path):
     return tmp_path / "model.bcq.npy"
 
 
+@pytest.mark.graphs
 @pytest.mark.parametrize("name", MODELS)
 def test_a_packed_model_computes_what_the_float_one_does(name, path):
     build, x = MODELS[name]
@@ -318,6 +319,7 @@ def test_kerashub_layers(path, tmp_path):
     np.testing.assert_array_equal(model(IDS), expected)
 
 
+@pytest.mark.graphs
 def test_eight_threads_get_the_same_results(path):
     model = quantized(attention, path)
     bcq_tf.pack_model(model, path)
@@ -338,6 +340,7 @@ def test_eight_threads_get_the_same_results(path):
     assert not wrong
 
 
+@pytest.mark.graphs
 def test_without_a_gpu(path):
     if tf.config.list_physical_devices("GPU"):
         pytest.skip("there is a GPU")

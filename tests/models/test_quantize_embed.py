@@ -14,9 +14,8 @@ from bcq_tf.embeddings import quantize_uniform
 from bcq_tf.layers import BCQEmbedding, FastMultiEmbedding, FloatEmbedding, UniformEmbedding
 from bcq_tf.layers.packed_model import PackedModel
 from tests import fresh
-from tests.eager import in_steps
 from tests.models.packed_models import IDS, MODELS, tied
-from tests.small_models import mlp
+from tests.small_models import losses_of_steps, mlp
 
 METHODS = [("uniform", 2), ("uniform", 3), ("uniform", 16), ("binary", 2)]
 CLASSES = {"uniform": UniformEmbedding, "binary": BCQEmbedding}
@@ -69,6 +68,7 @@ def close(actual, wanted):
     np.testing.assert_allclose(actual, wanted, rtol=0, atol=2e-6)
 
 
+@pytest.mark.graphs
 @pytest.mark.parametrize(("method", "nbit"), METHODS)
 def test_the_model_computes_with_the_quantized_tables(method, nbit, tmp_path):
     model, reference, _ = pair(method, nbit)
@@ -155,12 +155,11 @@ def test_the_report_has_every_table_and_its_bytes():
 
 
 @pytest.mark.parametrize(("method", "nbit"), METHODS)
-@in_steps
 def test_other_layers_train_and_the_tables_do_not(method, nbit, tmp_path):
     model, _, _ = pair(method, nbit)
     before = model.get_layer("words").embeddings.numpy()
     model.compile(keras.optimizers.Adam(0.05), "mse")
-    losses = model.fit(IDS, np.ones((3, 3)), epochs=10, verbose=0).history["loss"]
+    losses = losses_of_steps(model, IDS, np.ones((3, 3)), 10)
     assert losses[-1] < losses[0] / 4
     np.testing.assert_array_equal(model.get_layer("words").embeddings, before)
     model.save(tmp_path / "model.keras")

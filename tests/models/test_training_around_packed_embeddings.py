@@ -10,7 +10,7 @@ from bcq_tf import quantize_embed
 from bcq_tf.embeddings import additive_codes
 from bcq_tf.layers import CompositionalEmbedding, QuantEmbedding
 from bcq_tf.layers.packed_model import PackedModel
-from tests.eager import eagerly, in_steps
+from tests.eager import eagerly
 
 WORDS = 90
 IDS = np.random.default_rng(0).integers(0, WORDS, (64, 6)).astype("int32")
@@ -57,7 +57,7 @@ def codes_of_table(model):
 
 def train(model, path, **settings):
     callback = bcq_tf.BCQCallback(path, 2, every_n_steps=4, **settings)
-    data = {"validation_data": (IDS, LABELS), "batch_size": 32, "epochs": 3, "verbose": 0}
+    data = {"validation_data": (IDS, LABELS), "batch_size": 32, "epochs": 2, "verbose": 0}
     model.fit(IDS, LABELS, callbacks=[callback], **data)
     return callback
 
@@ -83,7 +83,13 @@ def trained(request, tmp_path_factory):
     return request.param, model, path, callback
 
 
-@pytest.mark.parametrize("kind", ["replaced by uniform codes", "made of compositional codes"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "replaced by uniform codes",
+        pytest.param("made of compositional codes", marks=pytest.mark.graphs),
+    ],
+)
 def test_the_other_layers_are_quantized_while_they_train_latently(kind, tmp_path):
     model = MODELS[kind]()
     before = codes_of_table(model)
@@ -100,7 +106,6 @@ def test_the_file_makes_the_model_again(trained, packed):
     np.testing.assert_allclose(again(IDS), model(IDS), rtol=1e-4, atol=1e-5)
 
 
-@in_steps
 def test_training_goes_on_from_the_file(trained, tmp_path):
     kind, _, path, callback = trained
     again = MODELS[kind]()
@@ -139,6 +144,7 @@ def test_unpacking_leaves_tables_that_were_made_of_codes():
     assert type(model.get_layer("hidden")) is L.Dense
 
 
+@pytest.mark.graphs
 def test_a_packed_model_inside_of_another(tmp_path):
     inner = MODELS["replaced by uniform codes"]()
     x = keras.Input((6,), dtype="int32")

@@ -1,6 +1,7 @@
 """Look-ups of the compiled core in packed integers: bit for bit the reconstructed matrix."""
 
 import ctypes
+import functools
 
 import numpy as np
 import pytest
@@ -76,13 +77,19 @@ def random_ids(rows, count, dtype=np.int64):
     return np.random.default_rng(count).integers(0, rows, count).astype(dtype)
 
 
+@functools.cache
+def levels(bits, columns):
+    """Codes of random rows, some of them of zeros."""
+    matrix = np.random.default_rng(bits).normal(size=(90, columns)).astype(np.float32)
+    matrix[::7] = 0
+    return quantize_uniform(matrix, bits)
+
+
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
 @pytest.mark.parametrize("columns", [1, 7, 32, 50, 300])
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_rows_of_levels(library, bits, columns, dtype):
-    matrix = np.random.default_rng(bits).normal(size=(90, columns)).astype(np.float32)
-    matrix[::7] = 0
-    codes, ids = quantize_uniform(matrix, bits), random_ids(90, 500, dtype)
+    codes, ids = levels(bits, columns), random_ids(90, 500, dtype)
     expected = codes.reconstruct()[ids].view(np.uint32)
     for threads in THREADS:
         rows = np.full((500, columns), np.nan, np.float32)

@@ -1,6 +1,5 @@
 """pretrain.py, quantize.py and translate.py, one after the other, on a few invented sentences."""
 
-import contextlib
 import io
 import os
 import shutil
@@ -18,18 +17,18 @@ import pretrain
 import quantize
 import translate
 from bcq_tf._keras import walk_layers
-from tests.eager import eagerly, in_steps
+from tests.eager import eagerly, graphs
 from transformer import checkpoint
 from transformer.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-WAYS = {
-    "latent": ["--bits", "2", "--epochs", "2", "--every", "3"],
-    "projection with a schedule": [
-        *["--bits", "2", "--epochs", "2", "--every", "3", "--no-latent"],
-        *["--schedule", '{"1": 4}'],
-    ],
-}
+TRAINING = ["--bits", "2", "--epochs", "2", "--every", "3"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _eagerly():
+    with eagerly():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -61,18 +60,12 @@ def test_codes_are_solved_for_training_sentences(pretrained, one_shot, tmp_path)
             assert not np.array_equal(codes.reconstruct(), calibrated[name].reconstruct())
 
 
-@pytest.fixture(scope="module", params=WAYS)
-def way(request):
-    """A way of training."""
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def trained(pretrained, tmp_path_factory, way):
-    """The folder of two epochs, in a graph or without."""
+def trained(pretrained, tmp_path_factory):
+    """The folder of two epochs of latent training, in a graph."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    with contextlib.nullcontext() if way == "latent" else eagerly():
-        run_quantize(pretrained, folder, *WAYS[way])
+    with graphs():
+        run_quantize(pretrained, folder, *TRAINING)
     return folder
 
 
@@ -87,14 +80,13 @@ def run_quantize(pretrained, output, *arguments):
     return checkpoint.load_result(output)
 
 
-@in_steps
-def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, capsys):
+def test_the_same_command_again_only_scores(pretrained, trained, tmp_path, capsys):
     output = Path(shutil.copytree(trained, tmp_path / "run"))
     before = (output / "model.bcq.npy").read_bytes()
     first = checkpoint.load_result(output)
     assert first["nbytes"] == len(before)
     assert 2 < first["bits_per_weight"] < 4
-    second = run_quantize(pretrained, output, *WAYS[way])
+    second = run_quantize(pretrained, output, *TRAINING)
     printed = capsys.readouterr().out
     assert "is complete: 2 epochs" in printed
     assert "source_embedding/embeddings" in printed
@@ -103,10 +95,7 @@ def test_the_same_command_again_only_scores(pretrained, trained, way, tmp_path, 
     assert (output / "model.bcq.npy").read_bytes() == before
 
 
-@in_steps
-def test_an_interrupted_run_goes_on_to_the_same_end(
-    pretrained, trained, way, tmp_path, monkeypatch
-):
+def test_an_interrupted_run_goes_on_to_the_same_end(pretrained, trained, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
@@ -114,16 +103,15 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.SaveEpoch, "on_epoch_begin", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run_quantize(pretrained, tmp_path, *WAYS[way])
+            run_quantize(pretrained, tmp_path, *TRAINING)
     assert bcq_tf.read(tmp_path / "model.bcq.npy").metadata["epoch"] == 0
-    run_quantize(pretrained, tmp_path, *WAYS[way])
+    run_quantize(pretrained, tmp_path, *TRAINING)
     logs = [checkpoint.read_log(folder, 2) for folder in (trained, tmp_path)]
     assert [row["epoch"] for row in logs[1]] == [0, 1]
     # The scales of the last solve are not kept, so the steps agree nearly, not exactly.
     assert logs[0][1]["val_loss"] == pytest.approx(logs[1][1]["val_loss"], rel=0.02)
 
 
-@in_steps
 def test_quantize_in_one_shot_then_translate(pretrained, tmp_path, capsys):
     uniform = ["--epochs", "0", "--solver", "uniform", "--group-size", "32"]
     result = run_quantize(pretrained, tmp_path, "--bits", "2", *uniform)
@@ -143,11 +131,11 @@ def test_translate_reads_standard_input_in_order(one_shot, capsys, monkeypatch):
     translate.main([path, *sentences])
     expected = capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", [f"{sentence}\n" for sentence in sentences])
-    translate.main([path])
+    with graphs():
+        translate.main([path])
     assert capsys.readouterr().out == expected
 
 
-@in_steps
 @pytest.mark.parametrize("beam_size", ["1", "3"])
 def test_packed_and_float_translate_alike(one_shot, capsys, beam_size):
     words = [str(one_shot / "model.bcq.npy"), "gato.", "casa verde rio.", "--beam-size", beam_size]
@@ -173,10 +161,14 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, quantized):
     assert (quantized / "model.bcq.npy").read_bytes() == before
 
 
-@in_steps
-def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized):
+def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized, monkeypatch):
+    made, make = [], quantize.make_callback
+    monkeypatch.setattr(quantize, "make_callback", lambda *a: made.append(make(*a)) or made[-1])
     (quantized / "notes.txt").write_text("mine")
-    run_quantize(pretrained, quantized, "--epochs", "1", "--bits", "1", "--no-resume")
+    words = ["--epochs", "1", "--bits", "1", "--no-latent", "--schedule", '{"1": 4}']
+    run_quantize(pretrained, quantized, *words, "--no-resume")
+    assert not any(callback.latent for callback in made)
+    assert [phase.until for phase in made[-1].phases] == [1]
     assert [row["epoch"] for row in checkpoint.read_log(quantized, 9)] == [0]
     assert bcq_tf.read(quantized / "model.bcq.npy").metadata["config"]["bits"] == 1
     assert (quantized / "notes.txt").read_text() == "mine"
@@ -189,14 +181,12 @@ def test_the_folder_that_a_run_starts_from_is_never_its_output(pretrained):
     assert sorted(os.listdir(pretrained)) == before
 
 
-@in_steps
 def test_float_trains_on_without_quantizing(pretrained, tmp_path):
     result = run_quantize(pretrained, tmp_path, "--epochs", "1", "--float")
     assert result["bits_per_weight"] == 32
     assert not (tmp_path / "model.bcq.npy").exists()
 
 
-@in_steps
 def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
     run_quantize(pretrained, tmp_path, "--epochs", "0", "--bits", "1", "--dropout", "0")
     assert checkpoint.load_run(tmp_path, weights=None).hparams.dropout_rate == 0
@@ -205,7 +195,6 @@ def test_training_goes_on_with_another_dropout_rate(pretrained, tmp_path):
     assert rates == {0}
 
 
-@in_steps
 def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
     rules = tmp_path / "rules.json"
     rules.write_text('{"*embedding*": 4, "*query*": null}')

@@ -71,7 +71,7 @@ def solves(monkeypatch):
             [(0, "full"), (3, "warm"), (4, "full"), (6, "warm"), (8, "full")],
         ),
     ],
-    ids=str,
+    ids=["longer", "crossing", "dividing", "latent, longer", "latent, crossing"],
 )
 def test_solves_at_multiples_of_the_interval_and_before_each_validation(options, expected, solves):
     fit(compiled_mlp(), [BCQCallback(rules=RULES, **options)])

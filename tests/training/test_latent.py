@@ -155,18 +155,16 @@ def test_fit_takes_the_steps_of_the_definition(name):
 
 
 @pytest.mark.parametrize(
-    "compile_options",
+    ("optimizer", "compile_options"),
     [
-        {"jit_compile": True},
-        {"run_eagerly": True},
-        {"steps_per_execution": 3},
-        {"steps_per_execution": 4, "jit_compile": True},
+        pytest.param("sgd", {"run_eagerly": True}, id="eagerly"),
+        pytest.param("adamw", {"steps_per_execution": 3}, id="several an execution"),
+        pytest.param("adamw", {"steps_per_execution": 4, "jit_compile": True}, id="under XLA"),
     ],
-    ids=str,
 )
 @pytest.mark.graphs
-def test_every_way_to_compile_takes_the_same_steps(compile_options):
-    assert_same_weights(*fit_and_by_hand(OPTIMIZERS["adamw"], **compile_options))
+def test_every_way_to_compile_takes_the_same_steps(optimizer, compile_options):
+    assert_same_weights(*fit_and_by_hand(OPTIMIZERS[optimizer], **compile_options))
 
 
 @pytest.mark.parametrize("bits", [1, 3, 4])

@@ -162,11 +162,10 @@ def test_a_sentence_is_translated_alike_in_any_batch(ending_model, decode, optio
     assert [translate(row[row != PAD][np.newaxis])[0] for row in rows] == together
 
 
-@BOTH
-def test_xla_gives_the_same_translations(ending_model, decode, options):
+def test_xla_gives_the_same_translations(ending_model):  # greedy ones: see test_evaluation.py
     rows = np.pad(sources(9), [(0, 1), (0, 0)])
-    under_xla = compiled(ending_model, decode, BlockCache, jit_compile=True, **options)
-    assert under_xla(rows) == compiled(ending_model, decode, **options)(rows)
+    under_xla = compiled(ending_model, beam_search, BlockCache, jit_compile=True, beam_size=3)
+    assert under_xla(rows) == compiled(ending_model, beam_search, beam_size=3)(rows)
 
 
 def test_a_row_ends_at_its_limit_or_at_end(ending_model):
@@ -184,7 +183,7 @@ def test_a_row_ends_at_its_limit_or_at_end(ending_model):
     [
         ({"beam_size": 3}, GrowingCache),
         ({"beam_size": 3}, BlockCache),
-        ({"beam_size": 2, "length_penalty": 0.0}, GrowingCache),
+        ({"beam_size": 1, "length_penalty": 0.0}, GrowingCache),
     ],
 )
 def test_beam_search_equals_a_slow_one(ending_model, options, form):
