@@ -20,7 +20,7 @@ def bits_by_frequency(counts, bits: tuple[int, ...] = (4, 3, 2, 1), ratio: float
             average, 2 gives 1.73, 4 gives 1.32.
 
     Returns:
-        The `row_bits` of a `BCQConfig`, a digit for each row. Rows of equal counts keep their order.
+        The `row_bits` of a `BCQConfig`, a digit a row. Rows of equal counts keep their order.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule.
