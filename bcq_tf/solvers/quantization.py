@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -109,12 +110,21 @@ def _quantize(solve, effort: str, matrix, importance, start, config: BCQConfig) 
     )
 
 
-def _solve_calibrated(form, matrix, importance, start, config: BCQConfig, effort: str):
-    def plain(rows, importance, config):
-        return _solve(rows, importance, None, config, "low")
+def rough_values(matrix, moments: QuadraticForm | None, config: BCQConfig) -> np.ndarray:
+    """About what `quantize` would make of a matrix, float32 [R, C], in a fraction of the time."""
+    if moments is None or config.solver != "alternating":
+        plain = dataclasses.replace(config, row_bits=None)
+        return quantize(matrix, config=plain, effort="low").reconstruct()
+    return calibrated.rough_values(matrix, moments, config, _plain)
 
-    params, codes = calibrated.solve(matrix, form, config, effort, plain)
+
+def _solve_calibrated(form, matrix, importance, start, config: BCQConfig, effort: str):
+    params, codes = calibrated.solve(matrix, form, config, effort, _plain)
     return params, _planes(codes, config.bits)
+
+
+def _plain(rows, importance, config: BCQConfig):
+    return _solve(rows, importance, None, config, "low")
 
 
 def _solve(matrix, importance, start, config: BCQConfig, effort: str):

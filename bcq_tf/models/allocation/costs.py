@@ -14,10 +14,10 @@ import numpy as np
 from bcq_tf.codes.packing import words_per_row
 from bcq_tf.config import BCQConfig
 from bcq_tf.models.calibration.sums import Use, moments_of
-from bcq_tf.solvers import quantize
 from bcq_tf.solvers.calibrated.form import QuadraticForm
+from bcq_tf.solvers.quantization import rough_values
 
-SAMPLED_ROWS = 96
+SAMPLED_ROWS = 64
 UNSEEN = 0.5  # how much of the mean over rows is mixed into what each row's errors matter
 ROW_BITS = 2 / 8  # bytes a row that tell how many bits it has
 
@@ -71,6 +71,12 @@ def costs_of(
     return Costs(tuple(configs), losses, nbytes)
 
 
+def expected_loss(uses: list[Use], samples: float, errors: np.ndarray) -> float:
+    """How much larger the loss is with `errors` [R, C] in a weight, per sample; 0 without uses."""
+    lost = sum(float(use.squares @ _quadratic(errors, use.sums.mean)) for use in uses)
+    return lost / (2 * max(samples, 1.0))
+
+
 def _sampled(rows: int) -> np.ndarray:
     if rows <= SAMPLED_ROWS:
         return np.arange(rows)
@@ -78,8 +84,7 @@ def _sampled(rows: int) -> np.ndarray:
 
 
 def _error(matrix, config: BCQConfig, form: QuadraticForm | None) -> np.ndarray:
-    codes = quantize(matrix, config=config, effort="low", moments=form)
-    return matrix - codes.reconstruct()
+    return matrix - rough_values(matrix, form, config)
 
 
 def _losses(use: Use, matrix, rows, errors: list) -> np.ndarray:

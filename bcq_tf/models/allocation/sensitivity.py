@@ -11,7 +11,7 @@ import numpy as np
 from bcq_tf._keras import as_array, running_eagerly
 from bcq_tf.config import BCQConfig, check_bits, make_config
 from bcq_tf.models.allocation.allocation import BITS
-from bcq_tf.models.allocation.costs import costs_of
+from bcq_tf.models.allocation.costs import expected_loss
 from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.models.calibration.sums import moments_of
@@ -133,19 +133,19 @@ def sensitivity(
 def _lines(weight: Chosen, uses: list, configs: list, samples: Calibration, loss) -> list[Line]:
     before = as_array(weight.variable).copy()
     matrix = weight.view.to_matrix(before)
-    expected = costs_of(matrix, uses, samples.samples, configs, by_rows=False)
     moments = moments_of(uses) if uses else None
     found = []
     try:
-        for config, lost in zip(configs, expected.losses[0], strict=True):
+        for config in configs:
             codes = quantize(matrix, config=config, effort="low", moments=moments)
-            more = None
+            value, more = codes.reconstruct(), None
             if loss is not None:
-                weight.variable.assign(weight.view.from_matrix(codes.reconstruct()))
+                weight.variable.assign(weight.view.from_matrix(value))
                 more = _loss(samples.model, samples.batches) - loss
-            shape = weight.view.shape
-            lost = float(lost) if uses else 0.0
-            found.append(Line(weight.path, shape, config.bits, codes.nbytes, lost, more))
+            lost = expected_loss(uses, samples.samples, matrix - value)
+            found.append(
+                Line(weight.path, weight.view.shape, config.bits, codes.nbytes, lost, more)
+            )
     finally:
         weight.variable.assign(before)
     return found

@@ -36,28 +36,47 @@ def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
         (params [m, R, G] in the scale dtype; codes uint8 [R, C]).
     """
     rows, columns = matrix.shape
-    group = (form.order // (config.group_size or columns)).astype(np.int32)
-    refit = Refit(form.matrix, group, config.bits, config.offset)
-    plain_config = dataclasses.replace(config, scale_dtype="float32")
+    refit = _refit(form, config)
     codes = np.empty(matrix.shape, np.uint8)
     step = max(1, CHUNK_WEIGHTS // columns)
     params = []
     for begin in range(0, rows, step):
         chunk = slice(begin, begin + step)
-        part = matrix[chunk]
-        importance = np.broadcast_to(form.importance, part.shape)
-        plain, planes = start(part, importance, plain_config)
-        state = _Rows(part, form, refit, group, config)
-        state.begin(plain.astype(np.float64), codes_of(planes, columns)[:, form.order])
+        state = _begun(matrix[chunk], form, refit, config, start)
         stored, codes[chunk] = state.solve(ROUNDS[effort])
         params.append(stored)
     return np.concatenate(params, axis=1), codes
 
 
+def rough_values(matrix, form: QuadraticForm, config: BCQConfig, start) -> np.ndarray:
+    """What codes stand for that one pass of error feedback gives, float32 [R, C].
+
+    Their errors are larger than those of `solve` by a factor that hardly depends on the matrix.
+    """
+    return _begun(matrix, form, None, config, start).rough()
+
+
+def _refit(form: QuadraticForm, config: BCQConfig) -> Refit:
+    return Refit(form.matrix, _groups(form, config), config.bits, config.offset)
+
+
+def _groups(form: QuadraticForm, config: BCQConfig) -> np.ndarray:
+    # Of each column, in the order of the form.
+    return (form.order // (config.group_size or len(form.order))).astype(np.int32)
+
+
+def _begun(matrix, form: QuadraticForm, refit, config: BCQConfig, start) -> _Rows:
+    importance = np.broadcast_to(form.importance, matrix.shape)
+    plain, planes = start(matrix, importance, dataclasses.replace(config, scale_dtype="float32"))
+    state = _Rows(matrix, form, refit, _groups(form, config), config)
+    state.begin(plain.astype(np.float64), codes_of(planes, matrix.shape[1])[:, form.order])
+    return state
+
+
 class _Rows:
     """Some rows while they are solved; their columns are in the order of the form."""
 
-    def __init__(self, matrix, form: QuadraticForm, refit: Refit, group, config: BCQConfig):
+    def __init__(self, matrix, form: QuadraticForm, refit: Refit | None, group, config: BCQConfig):
         self.form, self.refit, self.group, self.config = form, refit, group, config
         self.weights = np.ascontiguousarray(matrix[:, form.order], np.float32)
         self.pull = np.empty_like(self.weights)  # errors @ H
@@ -88,6 +107,14 @@ class _Rows:
         result = np.empty_like(self.codes)
         result[:, self.form.order] = self.codes
         return stored, result
+
+    def rough(self) -> np.ndarray:
+        """The values after a pass of feedback, float32 [R, C] in the order of the matrix."""
+        self._feed_back()
+        values = values_of(self.best_codes, self.best_params, self.group, self.config.offset)
+        result = np.empty_like(values)
+        result[:, self.form.order] = values
+        return result
 
     def _feed_back(self) -> None:
         targets = self.weights.copy()
