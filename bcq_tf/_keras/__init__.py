@@ -28,16 +28,18 @@ from bcq_tf._keras.fits import (
     replace_saving,
     start_at_epoch,
 )
+from bcq_tf._keras.hub import is_causal_lm, reads_hidden_states
 from bcq_tf._keras.models import (
+    CompiledByXla,
     forget_training,
     register_name,
     replaced_methods,
     running_eagerly,
     saves_as_h5,
-    serialized_model,
     sync_variables,
     unpickled_model,
 )
+from bcq_tf._keras.serialized import serialized_model
 from bcq_tf._keras.structure import (
     holders_by_path,
     layers_by_path,

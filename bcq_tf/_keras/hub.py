@@ -1,7 +1,14 @@
 """Every name of KerasHub that is used: of layers that have no public name, and so are found by the
-names of their classes."""
+names of their classes; and what its tasks and configs lack."""
 
 from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+
+from bcq_tf._keras.models import replaced_methods
+from bcq_tf._keras.structure import walk_layers
 
 # {class: kernels [experts, in, out]} of layers that compute all experts of a mixture at once.
 _EXPERTS = {
@@ -24,6 +31,45 @@ MASKED_LM_KERNEL = "_kernel"  # of a MaskedLMHead
 def expert_kernels(layer) -> tuple[str, ...]:
     """Attributes of a layer of KerasHub's, or a subclass, that hold kernels [experts, in, out]."""
     for cls in type(layer).__mro__:
-        if cls.__module__.partition(".")[0] == "keras_hub" and cls.__name__ in _EXPERTS:
+        if _is_hubs(cls) and cls.__name__ in _EXPERTS:
             return _EXPERTS[cls.__name__]
     return ()
+
+
+@contextlib.contextmanager
+def whole_configs(model):
+    """In this context the configs of KerasHub's backbones have every argument that the backbone
+    keeps as an attribute: Llama's `get_config` leaves `tie_word_embeddings` out."""
+    backbones = [layer for layer in walk_layers(model) if _is_backbone(layer)]
+    configs = [(one, "get_config", functools.partial(_whole_config, one)) for one in backbones]
+    with replaced_methods(*configs):
+        yield
+
+
+def is_causal_lm(cls: type) -> bool:
+    """Whether a class is one of KerasHub's tasks that generate token after token."""
+    return any(_is_hubs(base) and base.__name__ == "CausalLM" for base in cls.__mro__)
+
+
+def reads_hidden_states(sampler) -> bool:
+    """Whether a sampler may read the hidden states of the prompt: contrastive search does."""
+    known = ("Sampler", "BeamSampler")
+    return not any(
+        _is_hubs(cls) and cls.__name__ in known and type(sampler).__call__ is cls.__call__
+        for cls in type(sampler).__mro__
+    )
+
+
+def _whole_config(layer) -> dict:
+    names = inspect.signature(type(layer).__init__).parameters
+    kept = {name: vars(layer).get(name) for name in names}
+    plain = {name: kept[name] for name in names if isinstance(kept[name], (bool, int, float, str))}
+    return plain | type(layer).get_config(layer)
+
+
+def _is_backbone(layer) -> bool:
+    return any(_is_hubs(cls) and cls.__name__ == "Backbone" for cls in type(layer).__mro__)
+
+
+def _is_hubs(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "keras_hub"

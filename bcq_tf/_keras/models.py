@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 import keras
 from keras.src.backend.common.global_state import get_global_attribute
 from keras.src.saving.object_registration import GLOBAL_CUSTOM_NAMES
+from keras.src.trainers.trainer import model_supports_jit
 
 from bcq_tf._keras.variables import forget
 
 
-def serialized_model(model) -> dict | None:
-    """The Keras config that `keras.saving.deserialize_keras_object` takes, as JSON-able data.
-
-    None where the model has none: a subclassed model without `get_config`.
-    """
-    try:
-        config = keras.saving.serialize_keras_object(model)
-        return json.loads(json.dumps(config, allow_nan=False))
-    except (NotImplementedError, TypeError, ValueError):
-        return None
-
-
 def forget_training(model) -> None:
     """Makes the model as one not compiled; the optimizer and traced functions hold variables."""
-    functions = "train_function", "test_function", "predict_function"
-    for name in ("optimizer", "_compile_config", *functions):
+    functions = "train_function", "test_function", "predict_function", "generate_function"
+    for name in ("optimizer", "_compile_config", "_jit_compile", *functions):
         if getattr(model, name, None) is not None:
             forget(model, name)
     model.compiled = False
+
+
+class CompiledByXla:
+    """Stands before the class of a model that runs faster under XLA, on CPUs too.
+
+    Keras' `compile(jit_compile="auto")` means XLA only where there is another device.
+    """
+
+    def gains_by_xla(self) -> bool:
+        """Whether XLA is faster here; where False, Keras decides."""
+        return True
+
+    def _resolve_auto_jit_compile(self) -> bool:
+        if not self.gains_by_xla() or getattr(self, "_distribute_strategy", None):
+            return super()._resolve_auto_jit_compile()
+        return model_supports_jit(self)
 
 
 def register_name(cls: type, name: str) -> None:

@@ -13,6 +13,7 @@ from bcq_tf._keras import (
     float_classes,
     forget_training,
     initialize_rest,
+    is_causal_lm,
     is_swapped,
     layers_by_path,
     own_variables,
@@ -24,6 +25,7 @@ from bcq_tf._keras import (
     walk_layers,
 )
 from bcq_tf.layers.kinds.registry import weight_from_dict
+from bcq_tf.layers.packed_generator import PackedGenerator
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_task import PackedTask
 from bcq_tf.layers.swap import holds, pack_layer
@@ -218,5 +220,6 @@ def _parts(layer: PackedLayer) -> list:
 
 @functools.cache
 def _packed_class(model_class: type) -> type:
-    task = (PackedTask,) if hasattr(model_class, "has_task_weights") else ()
+    is_task = hasattr(model_class, "has_task_weights")
+    task = (PackedGenerator if is_causal_lm(model_class) else PackedTask,) if is_task else ()
     return packed_subclass((*task, PackedModel), model_class, "bcq_tf>PackedModel")
