@@ -47,6 +47,8 @@ struct Segments {
 struct ProductKernels {
   /* Bytes of the tables of one word of 32 inputs, by precision. */
   int64_t table_bytes[2];
+  /* What 64 signs take, roughly, by precision. */
+  double sign_nanoseconds[2];
   /* Makes the tables of K tile `tile` of the row of x at `x`, as row `row` of `tables`. */
   void (*prepare)(const bcq_matrix*, bcq_type, const void* x, int64_t row, int64_t tile,
                   const Tables* tables);

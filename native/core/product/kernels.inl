@@ -8,6 +8,7 @@ namespace product {
 #include "core/product/tables.inl"
 
 static constexpr ProductKernels kKernels = {{kTableBytes<3>, kTableBytes<1>},
+                                            {kSignNanoseconds<3>, kSignNanoseconds<1>},
                                             prepare,
                                             multiply,
                                             arrange,

@@ -42,9 +42,7 @@ Memory<> allocate(Tables* t, int64_t batch) {
   return memory;
 }
 
-/* Rough costs: of making the tables of an input, and of 64 signs. */
-constexpr double kTableNanoseconds = .5;
-double sign_nanoseconds(bcq_precision precision) { return precision == BCQ_EXACT ? .4 : .2; }
+constexpr double kTableNanoseconds = .5; /* to make the tables of an input, roughly */
 
 /* The tables of `batch` rows of x. Items: K tiles of rows of x. */
 void prepare(const bcq_matrix* m, bcq_type type, const void* x, int64_t batch, const Tables& t,
@@ -64,7 +62,7 @@ void multiply(const bcq_matrix* m, bcq_type type, const void* x, int64_t batch, 
   const int64_t tiles = row_tiles(m), blocks = divide_up(batch, kBlockBatch);
   const double rows = static_cast<double>(batch) / blocks;
   const double signs = rows * static_cast<double>(m->columns) * m->bits;
-  run(parallel, blocks * tiles, signs * sign_nanoseconds(t.precision),
+  run(parallel, blocks * tiles, signs * isa().product->sign_nanoseconds[t.precision],
       [&](int64_t begin, int64_t end) {
         while (begin < end) {
           const int64_t tile = begin % tiles, row = begin / tiles * kBlockBatch;

@@ -1,0 +1,176 @@
+"""Times greedy generation by a KerasHub task: float, and packed into codes.
+
+The model has random weights, in the shape of SmolLM2-135M unless other sizes are given; or it is
+that of a `.bcq.npy` file of any CausalLM. A prompt is read and tokens follow, one sequence, with no
+token that ends it. Generating no token, behind a prompt that fills all the room, times the reading
+of a long prompt; what a token takes is the whole of `generate`, the short prompt included, by the
+number of tokens. Float and packed models run in a plain graph and under XLA and take turns, so that
+a busy moment hits all alike; figures are medians. Each number of threads has its own process.
+
+    python -m benchmarks.generate --threads 1
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import keras_hub
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import bcq_tf
+
+SMOLLM2 = {
+    "vocabulary_size": 49152,
+    "num_layers": 30,
+    "hidden_dim": 576,
+    "intermediate_dim": 1536,
+    "num_query_heads": 9,
+    "num_key_value_heads": 3,
+}
+FLOAT = "float"
+VARIANTS = (FLOAT, "exact", "fast")
+FORMS = {"plain": False, "XLA": True}
+
+
+def main():
+    options = parse_arguments()
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        if options.model is None:
+            options.model = Path(folder) / "model.bcq.npy"
+            run_apart(write_model, options)
+        for threads in options.threads:
+            results += run_apart(measure_all, options, threads)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    Console(width=120).print(make_table(results, options))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", type=Path, help="a .bcq.npy file of a CausalLM (random weights)")
+    for name, size in SMOLLM2.items():
+        add(f"--{name}", type=int, default=size, help="of random weights (%(default)s)")
+    add("--bits", type=int, default=3, help="of random weights (%(default)s)")
+    add("--group-size", type=int, default=128, help="of random weights (%(default)s)")
+    add("--variants", nargs="+", choices=VARIANTS, default=VARIANTS, help="(all)")
+    add("--forms", nargs="+", choices=FORMS, default=list(FORMS), help="(all)")
+    add("--prompt", type=int, default=8, help="its tokens (%(default)s)")
+    add("--tokens", type=int, default=64, help="that are generated (%(default)s)")
+    add("--threads", type=int, nargs="+", default=[1, 2], help="(%(default)s)")
+    add("--rounds", type=int, default=5, help="turns that each takes (%(default)s)")
+    add("--json", type=Path, help="file for all figures")
+    add(
+        "--processor-time",
+        action="store_true",
+        help="count the process's own time: for one thread on a busy machine",
+    )
+    return parser.parse_args()
+
+
+def run_apart(function, *arguments):
+    """What a function returns, called in a process of its own."""
+    # TensorFlow makes its threads once in a process.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
+def write_model(options):
+    """Quantizes a Llama of random weights, table and logits tied, to the file of the options."""
+    sizes = {name: getattr(options, name) for name in SMOLLM2}
+    backbone = keras_hub.models.LlamaBackbone(**sizes, tie_word_embeddings=True)
+    task = keras_hub.models.LlamaCausalLM(backbone, preprocessor=None)
+    bcq_tf.quantize_model(
+        task,
+        options.bits,
+        group_size=options.group_size,
+        solver="greedy",
+        filepath=options.model,
+    )
+
+
+def measure_all(options, threads):
+    """[{"threads": ..., "variant": ..., "form": ..., times}, ...]."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    rivals = {
+        (variant, form): Generator(options, variant, FORMS[form])
+        for variant in options.variants
+        for form in options.forms
+    }
+    for _ in range(options.rounds):
+        for rival in rivals.values():
+            rival.take_turn()
+    return [
+        {"threads": threads, "variant": variant, "form": form} | rival.times()
+        for (variant, form), rival in rivals.items()
+    ]
+
+
+class Generator:
+    """One model and one form of its loop, going on from one prompt."""
+
+    def __init__(self, options, variant, jit_compile):
+        packing = {"packed": False} if variant == FLOAT else {"precision": variant}
+        model = bcq_tf.load_model(options.model, **packing)
+        model.compile(None, None, weighted_metrics=None, sampler="greedy", jit_compile=jit_compile)
+        self._generate = model.make_generate_function()
+        self._tokens, room = options.tokens, options.prompt + options.tokens
+        ids = np.random.default_rng(0).integers(1, options.vocabulary_size, (1, room), "int32")
+        short = np.arange(room)[None] < options.prompt
+        self._inputs = {
+            "tokens": {"token_ids": np.where(short, ids, 0), "padding_mask": short},
+            "prompt": {"token_ids": ids, "padding_mask": np.ones_like(short)},
+        }
+        self._seconds = {name: [] for name in self._inputs}
+        self._clock = time.process_time if options.processor_time else time.perf_counter
+        self._first = self._timed("tokens")
+
+    def take_turn(self):
+        for name, seconds in self._seconds.items():
+            seconds.append(self._timed(name))
+
+    def _timed(self, name):
+        begin = self._clock()
+        self._generate(self._inputs[name], stop_token_ids=None)["token_ids"].numpy()
+        return self._clock() - begin
+
+    def times(self):
+        """Seconds until the loop is compiled, milliseconds a token and to read a full prompt."""
+        median = {name: statistics.median(seconds) for name, seconds in self._seconds.items()}
+        return {
+            "compile_s": self._first - median["tokens"],
+            "token_ms": 1e3 * median["tokens"] / self._tokens,
+            "prompt_ms": 1e3 * median["prompt"],
+        }
+
+
+def make_table(results, options):
+    room = options.prompt + options.tokens
+    table = Table(title=f"greedy generation of {options.tokens} tokens, {options.prompt} before")
+    columns = "threads", "model", "form", "ms a token", "times float", f"prompt of {room}, ms"
+    for column in (*columns, "to compile, s"):
+        table.add_column(column, justify="left" if column in ("model", "form") else "right")
+    for threads in options.threads:
+        rows = [result for result in results if result["threads"] == threads]
+        best = min((r["token_ms"] for r in rows if r["variant"] == FLOAT), default=float("nan"))
+        for row in rows:
+            figures = [f"{row['token_ms']:.2f}", f"{best / row['token_ms']:.2f}"]
+            figures += [f"{row['prompt_ms']:.0f}", f"{row['compile_s']:.0f}"]
+            table.add_row(str(threads), row["variant"], row["form"], *figures)
+        table.add_section()
+    return table
+
+
+if __name__ == "__main__":
+    main()
