@@ -16,10 +16,10 @@ LENGTH = 8
 IDS = np.zeros((2, LENGTH), "int32")
 IDS[0, :6], IDS[1, :4] = [5, 4, 3, 9, 60, 70], [11, 12, 13, 14]
 PROMPT = {"token_ids": IDS, "padding_mask": IDS > 0}
-ONE_TOKEN = np.where(np.arange(LENGTH) < 1, IDS, 0)
+BEGUN = np.where(np.arange(LENGTH) < 5, 7, 0)
 PAIR = {f"encoder_{name}": value for name, value in PROMPT.items()} | {
-    "decoder_token_ids": ONE_TOKEN,
-    "decoder_padding_mask": ONE_TOKEN > 0,
+    "decoder_token_ids": BEGUN,
+    "decoder_padding_mask": BEGUN > 0,
 }
 SIZES = {"vocabulary_size": 90, "num_layers": 1, "hidden_dim": 64, "intermediate_dim": 80}
 HEADS = {"num_query_heads": 2, "num_key_value_heads": 1}
