@@ -45,7 +45,8 @@ class PackedGenerator(CompiledByXla, PackedTask):
         rows, one = _prompt_rows.get(), super().call_with_cache
         length = token_ids.shape[1]
         size = length if rows is None else part_rows(length)
-        if size == length or len(getattr(cache, "shape", ())) != CACHE_RANK:
+        fills = isinstance(cache_update_index, int) and size < length
+        if not fills or len(getattr(cache, "shape", ())) != CACHE_RANK:
             return one(token_ids, cache, cache_update_index, **others)
 
         def read(first, cache):
