@@ -16,7 +16,7 @@ LENGTH = 8
 IDS = np.zeros((2, LENGTH), "int32")
 IDS[0, :6], IDS[1, :4] = [5, 4, 3, 9, 60, 70], [11, 12, 13, 14]
 PROMPT = {"token_ids": IDS, "padding_mask": IDS > 0}
-BEGUN = np.where(np.arange(LENGTH) < 5, 7, 0)
+BEGUN = np.where(np.arange(LENGTH) < 5, IDS + 7, 0)
 PAIR = {f"encoder_{name}": value for name, value in PROMPT.items()} | {
     "decoder_token_ids": BEGUN,
     "decoder_padding_mask": BEGUN > 0,
