@@ -18,11 +18,13 @@ from bcq_tf.files.stored_weights import make_name
 from bcq_tf.models.allocation.allocation import spend
 from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
+from bcq_tf.models.calibration.sequential import visit_in_order
 from bcq_tf.models.state import ModelState, assets_of, states_of
 from bcq_tf.reports.progress import progress
 from bcq_tf.reports.report import Report
 from bcq_tf.selection.selection import Chosen, Plan, select
 from bcq_tf.solvers import quantize
+from bcq_tf.solvers.calibrated.form import corrected
 from bcq_tf.solvers.error import error_and_energy, ratio
 
 
@@ -77,7 +79,11 @@ class ModelQuantizer:
         return {w.position: keras.ops.convert_to_numpy(w.variable) for w in self.plan.chosen}
 
     def solve(
-        self, effort: str = "full", show=None, calibration: Calibration | None = None
+        self,
+        effort: str = "full",
+        show=None,
+        calibration: Calibration | None = None,
+        sequential: bool = False,
     ) -> None:
         """Solves every chosen weight, each from its last codes where it has some.
 
@@ -85,25 +91,47 @@ class ModelQuantizer:
             effort: "full", "low" or "warm", see `bcq_tf.quantize`.
             show: a function that is called with how many numbers are solved, after each weight.
             calibration: what the weights are multiplied by; None to make their own errors small.
+            sequential: whether that is what it is once the weights before are quantized.
 
         Raises:
             NotFiniteError: a weight holds NaN or Inf; the message names it. No codes change then.
         """
         solved, numbers = {}, 0
-        chosen = self.plan.chosen
-        pairs = calibration.of(chosen) if calibration else ((weight, None) for weight in chosen)
-        for weight, moments in pairs:
+
+        def solve(weight: Chosen, moments, cross=None) -> None:
             # One at a time, so that a model's size is not taken twice.
+            nonlocal numbers
             value = as_array(weight.variable)
             start = self.codes.get(weight.position) if moments is None else None
-            solved[weight.position] = _solve(weight, value, start, effort, moments)
+            solved[weight.position] = _solve(weight, value, start, effort, moments, cross)
             numbers += value.size
-            del value
             if show is not None:
                 show(numbers)
+
+        chosen = self.plan.chosen
+        if sequential:
+            self._solve_in_order(calibration, solve, solved)
+        else:
+            pairs = calibration.of(chosen) if calibration else ((w, None) for w in chosen)
+            for weight, moments in pairs:
+                solve(weight, moments)
         self.codes = {position: codes for position, (codes, _, _) in solved.items()}
         self.errors = {p: ratio(error, energy) for p, (_, error, energy) in solved.items()}
         self._energies = {position: energy for position, (_, _, energy) in solved.items()}
+
+    def _solve_in_order(self, calibration: Calibration, solve, solved: dict) -> None:
+        before = []
+
+        def visit(weight: Chosen, moments, cross) -> None:
+            before.append((weight, np.array(as_array(weight.variable))))
+            solve(weight, moments, cross)
+            _put(weight, solved[weight.position][0])
+
+        try:
+            visit_in_order(calibration, self.plan.chosen, visit)
+        finally:
+            for weight, value in before:
+                weight.variable.assign(value)
 
     def put_codes(self, weights: Iterable[Chosen] | None = None) -> None:
         """Gives the variables of chosen `weights`, by default all, the value of their codes."""
@@ -202,6 +230,7 @@ def quantize_model(
     calibration=None,
     batch_size: int = 32,
     budget: float | None = None,
+    sequential: bool = False,
     filepath=None,
     verbose: bool = False,
 ) -> Report:
@@ -226,6 +255,9 @@ def quantize_model(
         budget: bits of a weight, scales included, in place of `bits`: each weight, and each row of
             a table, gets as many as lower the model's loss most; needs `calibration` and a compiled
             loss, see `bcq_tf.allocate`.
+        sequential: whether a weight is solved for the inputs that it has once those before it are
+            quantized, so that it makes up for some of what they lose: better at few bits in deep
+            models. All batches run at once then, and the floats are kept until the end.
         filepath: where to write the `.bcq.npy` file, or None.
         verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
 
@@ -245,6 +277,8 @@ def quantize_model(
     """
     config = make_config(config, bits, group_size, offset, solver, scale_dtype)
     check_budget(budget, bits, calibration)
+    if sequential and calibration is None:
+        raise ValueError("`sequential` needs `calibration`, samples of data. Received: none")
     if filepath is not None:
         file.check_output(filepath, "filepath")
     quantizer = ModelQuantizer(model, config, rules)
@@ -256,7 +290,7 @@ def quantize_model(
         rules = spend(samples, config, rules, budget, verbose=verbose)
         quantizer = ModelQuantizer(model, config, rules)
     with progress(f"quantizing {quantizer.size:,} weights", quantizer.size, verbose) as show:
-        quantizer.solve(effort, show=show, calibration=samples)
+        quantizer.solve(effort, show=show, calibration=samples, sequential=sequential)
     if samples is not None:
         samples.warn(quantizer.plan.chosen)
     contents = quantizer.contents()
@@ -266,10 +300,13 @@ def quantize_model(
     return Report.of(*contents)
 
 
-def _solve(weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str, moments):
+def _solve(
+    weight: Chosen, value: np.ndarray, start: BinaryCodes | None, effort: str, moments, cross=None
+):
     matrix = weight.view.to_matrix(value)
     try:
-        codes = quantize(matrix, config=weight.config, start=start, effort=effort, moments=moments)
+        target = matrix if cross is None else corrected(matrix, moments, cross)
+        codes = quantize(target, config=weight.config, start=start, effort=effort, moments=moments)
     except ValueError as error:
         raise type(error)(f"{error} (weight {weight.path!r})") from error
     return codes, *error_and_energy(matrix, codes)

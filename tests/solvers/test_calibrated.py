@@ -9,7 +9,7 @@ import bcq_tf
 from bcq_tf import native
 from bcq_tf.solvers import relative_error
 from bcq_tf.solvers.calibrated import blocks, compiled, solve
-from bcq_tf.solvers.calibrated.form import DAMPING, QuadraticForm
+from bcq_tf.solvers.calibrated.form import DAMPING, QuadraticForm, corrected
 from bcq_tf.solvers.calibrated.levels import ascending, canonical, signs_of, values_of
 from bcq_tf.solvers.calibrated.refit import Refit
 
@@ -264,3 +264,21 @@ def test_other_arguments_beside_moments_are_refused():
     refused("`moments` must be symmetric", moments=np.triu(np.ones((32, 32))))
     refused("`moments` must be positive semi-definite", moments=np.eye(32) - np.ones((32, 32)))
     refused("`moments` must be an array of numbers|must hold real", TypeError, moments="x")
+
+
+def test_a_matrix_is_corrected_to_what_it_gave_for_other_inputs():
+    rng = np.random.default_rng(0)
+    w, was = rng.normal(size=(7, 40)), rng.normal(size=(900, 40))
+    now = was + 0.3 * rng.normal(size=(900, 40)) @ rng.normal(size=(40, 40))
+    found = corrected(w, now.T @ now / 900, (was - now).T @ now / 900)
+    best = np.linalg.lstsq(now, was @ w.T, rcond=None)[0].T
+    errors = [((now @ each.T - was @ w.T) ** 2).sum() for each in (w, best, found)]
+    assert errors[1] <= errors[2] < 1.05 * errors[1]
+    assert errors[2] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_what_nothing_is_known_of_is_not_corrected(value):
+    w = np.full((3, 8), value if np.isnan(value) else 1.0)
+    zero = np.zeros((8, 8))
+    np.testing.assert_array_equal(corrected(w, zero, zero), w)

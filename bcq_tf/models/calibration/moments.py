@@ -17,6 +17,7 @@ from bcq_tf.models.calibration.sums import NotFiniteInputError, Use, moments_of
 from bcq_tf.models.calibration.watch import Watch
 from bcq_tf.selection.selection import Chosen
 from bcq_tf.shown import short
+from bcq_tf.solvers import NotFiniteError
 
 LIMIT_BYTES = 1 << 30  # of moments that are held at once
 ENOUGH = 4  # samples a column: fewer leave moments that are mostly noise
@@ -126,7 +127,7 @@ class Calibration:
                 stack.enter_context(loss.watching())
             for batch in self.batches if watch.layers or theirs or self._squares else ():
                 watch.begin(batch[0], batch[2])
-                with _named():
+                with named():
                     if theirs or self._squares:
                         loss.add(batch)
                     else:
@@ -146,11 +147,11 @@ class Calibration:
 
 
 @contextlib.contextmanager
-def _named():
+def named():
     """A context in which the model's own errors are said to be those of the data."""
     try:
         yield
-    except NotFiniteInputError:  # of tables
+    except (NotFiniteInputError, NotFiniteError):
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

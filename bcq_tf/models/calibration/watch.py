@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -57,12 +58,22 @@ class Watch:
         self._masks = [keras.ops.convert_to_numpy(m) != 0 for m in given if hasattr(m, "shape")]
 
     def _call(self, layer, call, *args, **kwargs):
+        for product, weight, x in self._products(layer, args, kwargs):
+            self._add(layer, product, weight, x)
+        return call(*args, **kwargs)
+
+    def rows(self, layer, args: tuple, kwargs: dict) -> Iterator[tuple[Chosen, np.ndarray]]:
+        """The weights of a layer, and what each is multiplied by in a call with these arguments,
+        float32 [N, C]."""
+        for product, weight, x in self._products(layer, args, kwargs):
+            yield weight, self._rows(layer, product, weight, x)
+
+    def _products(self, layer, args: tuple, kwargs: dict):
         for product, weight in self.layers[layer]:
             if bool(kwargs.get("reverse")) == product.reverse:
                 x = product.argument((*args, *kwargs.values()))
                 if not _is_traced(x):
-                    self._add(layer, product, weight, x)
-        return call(*args, **kwargs)
+                    yield product, weight, x
 
     def check(self) -> None:
         """Raises NotFiniteInputError where a product's input was not finite."""
@@ -80,6 +91,7 @@ class Watch:
         # Of an input that several weights are multiplied by, once.
         key = id(x), product.rows, getattr(layer, "equation", None), weight.view.columns
         if key not in self._seen:
+            self._seen.clear()  # they are called one after the other, if at all
             self._seen[key] = x, sums_of(self._rows(layer, product, weight, x), weight.path)
         table = product.reverse and product.attribute == "embeddings"
         return dataclasses.replace(self._seen[key][1], looked_up=table)

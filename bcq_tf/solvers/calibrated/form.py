@@ -66,3 +66,23 @@ def _damped(h: np.ndarray) -> np.ndarray:
 
 def _indefinite() -> ValueError:
     return ValueError("`moments` must be positive semi-definite. Received: a matrix that is not")
+
+
+def corrected(matrix: np.ndarray, moments: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """The matrix that gives for new inputs x nearest to what `matrix` gave for the old ones u.
+
+    By least squares, W + W E[(u - x) x^T] E[x x^T]^-1 (Li et al. 2025), the latter damped.
+
+    Args:
+        matrix: W, float [R, C], finite.
+        moments: E[x x^T], [C, C].
+        cross: E[(u - x) x^T], [C, C].
+    """
+    if not np.isfinite(matrix).all():  # for `quantize` to say so
+        return matrix
+    mean = np.diag(moments).mean(dtype=np.float64)
+    if mean == 0:
+        return matrix
+    h = _damped(moments.astype(np.float64)).astype(np.float32)
+    change = np.linalg.solve(h, (cross / np.float32(mean)).T).T  # cross H^-1
+    return matrix + (matrix.astype(np.float32, copy=False) @ change)
