@@ -9,6 +9,7 @@ from pathlib import Path
 import bcq_tf
 from bcq_tf.cli.settings import add_settings, read_object, read_settings
 from bcq_tf.cli.start import starting
+from bcq_tf.config import check_budget, make_rules
 from bcq_tf.files.paths import check_writable
 from bcq_tf.reports.summary import Summary
 
@@ -22,7 +23,8 @@ with starting():
     from transformer.vocabulary import PAD
 
 SAMPLE_TOKENS = 2048  # of a batch of samples
-MODEL_FILE, SETTINGS, WEIGHTS_FILE = "model.bcq.npy", "quantize.json", "weights.txt"
+MODEL_FILE, SETTINGS = "model.bcq.npy", "quantize.json"
+WEIGHTS_FILE, RULES = "weights.txt", "rules.json"
 EXAMPLES = """examples:
   python quantize.py
       the model of pretrain.py to 3 bits, into runs/demo-3bit
@@ -30,6 +32,8 @@ EXAMPLES = """examples:
       to 2 bits, training longer
   python quantize.py --bits 3 --epochs 0 --calibration 1000
       in one shot, without training, for what 1,000 training sentences give the layers
+  python quantize.py --budget 2.0 --calibration 1000
+      to 2 bits a weight, words and matrices that matter more with more of them
   python quantize.py --bits 1 --schedule '{"500": 3, "1000": 2}'
       to 1 bit, by way of 3 until step 500 and 2 until step 1000
   python quantize.py --bits 2 --rules '{"*embedding*": 4, "encoder*": {"bits": 1}}'
@@ -56,8 +60,9 @@ def parse_arguments(arguments=None):
         help="train straight through the codes, or with --no-latent by periodic projection",
     )
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
-    add("--calibration", type=int, default=0, help="with --epochs 0, training sentences that the "
-        "codes are solved for (none)")  # fmt: skip
+    add("--calibration", type=int, default=0, help="with --epochs 0 or --budget, training sentences "
+        "that codes are solved for, and bits chosen (none)")  # fmt: skip
+    add("--budget", type=float, help="bits a weight in place of --bits, spent where they count")
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
     add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
@@ -90,6 +95,8 @@ def main(arguments=None):
     if not options.resume:
         clear_folder(folder)
     open_folder(folder, run, options)
+    if options.budget is not None:
+        options.rules = spend_budget(folder / RULES, run, sentences, options)
     weights = run.model.count_params()
     if options.is_float:
         train_float(folder, run, sentences, options)
@@ -102,13 +109,15 @@ def main(arguments=None):
 
 def default_output(options):
     """The run's folder where none was asked for: runs/demo-3bit."""
-    return f"{options.source}-{'float' if options.is_float else f'{options.config.bits}bit'}"
+    bits = options.config.bits if options.budget is None else options.budget
+    return f"{options.source}-{'float' if options.is_float else f'{bits}bit'}"
 
 
 def read_quantization(options):
     """Makes `config`, `rules` and `schedule` what they say; UserError where they cannot be."""
     try:
         options.config, options.rules = read_settings(options)
+        check_budget(options.budget, options.bits, options.calibration or None)
         schedule = read_object("--schedule", options.schedule)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
@@ -128,8 +137,10 @@ def check_quantization(model, options):
         raise UserError(
             f"`calibration` must not be negative. Received: calibration={options.calibration}"
         )
-    if options.calibration and options.epochs:
-        raise UserError(f"`calibration` needs --epochs 0. Received: epochs={options.epochs}")
+    if options.calibration and options.epochs and options.budget is None:
+        raise UserError(
+            f"`calibration` needs --epochs 0 or --budget. Received: epochs={options.epochs}"
+        )
     try:
         make_callback(None, options).check(model)
     except (ValueError, TypeError) as error:
@@ -151,7 +162,7 @@ def make_callback(path, options):
 
 def clear_folder(folder):
     """Deletes the files of a run that this script made, and nothing else."""
-    for name in (SETTINGS, MODEL_FILE, WEIGHTS_FILE):
+    for name in (SETTINGS, MODEL_FILE, WEIGHTS_FILE, RULES):
         (folder / name).unlink(missing_ok=True)
     checkpoint.clear_run(folder)
 
@@ -197,8 +208,23 @@ def quantize_run(folder, run, sentences, options):
     print(f"Each weight by itself: {folder / WEIGHTS_FILE}")
 
 
+def spend_budget(path, run, sentences, options):
+    """The rules that a budget gives, kept at `path` for when the run goes on."""
+    if not path.is_file():
+        rules = bcq_tf.allocate(
+            run.model,
+            options.budget,
+            calibration=training_samples(run, sentences, options),
+            config=options.config,
+            rules=options.rules,
+            verbose=True,
+        )
+        checkpoint.write_json(path, rules)
+    return make_rules(checkpoint.read_json(path, {}), options.config)
+
+
 def training_samples(run, sentences, options):
-    """Batches of random training sentences, with the loss that tells what errors cost."""
+    """Batches of random training sentences; compiles with the loss that tells what errors cost."""
     run.model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     pairs = pipeline.tokenize_pairs(sentences.train, run.vocabularies, run.hparams.max_tokens)
     chosen = np.random.default_rng(options.seed).permutation(len(pairs))[: options.calibration]
@@ -208,8 +234,8 @@ def training_samples(run, sentences, options):
         target=pairs.target[chosen],
         lengths=pairs.lengths[chosen],
     )
-    for inputs, targets in pipeline.evaluation_batches(sample, SAMPLE_TOKENS):
-        yield inputs, targets, targets != PAD
+    batches = pipeline.evaluation_batches(sample, SAMPLE_TOKENS)
+    return ((inputs, targets, targets != PAD) for inputs, targets in batches)
 
 
 def train_float(folder, run, sentences, options):

@@ -1,6 +1,7 @@
 """pretrain.py, quantize.py and translate.py, one after the other, on a few invented sentences."""
 
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -58,6 +59,17 @@ def test_codes_are_solved_for_training_sentences(pretrained, one_shot, tmp_path)
         if isinstance(codes, bcq_tf.BinaryCodes):
             assert codes.nbytes == calibrated[name].nbytes
             assert not np.array_equal(codes.reconstruct(), calibrated[name].reconstruct())
+
+
+@pytest.mark.filterwarnings("ignore:`calibration` has too few")
+def test_a_budget_is_spent_by_training_sentences(pretrained, tmp_path):
+    words = ["--budget", "2.3", "--calibration", "40", "--epochs"]
+    run_quantize(pretrained, tmp_path / "run", *words, "0")
+    opened = bcq_tf.read(tmp_path / "run" / "model.bcq.npy")
+    report = bcq_tf.Report.of(opened, opened.metadata)
+    assert 1.9 < report.bits_per_weight <= 2.3
+    rules = json.loads((tmp_path / "run" / "rules.json").read_text("utf-8"))
+    assert any("row_bits" in rule for rule in rules.values())
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +245,9 @@ def loaded(pretrained):
         (["--schedule", '{"5": 9}'], "`bits` must be an integer .*`schedule`, until step 5"),
         (["--schedule", '{"5": {"nothing*": 3}}'], "`schedule` must have patterns that match"),
         (["--schedule", '{"5": 3}', "--epochs", "0"], "`schedule` needs training"),
-        (["--calibration", "9"], "`calibration` needs --epochs 0. Received: epochs=5"),
+        (["--calibration", "9"], "`calibration` needs --epochs 0 or --budget. Received: epochs=5"),
+        (["--budget", "2"], "`budget` needs `calibration`"),
+        (["--budget", "2", "--bits", "3", "--calibration", "9"], "must be given without `bits`"),
         (["--calibration", "-1", "--epochs", "0"], "`calibration` must not be negative"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--learning-rate", "-1"], "`learning_rate` must be a positive number. Received: .*=-1.0"),
