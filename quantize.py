@@ -60,8 +60,8 @@ def parse_arguments(arguments=None):
         help="train straight through the codes, or with --no-latent by periodic projection",
     )
     add("--epochs", type=int, default=5, help="passes over the data, 0 for none (%(default)s)")
-    add("--calibration", type=int, default=0, help="with --epochs 0 or --budget, training sentences "
-        "that codes are solved for, and bits chosen (none)")  # fmt: skip
+    add("--calibration", type=int, default=0, help="with --epochs 0 or --budget, training "
+        "sentences that codes are solved for, and bits chosen by (none)")  # fmt: skip
     add("--budget", type=float, help="bits a weight in place of --bits, spent where they count")
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
