@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import keras
 import numpy as np
 from keras import layers
 
@@ -84,6 +85,44 @@ def _patches(layer, view, x):
     return np.moveaxis(windows, rank + 2, -1).reshape(*others, layer.groups, -1)
 
 
+def _transposed(layer, view, x):
+    """The input under each element of the kernel, 0 where there is none: [..., kernel elements x
+    channels]."""
+    sizes = layer.compute_output_shape(x.shape)
+    sizes = sizes[2:] if layer.data_format == "channels_first" else sizes[1:-1]
+    if layer.data_format == "channels_first":
+        x = np.moveaxis(x, 1, -1)
+    for axis, size in enumerate(sizes):
+        at = 1 + 2 * axis  # each axis before has become two
+        index = _origins(layer, axis, x.shape[at], size)
+        none = [(0, int(other == at)) for other in range(x.ndim)]
+        x = np.take(np.pad(x, none), index, axis=at)  # [..., positions, kernel elements, ...]
+    rank = layer.rank
+    places, elements = range(1, 2 * rank, 2), range(2, 2 * rank + 1, 2)
+    x = x.transpose(0, *places, *elements, 2 * rank + 1)
+    return x.reshape(*x.shape[: rank + 1], -1)
+
+
+def _origins(layer, axis: int, length: int, size: int) -> np.ndarray:
+    # Which input each kernel element takes to each of `size` outputs; `length` for none.
+    stride, dilation = layer.strides[axis], layer.dilation_rate[axis]
+    taps = layer.kernel_size[axis]
+    reach = (taps - 1) * dilation + 1
+    missing = max(0, (length - 1) * stride + reach - size) if layer.padding == "same" else 0
+    place = np.arange(size)[:, None] + missing // 2 - dilation * np.arange(taps)
+    inside = (place >= 0) & (place < length * stride) & (place % stride == 0)
+    return np.where(inside, place // stride, length)
+
+
+def _separable(layer, view, x):
+    """The outputs of the depthwise kernel: [..., channels x multiplier]."""
+    windows = _depthwise(layer, view, x)  # [..., channels, kernel elements]
+    kernel = keras.ops.convert_to_numpy(layer.depthwise_kernel)
+    kernel = kernel.reshape(-1, *kernel.shape[-2:]).astype(np.float32)
+    made = np.einsum("...ck,kcm->...cm", windows, kernel, optimize=True)
+    return made.reshape(*made.shape[:-2], -1)
+
+
 def _depthwise(layer, view, x):
     windows = _windows(layer, x)
     return windows.reshape(*windows.shape[: layer.rank + 2], -1)
@@ -112,12 +151,17 @@ def _pad(padding: str, size: int, reach: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+_TRANSPOSED = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
+_SEPARABLE = layers.SeparableConv1D, layers.SeparableConv2D
 _CELLS = layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell
 _PRODUCTS = (
     (layers.Dense, Product("kernel", _first, _last_axis)),
     (layers.EinsumDense, Product("kernel", _first, _einsum)),
     ((layers.Conv1D, layers.Conv2D, layers.Conv3D), Product("kernel", _first, _patches)),
+    (_TRANSPOSED, Product("kernel", _first, _transposed)),
     ((layers.DepthwiseConv1D, layers.DepthwiseConv2D), Product("kernel", _first, _depthwise)),
+    (_SEPARABLE, Product("depthwise_kernel", _first, _depthwise)),
+    (_SEPARABLE, Product("pointwise_kernel", _first, _separable)),
     (_CELLS, Product("kernel", _first, _last_axis)),
     (_CELLS, Product("recurrent_kernel", _state, _last_axis)),
     (layers.ReversibleEmbedding, Product("embeddings", _first, _last_axis, reverse=True)),

@@ -17,6 +17,11 @@ CONVOLUTIONS = {
     "even kernel, same": (L.Conv2D(5, 2, strides=2, padding="same"), (7, 6, 3)),
     "three axes": (L.Conv3D(5, 2), (4, 5, 4, 3)),
     "pointwise": (L.Conv2D(6, 1), (5, 4, 8)),
+    "transposed": (L.Conv1DTranspose(6, 3), (5, 4)),
+    "transposed, strides": (L.Conv1DTranspose(6, 3, strides=2), (5, 4)),
+    "transposed, same": (L.Conv2DTranspose(6, (4, 3), strides=(2, 1), padding="same"), (5, 6, 4)),
+    "transposed, wide strides": (L.Conv2DTranspose(5, 2, strides=3), (4, 5, 3)),
+    "transposed, three axes": (L.Conv3DTranspose(4, 2, strides=2, padding="same"), (2, 3, 4, 3)),
 }
 OTHERS = {
     "dense": (L.Dense(6), (4, 5)),
@@ -61,6 +66,25 @@ def test_depthwise_rows(rank, padding):
     matrix = weight.view.to_matrix(np.asarray(layer.kernel)).reshape(4, 2, -1)
     found = np.einsum("...ck,cmk->...cm", rows, matrix)
     np.testing.assert_allclose(found.reshape(y.shape), y, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_separable_rows(rank):
+    make = (L.SeparableConv1D, L.SeparableConv2D)[rank - 1]
+    layer = make(5, 3, depth_multiplier=2, strides=2, padding="same", use_bias=False)
+    x = np.random.default_rng(0).normal(size=(2, *[7] * rank, 4)).astype("float32")
+    y = np.asarray(layer(x))
+    views = {weight.path.split("/")[-1]: weight.view for weight in chosen(layer)}
+    found = {each.attribute: each for each in products(layer)}
+    rows = found["pointwise_kernel"].rows(layer, views["pointwise_kernel"], x)
+    matrix = views["pointwise_kernel"].to_matrix(np.asarray(layer.pointwise_kernel))
+    np.testing.assert_allclose(rows @ matrix.T, y, rtol=1e-4, atol=1e-5)
+    taken = found["depthwise_kernel"].rows(layer, views["depthwise_kernel"], x)
+    assert taken.shape == (*y.shape[:-1], 4, 3**rank)
+
+
+def chosen(layer):
+    return select(layer, rules={"*": {}}).chosen
 
 
 def test_channels_first():
