@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from bcq_tf.codes.packing import words_per_row
+from bcq_tf.codes.row_bits import packed_bytes
 from bcq_tf.config import BCQConfig
 from bcq_tf.models.calibration.sums import Use, moments_of
 from bcq_tf.solvers.calibrated.form import QuadraticForm
@@ -19,7 +20,6 @@ from bcq_tf.solvers.quantization import rough_values
 
 SAMPLED_ROWS = 64
 UNSEEN = 0.5  # how much of the mean over rows is mixed into what each row's errors matter
-ROW_BITS = 2 / 8  # bytes a row that tell how many bits it has
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +67,10 @@ def costs_of(
     if not by_rows:
         losses = losses.sum(axis=0, keepdims=True)
     row_bytes = np.array([_row_bytes(config, matrix.shape[1]) for config in configs])
-    nbytes = row_bytes + ROW_BITS if by_rows else row_bytes * len(matrix)
+    if by_rows:
+        nbytes = row_bytes + packed_bytes(8, max(config.bits for config in configs)) / 8
+    else:
+        nbytes = row_bytes * len(matrix)
     return Costs(tuple(configs), losses, nbytes)
 
 
