@@ -112,6 +112,7 @@ POINTS = {
     "between the state and the backup": (keras.Model, "save_weights", 2, "before"),
     "within the backup": (keras.Model, "save_weights", 2, "after"),
     "after the backup": (backups._Backup, "save", 2, "after"),
+    "before the first backup": (BCQCallback, "on_train_batch_end", 2, "before"),
     "between two steps": (BCQCallback, "on_train_batch_end", 7, "before"),
     "in a validation": (BCQCallback, "on_test_begin", 2, "after"),
     "before the end": (backups._Backup, "end", 1, "before"),

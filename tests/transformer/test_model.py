@@ -49,6 +49,13 @@ def test_dropout_acts_in_training_alone(model):
     np.testing.assert_array_equal(model((SOURCE, TARGET)), model((SOURCE, TARGET)))
 
 
+def test_words_are_scaled_vectors_and_their_positions(model):
+    vectors = positions(5, model.d_model).numpy()
+    expected = model.target_embedding(TARGET).numpy() * model.d_model**0.5 + vectors
+    found = model.embed_target(TARGET, vectors).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_positions_are_the_published_sinusoids():
     vectors = positions(50, 8).numpy()
     for position in (0, 1, 49):
