@@ -65,7 +65,7 @@ def quantize(
             training); "warm" (three rounds from `start`, no search).
         moments: H = E[x x^T], float [C, C], symmetric and positive semi-definite: the second
             moments of the inputs x [..., C] that the matrix is multiplied by. For the alternating
-            solver, without `importance` and `start`. It is used with a mean diagonal of 1 and .01
+            solver, without `importance` and `start`. It is used with a mean diagonal of 1 and .1
             added to the diagonal; zeros are taken for the moments of noise.
 
     Returns:

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-DAMPING = 0.01  # of the mean diagonal: moments are estimates, and may be singular
+DAMPING = 0.1  # of the mean diagonal, added to it: what few samples say is not all that counts
 
 
 @dataclasses.dataclass(frozen=True)
