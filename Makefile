@@ -65,7 +65,8 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	find native -name '*.[chi]*' | xargs $(BIN)/clang-format --dry-run -Werror
 
-# Python compiles what is imported, which is a part of it. The stamp is written last, so that an interrupted set-up starts again.
+# Python compiles what is imported, which is a small part of it. The stamp is written last, so that
+# an interrupted set-up starts again.
 .venv/ready: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt

@@ -204,6 +204,18 @@ def _most_bits(row_bits) -> int:
     return int(max(row_bits))
 
 
+def check_row_bits(config: BCQConfig, rows: int, where: str = "") -> None:
+    """Raises ValueError unless `config.row_bits`, if any, are those of so many rows.
+
+    where: for the message, " (weight 'a')" for example.
+    """
+    if config.row_bits is not None and len(config.row_bits) != rows:
+        raise ValueError(
+            f"`row_bits` must have a digit for each of {rows} rows. "
+            f"Received: {len(config.row_bits)} digits{where}"
+        )
+
+
 def check_integer(name: str, value, least: int, most: int | None = None) -> int:
     """`value` as an int; raises ValueError unless it is an integer from `least` to `most`.
 

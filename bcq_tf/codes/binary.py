@@ -13,7 +13,7 @@ from bcq_tf.codes.coded_matrix import CodedMatrix, check_columns, check_ids, row
 from bcq_tf.codes.declaration import Array
 from bcq_tf.codes.float_range import FLOAT32_MAX, LARGEST_SUM, largest_magnitude
 from bcq_tf.codes.kinds import register
-from bcq_tf.codes.row_bits import pack_row_bits, row_order_of
+from bcq_tf.codes.row_bits import pack_row_bits, row_order_of, stored_bits
 from bcq_tf.config import check_bits, check_group_size
 
 
@@ -102,7 +102,7 @@ class BinaryCodes(CodedMatrix):
     @property
     def row_bits(self) -> np.ndarray:
         """How many bits each row of the matrix has, integers [R]."""
-        stored = np.sum([np.arange(self.shape[0]) < len(plane) for plane in self.planes], axis=0)
+        stored = stored_bits([len(plane) for plane in self.planes])
         if self.row_order is None:
             return stored
         result = np.empty_like(stored)

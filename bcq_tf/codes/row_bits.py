@@ -25,7 +25,7 @@ def pack_row_bits(planes: list[int], row_order: np.ndarray) -> np.ndarray | None
     if not follows.all():
         return None
     less_one = np.empty(planes[0], np.uint8)
-    less_one[row_order] = _stored_bits(planes) - 1
+    less_one[row_order] = stored_bits(planes) - 1
     return packing.pack_fields(less_one[None], _width(planes))[0]
 
 
@@ -46,7 +46,7 @@ def row_order_of(packed: np.ndarray, planes: list[int]) -> np.ndarray:
     packing.check_padding("row_bits", packed[None], rows, width)
     less_one = packing.unpack_fields(packed[None], width, rows)[0]
     order = np.argsort(-less_one.astype(np.int64), kind="stable")
-    if not np.array_equal(less_one[order] + 1, _stored_bits(planes)):
+    if not np.array_equal(less_one[order] + 1, stored_bits(planes)):
         raise ValueError(f"`row_bits` must be those of planes of {planes} rows. Received: others")
     return order.astype(np.int32)
 
@@ -61,7 +61,8 @@ def packed_bytes(rows: int, bits: int) -> int:
     return packing.bytes_per_row(rows, _width([rows] * bits))
 
 
-def _stored_bits(planes: list[int]) -> np.ndarray:
+def stored_bits(planes: list[int]) -> np.ndarray:
+    """The number of bits of each stored row, integers [R]."""
     return np.sum([np.arange(planes[0]) < n for n in planes], axis=0)
 
 

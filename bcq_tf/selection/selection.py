@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import keras
 
 from bcq_tf.codes import MatrixView
-from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, make_config, make_rules
+from bcq_tf.config import GROUP_MULTIPLE, BCQConfig, Rule, check_row_bits, make_config, make_rules
 from bcq_tf.selection.layer_views import NoView, check_products_float, view_weights
 
 SHORTEST_ROW = GROUP_MULTIPLE
@@ -141,7 +141,7 @@ def _decide(position, variable, label, view, rules, default: BCQConfig) -> Weigh
     if isinstance(view, NoView):
         return Skipped(position, label, variable, view.reason)
     config = rule.config if rule else default
-    _check_row_bits(config, view, label)
+    check_row_bits(config, view.matrix_shape[0], f" (weight {label!r})")
     return Chosen(position, label, variable, view, config)
 
 
@@ -159,15 +159,6 @@ def _apply_rule(variable, label: str, view, rule: Rule | None) -> MatrixView | N
     if columns < SHORTEST_ROW and not rule:
         return NoView(f"rows of {columns}, shorter than {SHORTEST_ROW}; a rule includes it")
     return view
-
-
-def _check_row_bits(config: BCQConfig, view: MatrixView, label: str) -> None:
-    rows = view.matrix_shape[0]
-    if config.row_bits is not None and len(config.row_bits) != rows:
-        raise ValueError(
-            f"`row_bits` must have a digit for each of {rows} rows. "
-            f"Received: {len(config.row_bits)} digits (weight {label!r})"
-        )
 
 
 def _view_by_axes(variable, label: str, view, rule: Rule) -> MatrixView:

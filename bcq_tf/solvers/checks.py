@@ -86,15 +86,6 @@ def check_effort(effort, start) -> None:
         raise ValueError("`effort`='warm' needs `start`, the codes to go on from. Received: None")
 
 
-def check_row_bits(config: BCQConfig, matrix: np.ndarray) -> None:
-    """Raises unless `config.row_bits`, where there are any, are those of the matrix's rows."""
-    if config.row_bits is not None and len(config.row_bits) != len(matrix):
-        raise ValueError(
-            f"`row_bits` must have a digit for each of {len(matrix)} rows. "
-            f"Received: {len(config.row_bits)} digits"
-        )
-
-
 def check_start(start, matrix: np.ndarray, config: BCQConfig) -> None:
     """Raises unless `start` is codes of the layout that `config` says."""
     if start is None:

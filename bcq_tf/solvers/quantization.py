@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, packing
-from bcq_tf.config import UNSET, BCQConfig, make_config
+from bcq_tf.config import UNSET, BCQConfig, check_row_bits, make_config
 from bcq_tf.solvers import checks
 from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
 from bcq_tf.solvers.binary.block import Block, params_of
@@ -86,7 +86,7 @@ def quantize(
     matrix = checks.check_matrix(matrix)
     importance = checks.check_importance(importance, matrix)
     checks.check_effort(effort, start)
-    checks.check_row_bits(config, matrix)
+    check_row_bits(config, len(matrix))
     checks.check_start(start, matrix, config)
     solve = _solve
     if moments is not None:
