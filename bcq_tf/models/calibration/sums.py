@@ -25,6 +25,11 @@ class Sums:
     count: int
     looked_up: bool = False
 
+    def add(self, other: Sums) -> None:
+        """Adds those of more rows."""
+        self.total += other.total
+        self.count += other.count
+
     @property
     def mean(self) -> np.ndarray:
         """E[x x^T], [C, C]; where rows are looked up with as much weight for each error alone."""
@@ -55,8 +60,7 @@ def add(sums: dict[int, Sums], position: int, new: Sums) -> None:
     if old is None:
         sums[position] = dataclasses.replace(new, total=new.total.copy())
         return
-    old.total += new.total
-    old.count += new.count
+    old.add(new)
 
 
 @dataclasses.dataclass
@@ -74,8 +78,7 @@ class Use:
 
     def add(self, sums: Sums, squares: np.ndarray) -> None:
         """Adds those of more samples."""
-        self.sums.total += sums.total
-        self.sums.count += sums.count
+        self.sums.add(sums)
         self.squares += squares
 
 
