@@ -5,6 +5,8 @@ CMAKE = $(BIN)/cmake -S native -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN)/ni
 CONFIGURE = $(CMAKE) -B build/native -DBCQ_PYTHON=$(abspath $(BIN)/python)
 BUILD = $(BIN)/cmake --build build/native
 
+# Every process would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo example native test native-test python-test gpu-check lint clean

@@ -19,12 +19,17 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
 BITS = (3, 2, 1)
-WAYS = {
-    "one shot": ["--epochs", "0"],
-    "one shot, calibrated": ["--epochs", "0", "--calibration", "1000"],
-    "projection": ["--no-latent"],
-    "latent": ["--latent"],
+SAMPLES = ["--calibration", "1000"]
+ONE_SHOT = {f"one shot {bits} bit": ["--bits", str(bits)] for bits in BITS}
+ONE_SHOT |= {f"one shot, calibrated {bits} bit": ["--bits", str(bits), *SAMPLES] for bits in BITS}
+ONE_SHOT |= {f"one shot, {b} on average": ["--budget", str(b), *SAMPLES] for b in (3.0, 2.6, 2.2)}
+TRAINED = {
+    f"{way} {bits} bit": ["--bits", str(bits), flag]
+    for way, flag in (("projection", "--no-latent"), ("latent", "--latent"))
+    for bits in BITS
 }
+TRAINED["float on"] = ["--float"]
+TRAINED["latent 1 bit, no dropout"] = ["--bits", "1", "--latent", "--dropout", "0"]
 
 
 def main():
@@ -41,7 +46,12 @@ def parse_arguments():
     add("--data", required=True, help="demo, tfds:NAME or a folder")
     add("--output", default="runs/multi30k", help="folder of all runs (%(default)s)")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(%(default)s)")
-    add("--epochs", type=int, default=10, help="after pretraining (%(default)s)")
+    add(
+        "--epochs",
+        type=int,
+        default=10,
+        help="after pretraining; 0: only what does not train is made (%(default)s)",
+    )
     add(
         "--jobs",
         type=int,
@@ -58,14 +68,12 @@ def planned_runs(options):
         base = Path(options.output) / f"seed{seed}"
         common = ["--seed", str(seed), "--data", options.data]
         yield "pretrain.py", base / "float", [*common, "--hparams", options.hparams]
-        common += ["--from", str(base / "float"), "--epochs", str(options.epochs)]
-        yield "quantize.py", base / "float on", [*common, "--float"]
-        for way, flags in WAYS.items():
-            for bits in BITS:
-                folder = base / f"{way} {bits} bit"
-                yield "quantize.py", folder, [*common, "--bits", str(bits), *flags]
-        folder = base / "latent 1 bit, no dropout"
-        yield "quantize.py", folder, [*common, "--bits", "1", "--latent", "--dropout", "0"]
+        common += ["--from", str(base / "float"), "--epochs"]
+        for name, flags in ONE_SHOT.items():
+            yield "quantize.py", base / name, [*common, "0", *flags]
+        if options.epochs:
+            for name, flags in TRAINED.items():
+                yield "quantize.py", base / name, [*common, str(options.epochs), *flags]
 
 
 def run_all(runs, jobs):
@@ -117,10 +125,11 @@ def read_results(options):
 def make_table(results):
     """A table with a row for each way to train: BLEU and its distance to the float model's."""
     first = next(iter(results.values()))[0]
+    base = "float on" if "float on" in results else "float"
     table = Table(title=f"sacreBLEU, {len(results['float'])} seeds ({first['signature']})")
-    for column in ("", "BLEU", "lowest", "highest", "against float on", "bits/weight", "MB"):
+    for column in ("", "BLEU", "lowest", "highest", f"against {base}", "bits/weight", "MB"):
         table.add_column(column, justify="left" if not column else "right")
-    baseline = [result["bleu"] for result in results["float on"]]
+    baseline = [result["bleu"] for result in results[base]]
     for name, seeds in results.items():
         bleu = [result["bleu"] for result in seeds]
         lost = statistics.mean(b - f for b, f in zip(bleu, baseline, strict=True))

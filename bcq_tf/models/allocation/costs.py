@@ -3,6 +3,9 @@
 A row's error e costs e F e^T / 2 with the Fisher information F of the row, which samples estimate
 as a sum over the weight's uses, see `bcq_tf.models.calibration.sums.Use`. Errors come from solving
 some of the rows; those of the others are as large in proportion to their weights.
+
+The second order is too little for words that are never right: noise of variance v in a logit of
+probability p, which is small, adds p (exp(v / 2) - 1) to the sum of all exponentials, not p v / 2.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from bcq_tf.solvers.calibrated.form import QuadraticForm
 from bcq_tf.solvers.quantization import rough_values
 
 SAMPLED_ROWS = 64
+MOST_VARIANCE = 40.0  # of a logit's noise, past which all is lost
 UNSEEN = 0.5  # how much of the mean over rows is mixed into what each row's errors matter
 
 
@@ -76,7 +80,7 @@ def costs_of(
 
 def expected_loss(uses: list[Use], samples: float, errors: np.ndarray) -> float:
     """How much larger the loss is with `errors` [R, C] in a weight, per sample; 0 without uses."""
-    lost = sum(float(use.squares @ _quadratic(errors, use.sums.mean)) for use in uses)
+    lost = sum(float(use.squares @ _cost(use, _quadratic(errors, use.sums.mean))) for use in uses)
     return lost / (2 * max(samples, 1.0))
 
 
@@ -98,7 +102,12 @@ def _losses(use: Use, matrix, rows, errors: list) -> np.ndarray:
     energies = np.einsum("rc,c,rc->r", matrix, diagonal, matrix, optimize=True)
     lost = [_quadratic(error, moments).sum() for error in errors]
     ratios = np.array(lost) / (energies[rows].sum() or 1)
-    return (squares * energies)[:, None] * ratios
+    return squares[:, None] * _cost(use, energies[:, None] * ratios)
+
+
+def _cost(use: Use, squared: np.ndarray) -> np.ndarray:
+    # Twice what mean squared errors of a row's outputs cost where the row matters as 1.
+    return 2 * np.expm1(np.minimum(squared, MOST_VARIANCE) / 2) if use.logits else squared
 
 
 def _quadratic(error, moments) -> np.ndarray:

@@ -136,7 +136,7 @@ class LossGradients:
         if key in self._uses:
             self._uses[key].add(sums, squares)
         else:
-            self._uses[key] = Use(sums, squares)
+            self._uses[key] = Use(sums, squares, logits=reverse)
 
 
 def _alone(squares: np.ndarray, columns: int) -> Use:

@@ -71,10 +71,12 @@ class Use:
         sums: of what errors are multiplied by: inputs, or at look-ups the gradients of the loss.
         squares: float64 [R], how much that matters for each row: the sum of the squared gradients
             of the loss at its outputs, or how often it is looked up; None where nothing tells.
+        logits: whether its outputs are those of a softmax, one a row.
     """
 
     sums: Sums
     squares: np.ndarray | None = None
+    logits: bool = False
 
     def add(self, sums: Sums, squares: np.ndarray) -> None:
         """Adds those of more samples."""

@@ -42,7 +42,7 @@ BCQ_INLINE void sort_keys(Int* keys) {
 }
 
 template <int M, bool kOffset>
-BCQ_INLINE void sort_levels(const Real* params, Levels<M>* out) {
+static void sort_levels(const Real* params, Levels<M>* out) {
   constexpr int K = kLevels<M>;
   // With an offset levels are counted from the lowest one, so that none is negative.
   Real base = params[0], shift = {};

@@ -5,6 +5,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+/* xla_op_kernel.h includes XLA's compiler, service and clients, which take longer to read than all
+ * else here to compile, for pointers to these. */
+#define TENSORFLOW_COMPILER_TF2XLA_XLA_COMPILER_H_
+#define TENSORFLOW_COMPILER_TF2XLA_XLA_CONTEXT_H_
+#define XLA_CLIENT_CLIENT_H_
+namespace tensorflow {
+class XlaCompiler;
+class XlaContext;
+}  // namespace tensorflow
+namespace xla {
+class Client;
+}  // namespace xla
 #include "tensorflow/compiler/tf2xla/type_util.h"
 #include "tensorflow/compiler/tf2xla/xla_op_kernel.h"
 #include "tensorflow/compiler/tf2xla/xla_op_registry.h"
