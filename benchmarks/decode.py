@@ -13,7 +13,6 @@ each number of threads has its own process.
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 import bcq_tf
+from benchmarks.apart import run_apart
+from benchmarks.turns import add_turns
 from transformer import hparams
 from transformer.decoding import Context, cache_form, greedy_decode
 from transformer.evaluation import least_rows, pad_rows
@@ -55,9 +56,7 @@ def main():
     results = []
     for threads in options.threads:
         for shape in options.shapes:
-            # TensorFlow makes its threads once in a process.
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                results += pool.apply(measure_all, (options, shape, threads))
+            results += run_apart(measure_all, options, shape, threads)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     console = Console(width=120)
@@ -73,14 +72,7 @@ def parse_arguments():
     add("--shapes", nargs="+", choices=SHAPES, default=SHAPES, help="(all)")
     add("--variants", nargs="+", choices=PACKED, default=list(PACKED), help="beside float (all)")
     add("--batch", type=int, nargs="+", default=[1, 8, 32], help="(%(default)s)")
-    add("--threads", type=int, nargs="+", default=[1, 2], help="(%(default)s)")
-    add("--rounds", type=int, default=5, help="turns that each takes (%(default)s)")
-    add("--json", type=Path, help="file for all figures")
-    add(
-        "--processor-time",
-        action="store_true",
-        help="count the process's own time: for one thread on a busy machine",
-    )
+    add_turns(add)
     return parser.parse_args()
 
 

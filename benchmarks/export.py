@@ -9,7 +9,6 @@ runtime before it loads. The float model is exported by Keras, for comparison.
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import tempfile
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.apart import run_apart
 
 FLOAT, COMPILED, PORTABLE = "float SavedModel", "SavedModel, compiled ops", "SavedModel, portable"
 ONNX, ONNX_PACKED = "ONNX", "ONNX, without constant folding"
@@ -37,9 +38,9 @@ def main():
     options = parse_arguments()
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        in_new_process(write_all, folder, options)
+        run_apart(write_all, folder, options)
         for name, file in FILES.items():
-            measured = in_new_process(measure, name, str(Path(folder, file)), options)
+            measured = run_apart(measure, name, str(Path(folder, file)), options)
             results.append({"format": name, "bytes": size(Path(folder, file))} | measured)
         results.append({"format": ".bcq.npy", "bytes": size(Path(folder, "model.bcq.npy"))})
     if options.json:
@@ -57,11 +58,6 @@ def parse_arguments():
     parser.add_argument("--calls", type=int, default=25, help="that are timed (%(default)s)")
     parser.add_argument("--json", type=Path, help="file for the figures")
     return parser.parse_args()
-
-
-def in_new_process(function, *arguments):
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 def write_all(folder, options):

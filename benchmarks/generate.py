@@ -12,7 +12,6 @@ a busy moment hits all alike; figures are medians. Each number of threads has it
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import tempfile
 import time
@@ -25,6 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 import bcq_tf
+from benchmarks.apart import run_apart
+from benchmarks.turns import add_turns
 
 SMOLLM2 = {
     "vocabulary_size": 49152,
@@ -67,22 +68,8 @@ def parse_arguments():
     add("--forms", nargs="+", choices=FORMS, default=list(FORMS), help="(all)")
     add("--prompt", type=int, default=8, help="its tokens (%(default)s)")
     add("--tokens", type=int, default=64, help="that are generated (%(default)s)")
-    add("--threads", type=int, nargs="+", default=[1, 2], help="(%(default)s)")
-    add("--rounds", type=int, default=5, help="turns that each takes (%(default)s)")
-    add("--json", type=Path, help="file for all figures")
-    add(
-        "--processor-time",
-        action="store_true",
-        help="count the process's own time: for one thread on a busy machine",
-    )
+    add_turns(add)
     return parser.parse_args()
-
-
-def run_apart(function, *arguments):
-    """What a function returns, called in a process of its own."""
-    # TensorFlow makes its threads once in a process.
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 def write_model(options):

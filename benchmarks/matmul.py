@@ -13,7 +13,6 @@ Each number of threads has its own process.
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import sys
 import time
@@ -28,6 +27,7 @@ from rich.table import Table
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.packing import pack
 from bcq_tf.ops import TiledCodes, bcq_matmul
+from benchmarks.apart import run_apart
 from benchmarks.onnx_matmul import OnnxProducts
 
 SHAPES = [(512, 512), (1024, 1024), (4096, 1024), (4096, 4096), (1000, 777)]  # columns, rows
@@ -56,9 +56,7 @@ def main():
     options = parse_arguments()
     results = []
     for threads in options.threads:
-        # TensorFlow makes its threads once in a process.
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            results += pool.apply(measure_all, (options, threads))
+        results += run_apart(measure_all, options, threads)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "matmul.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
     draw(results, options.output / "matmul.png")

@@ -12,7 +12,6 @@ dependencies those of examples/models.txt.
 
 import argparse
 import json
-import multiprocessing
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from benchmarks.apart import run_apart
 from benchmarks.result_table import result_table
 
 FIELDS = ("way", "bits", "MB", "seconds")
@@ -55,12 +55,6 @@ def parse_arguments():
     add("--folder", type=Path, default=Path("runs/smollm2"), help="the example's (%(default)s)")
     add("--json", type=Path, help="file that all results are written to")
     return parser.parse_args()
-
-
-def run_apart(function, *arguments):
-    """The function's result, of a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 def measure(way, options):

@@ -1,6 +1,7 @@
 """Settings of the whole suite: quiet TensorFlow, two virtual CPUs for MirroredStrategy."""
 
 import os
+from pathlib import Path
 from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,21 +23,7 @@ tf.config.set_logical_device_configuration(
 
 
 # A file is run by one process: those that take longest begin first.
-LONGEST = [
-    "training/test_on_jax.py",
-    "scripts/test_scripts.py",
-    "transformer/test_decoding.py",
-    "training/test_resuming.py",
-    "export/test_tflite.py",
-    "export/test_saved_model.py",
-    "scripts/test_pretrain.py",
-    "training/test_callback.py",
-    "training/test_latent.py",
-    "cli/test_start.py",
-    "models/test_loading_kinds.py",
-    "models/test_whole_round_trips.py",
-    "solvers/test_alternating.py",
-]
+LONGEST = (Path(__file__).parent / "longest_files.txt").read_text().split()
 
 
 def pytest_collection_modifyitems(config, items):

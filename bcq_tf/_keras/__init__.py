@@ -2,6 +2,7 @@
 
 from keras.src.backend import get_keras_mask as mask_of
 from keras.src.export.export_utils import get_input_signature as input_signature
+from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 from keras.src.utils.io_utils import print_msg as print_message
 
 from bcq_tf._keras.class_swap import (

@@ -9,10 +9,9 @@ import bcq_tf
 from bcq_tf.cli.command import Command, Result, add_import, positive, positives
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.inputs import arranged, read_inputs
-from bcq_tf.cli.models import read_model
+from bcq_tf.cli.models import PICTURES, check_output, read_model
 from bcq_tf.cli.settings import read_object
 from bcq_tf.files.atomic import replacing
-from bcq_tf.files.paths import check_writable
 
 EXAMPLES = """\
   python -m bcq_tf sensitivity model.keras --data samples.npz
@@ -38,9 +37,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Result:
+    if options.plot:
+        check_output(options.plot, PICTURES, [options.model, options.data], name="--plot")
     with blaming_input():
-        if options.plot:
-            check_writable(options.plot)
         rules = read_object("--rules", options.rules)
     model = read_model(options.model, options.modules, compiled=True)
     inputs = read_inputs(options.data, model)

@@ -39,7 +39,8 @@ def test_it_draws_a_picture(folder, run, tmp_path, name):
         (["--bits", "9"], "`bits` must be an integer from 1 to 8. Received: bits=9"),
         (["--rules", "{nonsense"], "`--rules` must be a JSON object or a file of one"),
         (["--rules", '{"nothing*": 2}'], "`rules` must have patterns that match"),
-        (["--plot", "."], "Is a folder"),
+        (["--plot", "."], "`--plot` must end with .png or .svg or .pdf. Received: ."),
+        (["--plot", "loss.txt"], "`--plot` must end with .png or .svg or .pdf. Received: loss.txt"),
     ],
 )
 def test_bad_input_is_one_line(folder, fail, words, message):

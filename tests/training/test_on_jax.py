@@ -37,10 +37,8 @@ TESTS = {
         "test_a_validation_that_is_cut_short_leaves_the_float_weights[data]",
     ],
     "training/test_latent.py": [
-        "test_fit_takes_the_steps_of_the_definition[adamw]",
         "test_fit_takes_the_steps_of_the_definition[accumulating]",
         "test_fit_takes_the_steps_of_the_definition[averaging]",
-        "test_every_way_to_compile_takes_the_same_steps[eagerly]",
         "test_every_way_to_compile_takes_the_same_steps[several an execution]",
         "test_mixed_precision_keeps_float32_latents[mixed_float16]",
         "test_offsets_and_groups_are_projected",

@@ -12,13 +12,12 @@ from bcq_tf.cli.command import Command, Result, positive, positives
 from bcq_tf.cli.embed.picture import draw
 from bcq_tf.cli.embed.vectors import add_vectors, check_two_words, codes_of, read_vectors
 from bcq_tf.cli.errors import UserError, blaming_input
-from bcq_tf.cli.models import check_exists, check_output
+from bcq_tf.cli.models import PICTURES, check_exists, check_output
 from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.embeddings import Quality
 from bcq_tf.embeddings.compression import METHODS, check_settings, most_codebooks
 from bcq_tf.reports.listing import listing
 
-PICTURES = (".png", ".svg", ".pdf")
 EXAMPLES = """\
   python -m bcq_tf embed compare glove.txt --limit 20000
       uniform, binary and compositional codes of 1, 2 and 4 bits a value; the last of all 400,000

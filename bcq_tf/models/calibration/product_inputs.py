@@ -8,13 +8,14 @@ has the order of the columns of the view.
 from __future__ import annotations
 
 import dataclasses
+import types
 from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import layers
 
-from bcq_tf._keras import walk_layers
+from bcq_tf._keras import ConvLSTMCell, walk_layers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Product:
 
 def products(layer) -> list[Product]:
     """The products of a layer of a known type, else none."""
-    return [product for types, product in _PRODUCTS if isinstance(layer, types)]
+    return [product for kinds, product in _PRODUCTS if isinstance(layer, kinds)]
 
 
 def looked_up(layer) -> list:
@@ -80,9 +81,18 @@ def _patches(layer, view, x):
     windows = _windows(layer, x)  # [batch, *positions, channels, *kernel]
     rank = layer.rank
     *others, channels = windows.shape[: rank + 2]
-    size = channels // layer.groups
-    windows = windows.reshape(*others, layer.groups, size, *layer.kernel_size)
-    return np.moveaxis(windows, rank + 2, -1).reshape(*others, layer.groups, -1)
+    groups = getattr(layer, "groups", 1)
+    windows = windows.reshape(*others, groups, channels // groups, *layer.kernel_size)
+    return np.moveaxis(windows, rank + 2, -1).reshape(*others, groups, -1)
+
+
+def _state_patches(cell, view, x):
+    """Of the state of a convolutional recurrent cell, which keeps its size."""
+    ones = (1,) * cell.rank
+    as_convolution = {"strides": ones, "dilation_rate": ones, "padding": "same"}
+    names = "rank", "kernel_size", "data_format"
+    shared = {name: getattr(cell, name) for name in names}
+    return _patches(types.SimpleNamespace(**shared, **as_convolution), view, x)
 
 
 def _transposed(layer, view, x):
@@ -164,6 +174,8 @@ _PRODUCTS = (
     (_SEPARABLE, Product("pointwise_kernel", _first, _separable)),
     (_CELLS, Product("kernel", _first, _last_axis)),
     (_CELLS, Product("recurrent_kernel", _state, _last_axis)),
+    (ConvLSTMCell, Product("kernel", _first, _patches)),
+    (ConvLSTMCell, Product("recurrent_kernel", _state, _state_patches)),
     (layers.ReversibleEmbedding, Product("embeddings", _first, _last_axis, reverse=True)),
     (layers.ReversibleEmbedding, Product("reverse_embeddings", _first, _last_axis, reverse=True)),
 )

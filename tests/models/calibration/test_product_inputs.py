@@ -83,6 +83,29 @@ def test_separable_rows(rank):
     assert taken.shape == (*y.shape[:-1], 4, 3**rank)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_rows_of_convolutional_recurrent_cells(rank, padding):
+    make = (L.ConvLSTM1D, L.ConvLSTM2D, L.ConvLSTM3D)[rank - 1]
+    layer = make(2, 3, strides=2, padding=padding)
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, 1, *[5] * rank, 4)).astype("float32")
+    state = random.normal(size=layer(x).shape).astype("float32")
+    cell = layer.cell
+    views = {weight.path.split("/")[-1]: weight.view for weight in chosen(layer)}
+    for product, given, convolve in zip(
+        products(cell),
+        (x[:, 0], state),
+        (lambda x, w: cell.input_conv(x, w, padding=padding), cell.recurrent_conv),
+        strict=True,
+    ):
+        kernel, view = getattr(cell, product.attribute), views[product.attribute]
+        rows = product.rows(cell, view, product.argument((given, [given])))
+        y = np.asarray(convolve(given, kernel))
+        found = rows @ view.to_matrix(np.asarray(kernel)).T
+        np.testing.assert_allclose(found.reshape(y.shape), y, rtol=1e-4, atol=1e-5)
+
+
 def chosen(layer):
     return select(layer, rules={"*": {}}).chosen
 
