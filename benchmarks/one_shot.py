@@ -84,7 +84,9 @@ def convolutions():
     x = images = keras.Input((16, 16, 1))
     for filters in (32, 64, 128):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.MaxPooling2D()(layers.Activation("relu")(layers.BatchNormalization()(x)))
+        x = layers.MaxPooling2D()(
+            layers.Activation("relu")(layers.BatchNormalization(momentum=0.9)(x))
+        )
     x = layers.Dropout(0.3)(layers.Flatten()(x))
     return keras.Model(images, layers.Dense(10, "softmax")(x))
 

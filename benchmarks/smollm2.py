@@ -63,15 +63,13 @@ def measure(way, options):
 
     task = smollm2.load(options.folder)
     weights = sum(int(np.prod(v.shape)) for v in task.weights)
-    each = options.tokens // len(options.text)
-    parts = [smollm2.windows(task, smollm2.read_text(path), each) for path in options.text]
-    samples = np.concatenate(parts)
+    samples = smollm2.mixed_windows(task, options.text, options.tokens)
     begin = time.perf_counter()
     nbytes = quantize(task, way, samples, options)
     took = time.perf_counter() - begin
     result = {"way": way, "bits": 8 * nbytes / weights, "MB": nbytes / 1e6, "seconds": took}
     for path in options.test:
-        test = smollm2.windows(task, smollm2.read_text(path), options.windows * smollm2.WINDOW)
+        test = smollm2.windows(task, path.read_text("utf-8"), options.windows * smollm2.WINDOW)
         result[path.name] = smollm2.perplexity(task, test)
     return result
 

@@ -150,7 +150,12 @@ def score(model, tokenizer, pairs) -> float:
     """Spearman's correlation of the cosines of pairs with the given scores."""
     first, second, alike = pairs
     vectors = [model.predict(tokenized(tokenizer, t), verbose=0) for t in (first, second)]
-    return float(spearmanr((vectors[0] * vectors[1]).sum(axis=1), alike).statistic)
+    return correlation(*vectors, alike)
+
+
+def correlation(first: np.ndarray, second: np.ndarray, alike: np.ndarray) -> float:
+    """Spearman's, of the cosines of unit vectors [n, size] with the given scores [n]."""
+    return float(spearmanr((first * second).sum(axis=1), alike).statistic)
 
 
 if __name__ == "__main__":

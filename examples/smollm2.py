@@ -29,8 +29,8 @@ EXAMPLES = """\
 examples:
   python -m examples.smollm2
       to 3 bits, calibrated with English sentences of the demo, and one answer
-  python -m examples.smollm2 --budget 3.0 --text mine.txt --test held_out.txt
-      to 3 bits a weight, spent where they count for a text; perplexity of another, before and after
+  python -m examples.smollm2 --budget 3.6 --text talks.txt news.txt --test held_out.txt
+      to 3.6 bits a weight, spent where they count for these texts; perplexity of another text
 """
 FOLDER = Path("runs/smollm2")
 WINDOW = 512  # tokens
@@ -39,10 +39,10 @@ WINDOW = 512  # tokens
 def main():
     options = parse_arguments()
     task = load(options.folder)
-    test = options.test and windows(task, read_text(options.test), options.windows * WINDOW)
+    test = options.test and windows(task, options.test.read_text("utf-8"), options.windows * WINDOW)
     if test is not None:
         print(f"Float: perplexity {perplexity(task, test):.2f}", flush=True)
-    samples = windows(task, read_text(options.text), options.tokens)
+    samples = mixed_windows(task, options.text, options.tokens)
     path = options.folder / f"model{SUFFIX}"
     begin = time.perf_counter()
     report = quantize(task, samples, options, path)
@@ -65,7 +65,12 @@ def parse_arguments():
     add("--table-bits", type=int, default=4, help="of the table (%(default)s)")
     add("--budget", type=float, help="bits a weight in place of both, spent where they count")
     add("--group-size", type=int, default=64, help="columns that share scales (%(default)s)")
-    add("--text", type=Path, help="text to calibrate with (the demo's English sentences)")
+    add(
+        "--text",
+        type=Path,
+        nargs="+",
+        help="texts to calibrate with, best of several kinds (the demo's English sentences)",
+    )
     add("--tokens", type=int, default=8192, help="of it that are used (%(default)s)")
     add("--effort", choices=("low", "full"), default="full", help="of the solver (%(default)s)")
     add("--test", type=Path, help="text whose perplexity is measured before and after")
@@ -96,11 +101,13 @@ def carried_file() -> Path:
     return next(Path(found.submodule_search_locations[0]).glob("*.gguf"))
 
 
-def read_text(path: Path | None) -> str:
-    """A file's text, or the English sentences of the demo's corpus."""
-    if path is not None:
-        return path.read_text("utf-8")
-    return "\n".join(load_corpus("demo", ("pt", "en")).train.target)
+def mixed_windows(task, paths: list[Path] | None, tokens: int) -> np.ndarray:
+    """As many tokens of each of some texts, or of the demo's English sentences, [n, WINDOW]."""
+    if paths:
+        texts = [path.read_text("utf-8") for path in paths]
+    else:
+        texts = ["\n".join(load_corpus("demo", ("pt", "en")).train.target)]
+    return np.concatenate([windows(task, text, tokens // len(texts)) for text in texts])
 
 
 def windows(task, text: str, tokens: int) -> np.ndarray:

