@@ -106,7 +106,7 @@ def by_keras(task, mode, samples, options):
     import keras
 
     if mode != "gptq":
-        task.quantize(mode)
+        task.backbone.quantize(mode)
         return
     config = keras.quantizers.GPTQConfig(
         dataset=list(samples),
@@ -115,8 +115,9 @@ def by_keras(task, mode, samples, options):
         num_samples=len(samples),
         sequence_length=samples.shape[1],
         group_size=options.group_size,
+        quantization_layer_structure=task.get_quantization_layer_structure("gptq"),
     )
-    task.quantize("gptq", config=config)
+    task.backbone.quantize("gptq", config=config)
 
 
 if __name__ == "__main__":
