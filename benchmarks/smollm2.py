@@ -50,7 +50,6 @@ def parse_arguments():
     add("--tokens", type=int, default=32768, help="of all of them (%(default)s)")
     add("--test", type=Path, nargs="+", required=True, help="texts of which perplexity is taken")
     add("--windows", type=int, default=4, help="of 512 tokens of each of these (%(default)s)")
-    add("--group-size", type=int, default=64, help="of our codes (%(default)s)")
     add("--effort", choices=("low", "full"), default="full", help="of our solver (%(default)s)")
     add("--folder", type=Path, default=Path("runs/smollm2"), help="the example's (%(default)s)")
     add("--json", type=Path, help="file that all results are written to")
@@ -87,7 +86,6 @@ def quantize(task, way, samples, options):
     with tempfile.TemporaryDirectory() as folder:
         report = bcq_tf.quantize_model(
             task,
-            config=bcq_tf.BCQConfig(group_size=options.group_size),
             budget=float(way),
             calibration=smollm2.inputs(samples),
             batch_size=1,
@@ -114,7 +112,6 @@ def by_keras(task, mode, samples, options):
         weight_bits=4,
         num_samples=len(samples),
         sequence_length=samples.shape[1],
-        group_size=options.group_size,
         quantization_layer_structure=task.get_quantization_layer_structure("gptq"),
     )
     task.backbone.quantize("gptq", config=config)

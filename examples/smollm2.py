@@ -64,7 +64,7 @@ def parse_arguments():
     add("--bits", type=int, default=3, help="of every weight but the table's (%(default)s)")
     add("--table-bits", type=int, default=4, help="of the table (%(default)s)")
     add("--budget", type=float, help="bits a weight in place of both, spent where they count")
-    add("--group-size", type=int, default=64, help="columns that share scales (%(default)s)")
+    add("--group-size", type=int, help="columns that share scales (64; what serves a budget best)")
     add(
         "--text",
         type=Path,
@@ -136,10 +136,13 @@ def inputs(ids: np.ndarray) -> dict:
 
 def quantize(task, samples: np.ndarray, options, path: Path) -> bcq_tf.Report:
     """Quantizes every matrix and the table, and writes the file."""
-    settings = {"rules": {"*token_embedding*": options.table_bits}}
+    group_size = options.group_size
     if options.budget is not None:
         settings = {"budget": options.budget}
-    config = bcq_tf.BCQConfig(bits=options.bits, group_size=options.group_size)
+    else:
+        settings = {"rules": {"*token_embedding*": options.table_bits}}
+        group_size = group_size or 64
+    config = bcq_tf.BCQConfig(bits=options.bits, group_size=group_size)
     return bcq_tf.quantize_model(
         task,
         config=config,

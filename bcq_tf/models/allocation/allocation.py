@@ -21,10 +21,11 @@ from bcq_tf.models.allocation.costs import Costs, costs_of
 from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.reports.progress import progress
-from bcq_tf.selection.selection import Plan, select
+from bcq_tf.selection.selection import Chosen, Plan, select
 from bcq_tf.shown import short
 
 BITS = (1, 2, 3, 4)
+GROUP_SIZES = (None, 128, 64)  # of which each weight gets the one that serves it best
 
 
 def allocate(
@@ -53,7 +54,8 @@ def allocate(
         nbytes: in place of it, what all weights may take in the file, those that stay float too.
         calibration, batch_size: samples, see `bcq_tf.quantize_model`.
         bits: the numbers of bits to choose from.
-        group_sizes: those to choose from for each weight; by default that of `config`.
+        group_sizes: those to choose from for each weight; by default its own, or where it has
+            none, whole rows and groups of 128 and of 64.
         config: what is common to all weights; None for the default.
         rules: see `bcq_tf.select`; weights whose bits a rule says keep these.
         verbose: whether stderr shows how many weights are looked at.
@@ -78,12 +80,12 @@ def allocate(
     config = make_config(config)
     _check(budget, nbytes)
     bits = tuple(sorted({check_bits(b) for b in bits}))
-    sizes = (config.group_size,) if group_sizes is None else group_sizes
-    sizes = tuple(check_group_size(size) for size in sizes)
+    if group_sizes is not None:
+        group_sizes = tuple(check_group_size(size) for size in group_sizes)
     select(model, config, rules)  # raises where it would
     samples = Calibration(model, batches_of(model, calibration, batch_size), squares=True)
     return spend(
-        samples, config, rules, budget, nbytes=nbytes, bits=bits, sizes=sizes, verbose=verbose
+        samples, config, rules, budget, nbytes=nbytes, bits=bits, sizes=group_sizes, verbose=verbose
     )
 
 
@@ -102,7 +104,7 @@ def spend(
     model = samples.model
     plan = select(model, config, rules)
     limit = _limit(plan, budget, nbytes)
-    grid = _grid(plan, _free(model, config, rules), bits, sizes or (config.group_size,))
+    grid = _grid(plan, _free(model, config, rules), bits, sizes)
     options = _options(plan, grid, samples, verbose)
     _check_reach(options, limit, plan, nbytes)
     choices = budgets.choose(options, limit)
@@ -139,12 +141,22 @@ def _grid(plan: Plan, free: set[int], bits, sizes) -> list[list[list[BCQConfig]]
     return [
         [
             [dataclasses.replace(weight.config, bits=b, group_size=size) for b in bits]
-            for size in dict.fromkeys(sizes)
+            for size in _sizes(weight, sizes)
         ]
         if weight.position in free
         else [[weight.config]]
         for weight in plan.chosen
     ]
+
+
+def _sizes(weight: Chosen, given) -> list[int | None]:
+    own, columns = weight.config.group_size, weight.view.matrix_shape[1]
+    sizes = given or (GROUP_SIZES if own is None else (own,))
+    # A group that holds a whole row is one.
+    groups = {None if size is None else min(size, columns): size for size in reversed(sizes)}
+    if None in groups:
+        groups.pop(columns, None)
+    return list(groups.values())[::-1]
 
 
 def _options(plan: Plan, grid, samples: Calibration, verbose: bool) -> list[list[Costs]]:

@@ -83,6 +83,30 @@ def test_bytes_are_those_of_all_weights():
     assert 3700 < report.codes_nbytes + report.float_nbytes <= 4000
 
 
+@pytest.mark.parametrize(
+    ("config", "columns", "expected"),
+    [
+        (None, 64, {None}),  # of a row as long as a group there is one
+        (None, 192, {None, 128, 64}),
+        (bcq_tf.BCQConfig(group_size=96), 192, {96}),
+    ],
+)
+def test_whole_rows_and_groups_are_tried_unless_a_size_is_given(config, columns, expected):
+    # Rows whose two halves differ in size, and others.
+    random = np.random.default_rng(0)
+    chosen = set()
+    for spread in ([1, 1, 1], [1, 1, 60], [1, 30, 900]):
+        model = keras.Sequential([keras.Input((columns,)), L.Dense(64)])
+        model.compile(loss="mse")
+        sizes = np.repeat(spread[: max(1, columns // 64)], 64)[:, None]
+        model.layers[0].kernel.assign(sizes * random.normal(size=(columns, 64)))
+        data = (random.normal(size=(300, columns)) / sizes.T).astype("float32")
+        (rule,) = allocate(model, 3.3, calibration=data, config=config).values()
+        chosen.add(rule["group_size"])
+    assert chosen <= expected
+    assert len(chosen) > 1 or len(expected) == 1
+
+
 def test_group_sizes_are_chosen_too():
     model = classifier()
     kernel, table = model.get_layer("hidden").kernel, model.get_layer("table").embeddings
