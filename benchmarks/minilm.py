@@ -66,6 +66,7 @@ def make(way, folder, options):
     if way == ORT:
         from onnxruntime.quantization import quantize_dynamic
 
+        model(minilm.tokenized(tokenizer, ["one sentence"]))
         model.export(str(folder / "float.onnx"), format="onnx", verbose=False)
         quantize_dynamic(folder / "float.onnx", folder / "int8.onnx")
         return folder / "int8.onnx", (folder / "int8.onnx").stat().st_size
