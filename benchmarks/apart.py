@@ -1,4 +1,4 @@
-"""Work in a process of its own: TensorFlow makes its threads, and takes its memory, once in one."""
+"""Work in a process of its own: TensorFlow makes its threads once in each."""
 
 import multiprocessing
 

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf._keras import mask_of, walk_layers
+from bcq_tf.models.calibration.output_gradients import ends_in_softmax
 from bcq_tf.models.calibration.product_inputs import looked_up
 from bcq_tf.models.calibration.sums import Sums, Use, sums_of
 from bcq_tf.models.calibration.watch import replaced_calls
@@ -43,6 +44,7 @@ class LossGradients:
     def __init__(self, model, weights: list[Chosen], sample: Callable, others: bool = False):
         self.model, self.sample = model, sample
         self.samples = 0.0
+        self._softmax = ends_in_softmax(model)
         self._layers: dict = {}
         self._calls: list[tuple] = []
         self._uses: dict[tuple, Use] = {}
@@ -136,7 +138,7 @@ class LossGradients:
         if key in self._uses:
             self._uses[key].add(sums, squares)
         else:
-            self._uses[key] = Use(sums, squares, logits=reverse)
+            self._uses[key] = Use(sums, squares, logits=reverse and self._softmax)
 
 
 def _alone(squares: np.ndarray, columns: int) -> Use:

@@ -18,24 +18,35 @@ import tensorflow as tf
 def drawn(model) -> Callable | None:
     """A function (batch, predicted) -> [gradient at the output], for the loss that a model is
     compiled with; None where that is no known likelihood of a single output."""
-    loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
-    if loss is None or isinstance(loss, (list, tuple, dict)):
-        return None
-    try:
-        loss = keras.losses.get(loss)
-    except ValueError:
-        return None
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get(
-        "from_logits", False
-    )
-    sample = next((sample for names, sample in _SAMPLES if name in names), None)
+    sample, from_logits = _sample_of(model)
     count = itertools.count()  # the same labels in every run
 
     def gradients(batch, predicted):
         return [sample(tf.cast(predicted, tf.float32), from_logits, [0, next(count)])]
 
     return gradients if sample else None
+
+
+def ends_in_softmax(model) -> bool:
+    """Whether the loss that a model is compiled with is that of one class of many."""
+    return _sample_of(model)[0] is _categorical
+
+
+def _sample_of(model) -> tuple[Callable | None, bool]:
+    # What draws labels for the model's loss, and whether the loss takes logits.
+    loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
+    if loss is None or isinstance(loss, (list, tuple, dict)):
+        return None, False
+    try:
+        loss = keras.losses.get(loss)
+    except ValueError:
+        return None, False
+    name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
+    from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get(
+        "from_logits", False
+    )
+    sample = next((sample for names, sample in _SAMPLES if name in names), None)
+    return sample, from_logits
 
 
 def of_data(model) -> Callable | None:
