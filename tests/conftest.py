@@ -1,34 +1,28 @@
-"""Settings of the whole suite: quiet TensorFlow, two virtual CPUs for MirroredStrategy."""
+"""Settings of the whole suite: quiet TensorFlow, which file runs when, and where."""
 
 import os
 from pathlib import Path
-from unittest import mock
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several tests run at once
 # What XLA compiles runs once or twice.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-import keras
-import pytest
-import tensorflow as tf
-from tensorflow.python import pywrap_tfe
-
-from tests import eager
-from tests.ops.codes import runs_on
-
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
-)
-
-
 # A file is run by one process: those that take longest begin first.
 LONGEST = (Path(__file__).parent / "longest_files.txt").read_text().split()
 
 
+def pytest_configure(config):
+    """The process that only hands tests out starts the others at once, without TensorFlow."""
+    if config.getoption("dist", "no") == "no" or hasattr(config, "workerinput"):
+        config.pluginmanager.import_plugin("tests.tensorflow_suite")
+
+
 def pytest_collection_modifyitems(config, items):
     """Sorts the files, where there is more than one process for them."""
-    if config.getoption("dist", "no") != "no" or hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
         here = config.rootpath / "tests"
         order = {here / name: place for place, name in enumerate(LONGEST)}
         items.sort(key=lambda item: order.get(item.path, len(order)))
@@ -38,58 +32,3 @@ def pytest_collection_modifyitems(config, items):
 def pytest_xdist_auto_num_workers(config):
     """One more process than processors: a test often waits for one that it has started."""
     return min((os.cpu_count() or 1) + 1, 4)
-
-
-def kernels_stay():
-    """A context in which TensorFlow keeps its kernels: to make one takes longer than to run it."""
-    return mock.patch.object(pywrap_tfe, "TFE_ContextClearCaches")
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    """Every test starts from seed 0; one that needs another says so."""
-    with kernels_stay():
-        keras.utils.set_random_seed(0)
-    yield
-    with kernels_stay():
-        keras.backend.clear_session(free_memory=False)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _kernels_go():
-    """Those of a file end with it."""
-    yield
-    keras.backend.clear_session(free_memory=False)
-
-
-@pytest.fixture(autouse=True)
-def _graphs_as_they_are_traced(request):
-    """TensorFlow rewrites graphs in the tests of ops, layers and exports alone: it takes long."""
-    keep = request.path.parent.name in ("ops", "layers", "export")
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not keep})
-
-
-@pytest.fixture
-def eagerly():
-    """See `tests.eager`."""
-    with eager.eagerly():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def _graphs_where_they_count(request):
-    """Whole models run eagerly, but in tests that are marked `graphs`."""
-    folder = request.path.relative_to(request.config.rootpath / "tests").parts[0]
-    if folder in ("training", "models") and not request.node.get_closest_marker("graphs"):
-        request.getfixturevalue("eagerly")
-
-
-@pytest.fixture(params=["compiled", "portable"])
-def ops(request):
-    """Which ops run in this test: the compiled ones, and then the plain TensorFlow ones."""
-    from bcq_tf.ops import engine
-
-    if request.param == "compiled" and not engine.library():
-        pytest.skip("the compiled ops are not loaded")
-    with runs_on(request.param):
-        yield request.param

@@ -189,7 +189,10 @@ def private_attributes(source: str) -> tuple[set[str], set[str], set[str]]:
     return tuple(set(filter(is_private, names)) for names in (own, others, defined))
 
 
-ATTRIBUTES = {name: private_attributes(path.read_text("utf-8")) for name, path in MODULES.items()}
+@functools.cache
+def all_private_attributes() -> dict[str, tuple[set[str], set[str], set[str]]]:
+    """`private_attributes` of each module."""
+    return {name: private_attributes(path.read_text("utf-8")) for name, path in MODULES.items()}
 
 
 def test_the_scan_sees_private_attributes():
@@ -210,16 +213,18 @@ class A(B):
 def test_a_private_attribute_is_used_in_the_file_that_defines_it():
     found = {}
     for name in WITHOUT_KERAS:
-        _, others, defined = ATTRIBUTES[name]
+        _, others, defined = all_private_attributes()[name]
         found[name] = {attr for attr in others - defined if (name, attr) not in FOREIGN}
     assert offenders(found) == {}
 
 
 def test_a_class_uses_private_attributes_of_classes_in_its_folder():
     in_folder = {}
-    for name, (_, _, defined) in ATTRIBUTES.items():
+    for name, (_, _, defined) in all_private_attributes().items():
         in_folder.setdefault(folder(name), set()).update(defined)
-    found = {name: ATTRIBUTES[name][0] - in_folder[folder(name)] for name in WITHOUT_KERAS}
+    found = {
+        name: all_private_attributes()[name][0] - in_folder[folder(name)] for name in WITHOUT_KERAS
+    }
     assert offenders(found) == {}
 
 

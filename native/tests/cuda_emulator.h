@@ -77,7 +77,7 @@ struct Fiber {
   std::vector<Copy> copies;
 };
 
-constexpr size_t kStackBytes = 64 * 1024; /* AddressSanitizer clears it at every switch */
+constexpr size_t kStackBytes = 16 * 1024; /* AddressSanitizer clears it at every switch */
 
 /* The block that runs now. */
 struct Block {
@@ -279,40 +279,42 @@ inline uint32_t add_bfloat16(uint32_t a, uint32_t b) {
   return low | high << 16;
 }
 
-/* The lane's four results of [16, k] x [k, 8]: rows g and g + 8, columns 2 j and 2 j + 1.
- * a_at(row, k) and b_at(k, column) read the fragments. */
-template <class T, class A, class B>
-void add_products(T (&c)[4], int depth, const A& a_at, const B& b_at) {
+/* The lane's four results of [16, k] x [k, 8]: rows g and g + 8, columns 2 j and 2 j + 1, of 8
+ * words of values along k. Registers a0..a3: row g or g + 8 (bit 0), first or second half of k (bit
+ * 1); within a half, lane j holds its word j. b0, b1: halves of k, column g. */
+template <class T, class Dot>
+void add_products(T (&c)[4], const uint32_t (*lanes)[emulator::kOperands], const Dot& dot) {
   const int g = lane_index() >> 2, j = lane_index() & 3;
-  for (int e = 0; e < 4; ++e) {
-    for (int k = 0; k < depth; ++k) {
-      c[e] += a_at(g + 8 * (e >> 1), k) * b_at(k, 2 * j + (e & 1));
+  uint32_t a[2][8], b[2][8];
+  for (int i = 0; i < 2; ++i) {
+    for (int word = 0; word < 8; ++word) {
+      a[i][word] = lanes[4 * g + word % 4][i + 2 * (word / 4)];
+      b[i][word] = lanes[4 * (2 * j + i) + word % 4][4 + word / 4];
     }
   }
+  for (int e = 0; e < 4; ++e) c[e] = dot(c[e], a[e >> 1], b[e & 1]);
 }
 
-/* Registers a0..a3: row g or g + 8 (bit 0), first or second half of k (bit 1); within a half, lane
- * j holds `each` values from j * each on. b0, b1: halves of k, column g. */
 inline void multiply_int8(int (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  const auto lanes = emulator::exchange("int8", {a[0], a[1], a[2], a[3], b0, b1});
-  const auto byte = [&](int lane, int reg, int k) {
-    return static_cast<int>(static_cast<int8_t>(lanes[lane][reg] >> (8 * (k % 4))));
+  const auto dot = [](int sum, const uint32_t(&row)[8], const uint32_t(&column)[8]) {
+    int8_t x[32], y[32];
+    memcpy(x, row, sizeof(x));
+    memcpy(y, column, sizeof(y));
+    for (int k = 0; k < 32; ++k) sum += x[k] * y[k];
+    return sum;
   };
-  add_products(
-      c, 32,
-      [&](int row, int k) { return byte((row % 8) * 4 + k % 16 / 4, row / 8 + 2 * (k / 16), k); },
-      [&](int k, int column) { return byte(column * 4 + k % 16 / 4, 4 + k / 16, k); });
+  add_products(c, emulator::exchange("int8", {a[0], a[1], a[2], a[3], b0, b1}), dot);
 }
 
 inline void multiply_bfloat16(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-  const auto lanes = emulator::exchange("bfloat16", {a[0], a[1], a[2], a[3], b0, b1});
-  const auto half = [&](int lane, int reg, int k) {
-    return float_of_bfloat16(lanes[lane][reg] >> (16 * (k % 2)) & 0xffff);
+  const auto dot = [](float sum, const uint32_t(&row)[8], const uint32_t(&column)[8]) {
+    for (int k = 0; k < 8; ++k) {
+      sum += float_of_bfloat16(row[k] & 0xffff) * float_of_bfloat16(column[k] & 0xffff);
+      sum += float_of_bfloat16(row[k] >> 16) * float_of_bfloat16(column[k] >> 16);
+    }
+    return sum;
   };
-  add_products(
-      c, 16,
-      [&](int row, int k) { return half((row % 8) * 4 + k % 8 / 2, row / 8 + 2 * (k / 8), k); },
-      [&](int k, int column) { return half(column * 4 + k % 8 / 2, 4 + k / 8, k); });
+  add_products(c, emulator::exchange("bfloat16", {a[0], a[1], a[2], a[3], b0, b1}), dot);
 }
 
 inline void copy16(uint32_t* shared, const uint32_t* global) {
