@@ -58,10 +58,12 @@ def parse_arguments():
 
 
 def make(way, folder, options):
-    """(file of the encoder, None for Keras' own; its bytes)."""
+    """The file of the encoder, None for Keras' own."""
     import bcq_tf
     from examples import minilm
 
+    if way in ("float", KERAS):
+        return None
     model, tokenizer = minilm.load(options.folder)
     if way == ORT:
         from onnxruntime.quantization import quantize_dynamic
@@ -69,17 +71,13 @@ def make(way, folder, options):
         model(minilm.tokenized(tokenizer, ["one sentence"]))
         model.export(str(folder / "float.onnx"), format="onnx", verbose=False)
         quantize_dynamic(folder / "float.onnx", folder / "int8.onnx")
-        return folder / "int8.onnx", (folder / "int8.onnx").stat().st_size
-    if way in ("float", KERAS):
-        if way == KERAS:
-            model.quantize("int8")
-        return None, sum(np.asarray(v).nbytes for v in model.weights)
+        return folder / "int8.onnx"
     first, second, _ = minilm.read_pairs(options.sts / "sts-dev.csv")
     texts = [*first, *second][: options.sentences]
     path = folder / f"{way}.bcq.npy"
     samples = minilm.tokenized(tokenizer, texts)
     bcq_tf.quantize_model(model, budget=float(way), calibration=samples, filepath=path)
-    return path, path.stat().st_size
+    return path
 
 
 def rate(files, options):
@@ -92,12 +90,13 @@ def rate(files, options):
     tf.config.threading.set_inter_op_parallelism_threads(1)
     _, tokenizer = minilm.load(options.folder)
     first, second, alike = minilm.read_pairs(options.sts / "sts-test.csv")
-    encoders = {way: encoder(way, path, options) for way, (path, _) in files.items()}
+    made = {way: encoder(way, path, options) for way, path in files.items()}
+    encoders = {way: encode for way, (encode, _) in made.items()}
     results = []
-    for way, encode in encoders.items():
-        vectors = [in_batches(encode, minilm.tokenized(tokenizer, t)) for t in (first, second)]
+    for way, (encode, nbytes) in made.items():
+        vectors = [in_batches(encode, tokenizer, texts) for texts in (first, second)]
         found = minilm.correlation(*vectors, alike)
-        results.append({"way": way, "MB": files[way][1] / 1e6, "Spearman": found})
+        results.append({"way": way, "MB": nbytes / 1e6, "Spearman": found})
     for batch in BATCHES:
         times = take_turns(encoders, samples_of(batch), options.rounds)
         for result in results:
@@ -106,22 +105,24 @@ def rate(files, options):
 
 
 def encoder(way, path, options):
-    """A function of tokenized sentences, dict of int32 [n, length], to vectors [n, 384]."""
+    """(a function of tokenized sentences, dict of int32 [n, length], to vectors [n, 384]; bytes of
+    the file, or of Keras' weights)."""
     import tensorflow as tf
 
     import bcq_tf
     from examples import minilm
 
     if way == ORT:
-        return onnx_encoder(path, options.threads)
+        return onnx_encoder(path, options.threads), path.stat().st_size
     if path is None:
         model, _ = minilm.load(options.folder)
         if way == KERAS:
             model.quantize("int8")
+        nbytes = sum(np.asarray(v).nbytes for v in model.weights)
     else:
-        model = bcq_tf.load_model(path)
+        model, nbytes = bcq_tf.load_model(path), path.stat().st_size
     call = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
-    return lambda x: call({k: tf.constant(v) for k, v in x.items()}).numpy()
+    return lambda x: call({k: tf.constant(v) for k, v in x.items()}).numpy(), nbytes
 
 
 def onnx_encoder(path, threads):
@@ -139,13 +140,18 @@ def key_of(name):
     return next(key for key in ("token_ids", "segment_ids", "padding_mask") if key in name)
 
 
-def in_batches(encode, samples, size=64):
-    count = len(samples["token_ids"])
-    parts = [
-        {key: value[begin : begin + size] for key, value in samples.items()}
-        for begin in range(0, count, size)
-    ]
-    return np.concatenate([encode(part) for part in parts])
+def in_batches(encode, tokenizer, texts, size=64):
+    """The vectors of texts, which are run with those of about their length."""
+    from examples import minilm
+
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    vectors = [None] * len(texts)
+    for begin in range(0, len(order), size):
+        part = order[begin : begin + size]
+        found = encode(minilm.tokenized(tokenizer, [texts[i] for i in part]))
+        for i, vector in zip(part, found, strict=True):
+            vectors[i] = vector
+    return np.stack(vectors)
 
 
 def samples_of(batch):

@@ -11,6 +11,7 @@ anew, those of different samples are independent, and of mean zero.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import keras
@@ -21,10 +22,14 @@ from bcq_tf._keras import mask_of, walk_layers
 from bcq_tf.models.calibration.output_gradients import ends_in_softmax
 from bcq_tf.models.calibration.product_inputs import looked_up
 from bcq_tf.models.calibration.sums import Sums, Use, sums_of
-from bcq_tf.models.calibration.watch import replaced_calls
+from bcq_tf.models.calibration.watch import Watch, replaced_calls
 from bcq_tf.selection.selection import Chosen
 
 LOOK_UPS, LOGITS = "look-ups", "logits"
+
+
+class NoGradientError(Exception):
+    """An operation of the model has no gradient on this device."""
 
 
 class LossGradients:
@@ -61,8 +66,13 @@ class LossGradients:
         """A context in which calls of the tables' layers are looked at."""
         return replaced_calls(self._layers, self._call)
 
-    def add(self, batch: tuple) -> None:
-        """Runs the model on a batch (x, y, sample weights) and adds the gradients of its loss."""
+    def add(self, batch: tuple, watch: Watch) -> None:
+        """Runs the model on a batch (x, y, sample weights) and adds the gradients of its loss, also
+        to what `watch` has seen of it.
+
+        Raises:
+            NoGradientError: the loss cannot be differentiated.
+        """
         self._calls.clear()
         variables = [weight.variable.value for weight in self._others]
         with tf.GradientTape() as tape:
@@ -70,15 +80,25 @@ class LossGradients:
         flat = keras.tree.flatten(predicted)
         of_loss = self._of_loss(batch, predicted, flat)
         outputs = [output for _, _, output in self._calls]
-        gradients = tape.gradient(flat, outputs + variables, of_loss)
-        for (weight, inputs, output), gradient in zip(self._calls, gradients, strict=False):
-            own = [g for g, tensor in zip(of_loss, flat, strict=True) if tensor is output]
-            if own or gradient is not None:
-                self._add(weight, inputs, output, own[0] if own else gradient)
-        for weight, gradient in zip(self._others, gradients[len(outputs) :], strict=True):
+        sources = [outputs, variables, watch.outputs]
+        try:
+            found = tape.gradient(flat, sources, of_loss)
+        except (tf.errors.OpError, LookupError) as error:
+            line = str(error).strip().splitlines()[0]
+            raise NoGradientError(re.sub(r"^{{.*?}} ", "", line)) from error
+        own = {id(tensor): g for tensor, g in zip(flat, of_loss, strict=True)}
+        at_outputs, at_watched = (
+            [own.get(id(tensor), g) for tensor, g in zip(tensors, gradients, strict=True)]
+            for tensors, gradients in ((outputs, found[0]), (watch.outputs, found[2]))
+        )
+        for (weight, inputs, _), gradient in zip(self._calls, at_outputs, strict=True):
+            if gradient is not None:
+                self._add(weight, inputs, gradient)
+        for weight, gradient in zip(self._others, found[1], strict=True):
             if gradient is not None:
                 matrix = weight.view.to_matrix(_numpy(tf.convert_to_tensor(gradient)))
                 self._squares[weight.position] += np.einsum("rc,rc->r", matrix, matrix)
+        watch.add(at_watched)
 
     def uses(self, position: int) -> list[Use]:
         """How a table is used, as far as samples tell."""
@@ -121,7 +141,7 @@ class LossGradients:
             self._calls.append((self._layers[layer], (inputs, bool(reverse)), output))
         return output
 
-    def _add(self, weight: Chosen, inputs: tuple, output, gradient) -> None:
+    def _add(self, weight: Chosen, inputs: tuple, gradient) -> None:
         given, reverse = inputs
         rows = weight.view.matrix_shape[0]
         gradients = _rows(gradient)
@@ -143,7 +163,7 @@ class LossGradients:
 
 def _alone(squares: np.ndarray, columns: int) -> Use:
     # Errors of all columns matter alike.
-    return Use(Sums(np.eye(columns, dtype=np.float32), 0), squares / columns)
+    return Use(Sums(np.eye(columns, dtype=np.float32), 0, 1.0), squares / columns)
 
 
 def _numpy(tensor) -> np.ndarray:

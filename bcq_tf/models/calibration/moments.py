@@ -11,7 +11,7 @@ import numpy as np
 
 from bcq_tf._keras import running_eagerly
 from bcq_tf.models.calibration import output_gradients
-from bcq_tf.models.calibration.loss_gradients import LossGradients
+from bcq_tf.models.calibration.loss_gradients import LossGradients, NoGradientError
 from bcq_tf.models.calibration.product_inputs import tables
 from bcq_tf.models.calibration.sums import NotFiniteInputError, Use, moments_of
 from bcq_tf.models.calibration.watch import Watch
@@ -30,8 +30,9 @@ class Calibration:
     `padding_mask`. The model is run layer by layer, as often as it
     takes to hold no more than `LIMIT_BYTES` of moments at once.
 
-    What an error in a table costs where its rows are looked up, the loss tells, where the model is
-    compiled with a known one: see `loss_gradients`.
+    Where the model is compiled with a known loss, an input counts by how much what is made of it
+    matters, by the squared gradients there (GuidedQuant, Kim et al. 2025), and what an error in a
+    row that is looked up costs is known, see `loss_gradients`; elsewhere all inputs count alike.
 
     Args:
         model: a built Keras model.
@@ -62,7 +63,8 @@ class Calibration:
                 )
 
     def of(self, weights: Iterable[Chosen]) -> Iterator[tuple[Chosen, np.ndarray | None]]:
-        """Each of the weights, in their order, with E[x x^T], None where no sample reached it.
+        """Each of the weights, in their order, with E[x x^T], of inputs that count as much as the
+        class says, None where no sample reached it.
 
         Raises:
             ValueError: the model does not take a batch, or a product's input holds NaN or Inf.
@@ -115,11 +117,27 @@ class Calibration:
         return self._kept[1]
 
     def _collect(self, weights: list[Chosen]) -> dict[int, list[Use]]:
+        try:
+            return self._collected(weights)
+        except NoGradientError as error:
+            if self._squares:
+                raise ValueError(
+                    f"`model` must have a loss with gradients on this device. Received: {error}"
+                ) from error
+            warnings.warn(
+                "`calibration` counts all inputs alike, as the loss has no gradient on this "
+                f"device: {error}",
+                stacklevel=2,
+            )
+            self._sample = None
+            return self._collected(weights)
+
+    def _collected(self, weights: list[Chosen]) -> dict[int, list[Use]]:
         loss = None
         if self._sample:
             loss = LossGradients(self.model, weights, self._sample, self._squares)
         theirs = loss.tables if loss else set()
-        watch = Watch(self.model, [w for w in weights if w.position not in theirs])
+        watch = Watch(self.model, [w for w in weights if w.position not in theirs], bool(loss))
         with contextlib.ExitStack() as stack:
             stack.enter_context(running_eagerly())
             stack.enter_context(watch.watching())
@@ -128,8 +146,8 @@ class Calibration:
             for batch in self.batches if watch.layers or theirs or self._squares else ():
                 watch.begin(batch[0], batch[2])
                 with named():
-                    if theirs or self._squares:
-                        loss.add(batch)
+                    if loss:
+                        loss.add(batch, watch)
                     else:
                         self.model(batch[0], training=False)
                 watch.check()
@@ -151,7 +169,7 @@ def named():
     """A context in which the model's own errors are said to be those of the data."""
     try:
         yield
-    except (NotFiniteInputError, NotFiniteError):
+    except (NotFiniteInputError, NotFiniteError, NoGradientError):
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

@@ -2,12 +2,14 @@
 
 To teach it a layer, add a line to `_PRODUCTS`. Each has a function (layer, variable's view, x) ->
 rows: x, the input of a call as a NumPy array, becomes an array [..., C] of float32, whose last axis
-has the order of the columns of the view.
+has the order of the columns of the view. Another (layer, view, y) -> [..., M] puts what belongs to
+the outputs of the call beside the rows that they are products of.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 from collections.abc import Callable
 
@@ -26,12 +28,15 @@ class Product:
         attribute: the layer's attribute that holds the weight.
         argument: which argument of a call is the input.
         rows: (layer, view, x) -> [..., C].
+        outputs: (layer, view, y) -> y with axes in the order of those of the rows, and then others;
+            None where the product is no output of the call, but for its bias and activation.
         reverse: whether calls count that were asked for the reverse of a look-up, or the others.
     """
 
     attribute: str
     argument: Callable
     rows: Callable
+    outputs: Callable | None = None
     reverse: bool = False
 
 
@@ -65,15 +70,40 @@ def _last_axis(layer, view, x):
 
 def _einsum(layer, view, x):
     """The axes of x that the equation sums over, as one, last."""
-    operands, _ = layer.equation.replace(" ", "").split("->")
-    inputs, weight = operands.split(",")
-    if "..." in inputs:
-        letters = inputs.replace("...", "")
-        inputs = inputs.replace("...", "?" * (x.ndim - len(letters)))
+    inputs, weight, _ = _terms(layer, x.ndim)
     summed = [inputs.index(weight[axis]) for axis in view.columns]
     others = [axis for axis in range(x.ndim) if axis not in summed]
     x = x.transpose(others + summed)
     return x.reshape(*x.shape[: len(others)], -1)
+
+
+def _einsum_outputs(layer, view, y):
+    """The axes that y has of the input, in the order that they have there, first."""
+    inputs, _, result = _terms(layer, y.ndim, of_result=True)
+    kept = [result.index(label) for label in inputs if label in result]
+    return y.transpose(kept + [axis for axis in range(y.ndim) if axis not in kept])
+
+
+def _terms(layer, rank: int, of_result: bool = False) -> list[list[str]]:
+    """The labels of the axes of input, weight and result, of which the input or the result has so
+    many; those that dots stand for are numbers."""
+    operands, result = layer.equation.replace(" ", "").split("->")
+    terms = [*operands.split(","), result]
+    dots = rank - len(terms[2 if of_result else 0].replace("...", ""))
+    numbers = [str(i) for i in range(dots)]
+    return [
+        [
+            label
+            for part in re.findall(r"\.\.\.|.", term)
+            for label in (numbers if part == "..." else [part])
+        ]
+        for term in terms
+    ]
+
+
+def _filters(layer, view, y):
+    """Channels last; groups of them follow each other as the rows' do."""
+    return np.moveaxis(y, 1, -1) if layer.data_format == "channels_first" else y
 
 
 def _patches(layer, view, x):
@@ -162,20 +192,27 @@ def _pad(padding: str, size: int, reach: int, stride: int) -> tuple[int, int]:
 
 
 _TRANSPOSED = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
+_DEPTHWISE = layers.DepthwiseConv1D, layers.DepthwiseConv2D
 _SEPARABLE = layers.SeparableConv1D, layers.SeparableConv2D
 _CELLS = layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell
 _PRODUCTS = (
-    (layers.Dense, Product("kernel", _first, _last_axis)),
-    (layers.EinsumDense, Product("kernel", _first, _einsum)),
-    ((layers.Conv1D, layers.Conv2D, layers.Conv3D), Product("kernel", _first, _patches)),
-    (_TRANSPOSED, Product("kernel", _first, _transposed)),
-    ((layers.DepthwiseConv1D, layers.DepthwiseConv2D), Product("kernel", _first, _depthwise)),
+    (layers.Dense, Product("kernel", _first, _last_axis, _last_axis)),
+    (layers.EinsumDense, Product("kernel", _first, _einsum, _einsum_outputs)),
+    ((layers.Conv1D, layers.Conv2D, layers.Conv3D), Product("kernel", _first, _patches, _filters)),
+    (_TRANSPOSED, Product("kernel", _first, _transposed, _filters)),
+    (_DEPTHWISE, Product("kernel", _first, _depthwise, _filters)),
     (_SEPARABLE, Product("depthwise_kernel", _first, _depthwise)),
-    (_SEPARABLE, Product("pointwise_kernel", _first, _separable)),
+    (_SEPARABLE, Product("pointwise_kernel", _first, _separable, _filters)),
     (_CELLS, Product("kernel", _first, _last_axis)),
     (_CELLS, Product("recurrent_kernel", _state, _last_axis)),
     (ConvLSTMCell, Product("kernel", _first, _patches)),
     (ConvLSTMCell, Product("recurrent_kernel", _state, _state_patches)),
-    (layers.ReversibleEmbedding, Product("embeddings", _first, _last_axis, reverse=True)),
-    (layers.ReversibleEmbedding, Product("reverse_embeddings", _first, _last_axis, reverse=True)),
+    (
+        layers.ReversibleEmbedding,
+        Product("embeddings", _first, _last_axis, _last_axis, reverse=True),
+    ),
+    (
+        layers.ReversibleEmbedding,
+        Product("reverse_embeddings", _first, _last_axis, _last_axis, reverse=True),
+    ),
 )

@@ -62,10 +62,12 @@ class _InOrder:
         for watch, one, other in zip(self._watches, now, before, strict=True):
             pairs = zip(watch.rows(layer, *one), watch.rows(layer, *other), strict=True)
             for (weight, x), (_, was) in pairs:
-                new = sums_of(x, weight.path), (was - x).T @ x
-                _, *old = found.get(weight.position, (weight, Sums(0.0, 0), 0.0))
-                sums = Sums(old[0].total + new[0].total, old[0].count + new[0].count)
-                found[weight.position] = weight, sums, old[1] + new[1]
+                sums, cross = sums_of(x, weight.path), (was - x).T @ x
+                if weight.position in found:
+                    found[weight.position][1].add(sums)
+                    found[weight.position][2][:] += cross
+                else:
+                    found[weight.position] = weight, sums, cross
         for _, weight in self._watches[0].layers[layer]:
             _, sums, cross = found.get(weight.position, (weight, None, None))
             self._calibration.counts[weight.position] = sums.count if sums else 0

@@ -13,45 +13,49 @@ class NotFiniteInputError(ValueError):
 
 @dataclasses.dataclass
 class Sums:
-    """Of rows x [N, C].
+    """Of rows x [N, C], of which some may count more than others.
 
     Args:
-        total: the sum of x x^T, float32 [C, C].
+        total: the sum of s x x^T with the rows' weights s, float32 [C, C].
         count: how many rows there are.
+        size: the sum of their weights.
         looked_up: whether rows of the weight are also looked up, which no x tells of.
     """
 
     total: np.ndarray
     count: int
+    size: float
     looked_up: bool = False
 
     def add(self, other: Sums) -> None:
         """Adds those of more rows."""
         self.total += other.total
         self.count += other.count
+        self.size += other.size
 
     @property
     def mean(self) -> np.ndarray:
-        """E[x x^T], [C, C]; where rows are looked up with as much weight for each error alone."""
-        mean = self.total / np.float32(max(1, self.count))
+        """E[s x x^T] / E[s], [C, C]; where rows are looked up with as much for each error alone."""
+        mean = self.total / np.float32(self.size or 1)
         size = np.trace(mean) / len(mean)
         return mean + size * np.eye(len(mean), dtype=np.float32) if self.looked_up else mean
 
 
-def sums_of(rows: np.ndarray, path: str) -> Sums:
-    """Of float32 [N, C]. path: of the weight, for the error.
+def sums_of(rows: np.ndarray, path: str, weights: np.ndarray | None = None) -> Sums:
+    """Of float32 [N, C], with weights [N], 1 each where none are given. path: of what they are
+    multiplied by, for the error.
 
     Raises:
         NotFiniteInputError: they are not all finite, or their squares are not.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        total = rows.T @ rows
+        total = (rows if weights is None else rows * weights[:, None]).T @ rows
     if not np.isfinite(total).all():
         raise NotFiniteInputError(
             "`calibration` must give finite inputs of every product. Received: NaN, Inf or numbers "
             f"too large in what weight {path!r} is multiplied by"
         )
-    return Sums(total, len(rows))
+    return Sums(total, len(rows), float(len(rows) if weights is None else weights.sum()))
 
 
 def add(sums: dict[int, Sums], position: int, new: Sums) -> None:

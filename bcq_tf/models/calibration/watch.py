@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator
@@ -21,21 +22,38 @@ def replaced_calls(layers, call):
     return replaced_methods(*((layer, "call", function) for layer, function in calls))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """Of a layer, before what it means for the loss is known."""
+
+    layer: object
+    product: Product
+    weight: Chosen
+    x: object
+    masks: list
+    output: object
+
+
 class Watch:
     """Looks at the inputs of the layers that hold some weights.
 
     Args:
         model: a built Keras model.
         weights: those of it whose products are summed.
+        weighted: whether inputs count by the gradients of a loss at what is made of them; `add`
+            must be called after each batch then.
 
     Attributes:
         layers: those that are watched.
-        sums: {position: `Sums`} of the weights that a sample has reached.
     """
 
-    def __init__(self, model, weights: list[Chosen]):
-        self.sums: dict[int, Sums] = {}
+    def __init__(self, model, weights: list[Chosen], weighted: bool = False):
+        self._by_inputs: dict[int, Sums] = {}
+        self._by_loss: dict[int, Sums] = {}
         self.layers: dict = {}
+        self._weighted = weighted
+        self._calls: list[_Call] = []
+        self._before_activation: dict = {}
         self._masks: list = []
         self._seen: dict = {}
         self._failure: NotFiniteInputError | None = None
@@ -46,27 +64,65 @@ class Watch:
                 if weight is not None:
                     self.layers.setdefault(layer, []).append((product, weight))
 
+    @contextlib.contextmanager
     def watching(self):
         """A context in which calls of the layers are looked at."""
-        return replaced_calls(self.layers, self._call)
+        activated = [
+            layer for layer in self.layers if self._weighted and _ends_in_activation(layer)
+        ]
+        functions = (functools.partial(self._activate, la, la.activation) for la in activated)
+        replaced = ((la, "activation", f) for la, f in zip(activated, functions, strict=True))
+        with replaced_calls(self.layers, self._call), replaced_methods(*replaced):
+            yield
+
+    @property
+    def sums(self) -> dict[int, Sums]:
+        """Of the weights that a sample has reached, by their positions."""
+        return self._by_inputs | self._by_loss
+
+    @property
+    def outputs(self) -> list:
+        """What the products of this batch made, before activations, where it is to be weighted."""
+        return [call.output for call in self._calls]
 
     def begin(self, x, sample_weights=None) -> None:
         """To be called before each batch: of the model's inputs, and the weights of its outputs."""
+        self._calls.clear()
         self._seen.clear()  # by id, of tensors that are gone
         mask = x.get("padding_mask") if isinstance(x, dict) else None  # KerasHub's
         given = mask, sample_weights
         self._masks = [keras.ops.convert_to_numpy(m) != 0 for m in given if hasattr(m, "shape")]
 
+    def add(self, gradients: list) -> None:
+        """Adds the inputs of this batch, of the gradients of a loss at `outputs`; None where the
+        loss does not depend on one, whose inputs count alike if no other of the weight's does."""
+        for call, gradient in zip(self._calls, gradients, strict=True):
+            self._add(call, gradient)
+        self._calls.clear()
+
+    def _activate(self, layer, activation, x):
+        self._before_activation[layer] = x
+        return activation(x)
+
     def _call(self, layer, call, *args, **kwargs):
-        for product, weight, x in self._products(layer, args, kwargs):
-            self._add(layer, product, weight, x)
-        return call(*args, **kwargs)
+        given = [
+            (*found, self._masks_of(found[-1])) for found in self._products(layer, args, kwargs)
+        ]
+        output = call(*args, **kwargs)
+        output = self._before_activation.pop(layer, output), output
+        for product, weight, x, masks in given:
+            made = _Call(layer, product, weight, x, masks, output[0])
+            if self._weighted and product.outputs is not None:
+                self._calls.append(made)
+            else:
+                self._add(made)
+        return output[1]
 
     def rows(self, layer, args: tuple, kwargs: dict) -> Iterator[tuple[Chosen, np.ndarray]]:
         """The weights of a layer, and what each is multiplied by in a call with these arguments,
         float32 [N, C]."""
         for product, weight, x in self._products(layer, args, kwargs):
-            yield weight, self._rows(layer, product, weight, x)
+            yield weight, _rows(_Call(layer, product, weight, x, self._masks_of(x), None))[0]
 
     def _products(self, layer, args: tuple, kwargs: dict):
         for product, weight in self.layers[layer]:
@@ -80,42 +136,70 @@ class Watch:
         if self._failure is not None:
             raise self._failure
 
-    def _add(self, layer, product: Product, weight: Chosen, x) -> None:
+    def _add(self, call: _Call, gradient=None) -> None:
+        known = self._by_inputs if gradient is None else self._by_loss
         try:
-            add(self.sums, weight.position, self._sums(layer, product, weight, x))
+            add(known, call.weight.position, self._sums(call, gradient))
         except NotFiniteInputError as error:
             # Keras would add to what is raised within a call.
             self._failure = self._failure or error
 
-    def _sums(self, layer, product: Product, weight: Chosen, x) -> Sums:
+    def _sums(self, call: _Call, gradient) -> Sums:
+        path, product = call.weight.path, call.product
+        if gradient is not None:
+            rows, squares = _rows(call, gradient)
+            return sums_of(rows, path, squares)
         # Of an input that several weights are multiplied by, once.
-        key = id(x), product.rows, getattr(layer, "equation", None), weight.view.columns
+        equation = getattr(call.layer, "equation", None)
+        key = id(call.x), product.rows, equation, call.weight.view.columns
         if key not in self._seen:
             self._seen.clear()  # they are called one after the other, if at all
-            self._seen[key] = x, sums_of(self._rows(layer, product, weight, x), weight.path)
+            self._seen[key] = call.x, sums_of(_rows(call)[0], path)
         table = product.reverse and product.attribute == "embeddings"
         return dataclasses.replace(self._seen[key][1], looked_up=table)
 
-    def _rows(self, layer, product: Product, weight: Chosen, x) -> np.ndarray:
-        value = np.asarray(keras.ops.convert_to_numpy(x), np.float32)
-        rows = product.rows(layer, weight.view, value)
-        mask = self._mask(x, rows.shape[:-1])
-        rows = rows.reshape(-1, rows.shape[-1])
-        return rows if mask is None else rows[mask.reshape(-1)]
-
-    def _mask(self, x, shape) -> np.ndarray | None:
-        """Which rows of this shape count, bool of the shape, or None for all."""
+    def _masks_of(self, x) -> list[np.ndarray]:
+        """The masks that may be those of x, as far as they are known when it is met."""
         mask = mask_of(x)
-        if mask is not None:
-            mask = keras.ops.convert_to_numpy(mask)
-            self._masks.append(mask)
-        # Layers of arithmetic lose the mask that their input had.
-        known = [mask] if mask is not None else self._masks
-        fitting = [m for m in known if m.shape == shape[: m.ndim]]
-        if not fitting or any(not np.array_equal(m, fitting[0]) for m in fitting):
-            return None
-        first = fitting[0].reshape(fitting[0].shape + (1,) * (len(shape) - fitting[0].ndim))
-        return np.broadcast_to(first, shape)
+        if mask is None:
+            return list(self._masks)  # layers of arithmetic lose the mask that their input had
+        self._masks.append(keras.ops.convert_to_numpy(mask))
+        return self._masks[-1:]
+
+
+def _rows(call: _Call, gradient=None) -> tuple[np.ndarray, np.ndarray | None]:
+    """What a weight is multiplied by, float32 [N, C], and of each row the square of the gradient
+    at all that is made of it, [N]."""
+    layer, product, view = call.layer, call.product, call.weight.view
+    rows = product.rows(layer, view, _numpy(call.x))
+    squares = None
+    if gradient is not None:
+        made = product.outputs(layer, view, _numpy(gradient)).reshape(*rows.shape[:-1], -1)
+        squares = np.einsum("...m,...m->...", made, made).reshape(-1)
+    mask = _fitting(call.masks, rows.shape[:-1])
+    rows = rows.reshape(-1, rows.shape[-1])
+    if mask is None:
+        return rows, squares
+    return rows[mask], None if squares is None else squares[mask]
+
+
+def _fitting(masks: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray | None:
+    """Which rows of this shape count, bool [N], or None for all."""
+    fitting = [m for m in masks if m.shape == shape[: m.ndim]]
+    if not fitting or any(not np.array_equal(m, fitting[0]) for m in fitting):
+        return None
+    first = fitting[0].reshape(fitting[0].shape + (1,) * (len(shape) - fitting[0].ndim))
+    return np.broadcast_to(first, shape).reshape(-1)
+
+
+def _numpy(tensor) -> np.ndarray:
+    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float32)
+
+
+def _ends_in_activation(layer) -> bool:
+    """Whether a layer's outputs are those of its activation, whose inputs are of its products."""
+    known = any(product.outputs is not None for product in products(layer))
+    return known and callable(getattr(layer, "activation", None))
 
 
 def _is_traced(x) -> bool:

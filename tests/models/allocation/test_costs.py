@@ -9,6 +9,7 @@ from bcq_tf.models.allocation.costs import expected_loss
 from bcq_tf.models.calibration.loss_gradients import LossGradients
 from bcq_tf.models.calibration.output_gradients import drawn
 from bcq_tf.models.calibration.sums import Sums, Use
+from bcq_tf.models.calibration.watch import Watch
 from tests.backends import only_on
 
 pytestmark = only_on("tensorflow")
@@ -27,7 +28,7 @@ def test_noise_in_the_logits_of_rare_words(spread):
     noisy = logits + x @ errors.T
     grown = np.log(np.exp(noisy).sum(axis=1)).mean() - np.log(np.exp(logits).sum())
     probabilities = np.exp(logits) / np.exp(logits).sum()
-    use = Use(Sums(x.T @ x, samples), samples * probabilities, logits=True)
+    use = Use(Sums(x.T @ x, samples, samples), samples * probabilities, logits=True)
     assert expected_loss([use], samples, errors) == pytest.approx(grown, rel=0.25)
 
 
@@ -42,5 +43,5 @@ def test_outputs_of_a_tied_table_are_logits_where_the_loss_is_that_of_a_softmax(
     (weight,) = bcq_tf.select(model).chosen
     found = LossGradients(model, [weight], drawn(model))
     with found.watching():
-        found.add((np.arange(10).reshape(2, 5), None, None))
+        found.add((np.arange(10).reshape(2, 5), None, None), Watch(model, []))
     assert [use.logits for use in found.uses(weight.position)] == [False, softmax]

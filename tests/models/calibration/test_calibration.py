@@ -8,7 +8,7 @@ import pytest
 from keras import layers as L  # noqa: N812
 
 import bcq_tf
-from bcq_tf.models.calibration import moments
+from bcq_tf.models.calibration import moments, output_gradients
 from bcq_tf.models.calibration.batches import batches_of
 from bcq_tf.models.calibration.moments import Calibration
 from bcq_tf.selection.selection import select
@@ -115,6 +115,90 @@ def test_outputs_are_nearer_than_with_plain_codes():
         bcq_tf.quantize_model(model, 2, calibration=calibration)
         results.append(np.sum((model.predict(x, verbose=0) - before) ** 2))
     assert results[1] < 0.3 * results[0]
+
+
+LAYERS = {
+    "dense": ((32,), [L.Dense(33, "relu", name="watched"), L.Dense(4)]),
+    "positions": ((5, 32), [L.Dense(33, "gelu", name="watched"), L.Flatten(), L.Dense(4)]),
+    "einsum": ((5, 32), [L.EinsumDense("btc,cd->bdt", (33, 5), name="watched"), L.Flatten()]),
+    "convolution": ((6, 32), [L.Conv1D(34, 2, name="watched"), L.Flatten(), L.Dense(3)]),
+    "last": ((32,), [L.Dense(33, "softmax", name="watched")]),
+}
+
+
+@only_on("tensorflow")
+@pytest.mark.parametrize("name", LAYERS)
+def test_inputs_count_by_the_gradients_of_the_loss_at_what_is_made_of_them(name):
+    import tensorflow as tf
+
+    shape, layers = LAYERS[name]
+    layers = [layer.__class__.from_config(layer.get_config()) for layer in layers]
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input(shape), *layers])
+    model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=name != "last"))
+    x = np.random.default_rng(0).normal(size=(64, *shape)).astype("float32")
+    found, calibration = collected(model, x, 64)
+    # By hand: the gradient at the layer's own result, before the activation.
+    watched = model.get_layer("watched")
+    plain = watched.__class__.from_config(watched.get_config() | {"activation": None})
+    plain.build((None, *shape))
+    plain.set_weights(watched.get_weights())
+    given = model(x)
+    (of_loss,) = output_gradients.drawn(model)((x, None, None), given)
+    with tf.GradientTape() as tape:
+        made = plain(x)
+        tape.watch(made)
+        result = watched.activation(made)
+        for layer in model.layers[model.layers.index(watched) + 1 :]:
+            result = layer(result)
+    gradient = tape.gradient(result, made, of_loss).numpy()
+    rows, beside = by_hand(name, x, gradient)
+    weights = (beside**2).sum(axis=-1)
+    expected = np.einsum("n,nc,nd->cd", weights, rows, rows) / weights.sum()
+    np.testing.assert_allclose(found[watched.kernel.path], expected, rtol=2e-3, atol=1e-4)
+    assert len(rows) in calibration.counts.values()
+
+
+def by_hand(name, x, y):
+    """Rows [N, C] and what is made of each, [N, M]."""
+    if name == "einsum":
+        y = y.swapaxes(1, 2)
+    if name == "convolution":
+        windows = np.stack([x[:, :-1], x[:, 1:]], axis=2)  # [batch, positions, kernel, channels]
+        x = windows.reshape(*windows.shape[:2], -1)
+    return x.reshape(-1, x.shape[-1]), y.reshape(-1, y.shape[-1])
+
+
+@only_on("tensorflow")
+def test_inputs_that_the_loss_does_not_depend_on_count_alike():
+    inputs = keras.Input((32,))
+    stopped = keras.layers.Lambda(keras.ops.stop_gradient)(L.Dense(33, name="watched")(inputs))
+    model = keras.Model(inputs, L.Dense(4)(stopped))
+    model.compile(loss="mse")
+    x = data(rows=200)
+    found, _ = collected(model, x)
+    np.testing.assert_allclose(found["watched/kernel"], x.T @ x / 200, rtol=1e-3, atol=1e-3)
+
+
+@only_on("tensorflow")
+def test_a_loss_without_gradients_is_said_and_inputs_count_alike():
+    # TensorFlow has none of grouped convolutions on CPUs.
+    def build():
+        keras.utils.set_random_seed(0)
+        layers = L.Conv1D(34, 2, groups=2, name="conv"), L.Flatten(), L.Dense(3, name="dense")
+        return keras.Sequential([keras.Input((6, 32)), *layers], name="model")
+
+    model = build()
+    model.compile(loss="mse")
+    x = np.random.default_rng(0).normal(size=(40, 6, 32)).astype("float32")
+    with pytest.warns(UserWarning, match="counts all inputs alike, as the loss has no gradient"):
+        found, _ = collected(model, x)
+    expected, _ = collected(build(), x)
+    assert len(found) == 2
+    for path in expected:
+        np.testing.assert_array_equal(found[path], expected[path])
+    with pytest.raises(ValueError, match="must have a loss with gradients on this device"):
+        bcq_tf.allocate(model, 3.0, calibration=x)
 
 
 @only_on("tensorflow")

@@ -29,6 +29,7 @@ OTHERS = {
     "einsum over two axes": (L.EinsumDense("abcd,cde->abe", (None, 6)), (4, 2, 5)),
     "einsum, axes in another order": (L.EinsumDense("abcd,dce->abe", (None, 6)), (4, 2, 5)),
     "einsum with dots": (L.EinsumDense("...x,xy->...y", 6), (3, 4, 5)),
+    "einsum, result in another order": (L.EinsumDense("abcd,de->aceb", (4, 6, 2)), (2, 4, 5)),
 }
 
 
@@ -51,7 +52,8 @@ def test_rows_times_the_weight_are_the_output(name):
         found = np.einsum("...gc,grc->...gr", rows, per_group)
     else:
         found = rows @ matrix.T
-    np.testing.assert_allclose(found.reshape(y.shape), y, rtol=1e-4, atol=1e-5)
+    beside = product.outputs(layer, weight.view, y).reshape(*rows.shape[:-1], -1)
+    np.testing.assert_allclose(found.reshape(beside.shape), beside, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
@@ -62,10 +64,12 @@ def test_depthwise_rows(rank, padding):
     x = np.random.default_rng(0).normal(size=(2, *[7] * rank, 4)).astype("float32")
     y = np.asarray(layer(x))
     (weight,) = select(layer, rules={"*": {}}).chosen
-    rows = products(layer)[0].rows(layer, weight.view, x)  # [batch, *positions, channels, kernel]
+    (product,) = products(layer)
+    rows = product.rows(layer, weight.view, x)  # [batch, *positions, channels, kernel]
     matrix = weight.view.to_matrix(np.asarray(layer.kernel)).reshape(4, 2, -1)
     found = np.einsum("...ck,cmk->...cm", rows, matrix)
-    np.testing.assert_allclose(found.reshape(y.shape), y, rtol=1e-4, atol=1e-5)
+    beside = product.outputs(layer, weight.view, y).reshape(found.shape)
+    np.testing.assert_allclose(found, beside, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("rank", [1, 2])
@@ -79,6 +83,7 @@ def test_separable_rows(rank):
     rows = found["pointwise_kernel"].rows(layer, views["pointwise_kernel"], x)
     matrix = views["pointwise_kernel"].to_matrix(np.asarray(layer.pointwise_kernel))
     np.testing.assert_allclose(rows @ matrix.T, y, rtol=1e-4, atol=1e-5)
+    assert found["depthwise_kernel"].outputs is None  # they go on to the pointwise kernel
     taken = found["depthwise_kernel"].rows(layer, views["depthwise_kernel"], x)
     assert taken.shape == (*y.shape[:-1], 4, 3**rank)
 
@@ -117,11 +122,10 @@ def test_channels_first():
     last.build(x.shape)
     first.build((2, 4, 5, 6))
     (weight,) = select(last).chosen
-    rows = [
-        products(layer)[0].rows(layer, weight.view, each)
-        for layer, each in ((last, x), (first, np.moveaxis(x, -1, 1)))
-    ]
-    np.testing.assert_array_equal(*rows)
+    pairs = (last, x), (first, np.moveaxis(x, -1, 1))
+    for name in ("rows", "outputs"):
+        of = [getattr(products(la)[0], name)(la, weight.view, each) for la, each in pairs]
+        np.testing.assert_array_equal(*of)
 
 
 def test_layers_of_other_types_have_none():
