@@ -248,9 +248,9 @@ def quantize_model(
         rules: which weights are treated otherwise, see `bcq_tf.select`.
         effort: "full" or "low", see `bcq_tf.quantize`.
         calibration: inputs of the model: arrays, a `tf.data.Dataset`, a `PyDataset`, a generator or
-            what else `fit` takes; targets are not looked at, but what the model is compiled with
-            tells what errors in tables cost. A KerasHub task with a preprocessor takes texts. A few
-            thousand tokens, or a few hundred images, do.
+            what else `fit` takes; targets are not looked at, but the loss that the model is
+            compiled with tells which inputs matter, and what errors in tables cost. A KerasHub task
+            with a preprocessor takes texts. A few thousand tokens, or a few hundred images, do.
         batch_size: how many samples of arrays the model is given at once.
         budget: bits of a weight, scales included, in place of `bits`: each weight, and each row of
             a table, gets as many as lower the model's loss most; needs `calibration` and a compiled
