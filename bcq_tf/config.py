@@ -12,7 +12,9 @@ from typing import Any
 from bcq_tf.shown import short
 
 SOLVERS = ("alternating", "greedy", "uniform")
-SCALE_DTYPES = ("float16", "float32")
+FLOAT_DTYPES = ("float16", "float32")  # in which codes are held
+E5M4 = "e5m4"  # see `bcq_tf.codes.scale_dtypes`
+SCALE_DTYPES = (E5M4, *FLOAT_DTYPES)
 AUTO = "auto"
 GROUP_MULTIPLE = 32
 MAX_BITS = 8
@@ -29,8 +31,9 @@ class BCQConfig:
         offset: whether each group also has an additive offset (for skewed weights).
         solver: "alternating" (least squares, the best), "greedy" (one plane after the other) or
             "uniform" (equally spaced levels with the best clipping limit).
-        scale_dtype: the dtype of scales and offsets: "float16", "float32", or "auto", which is
-            float16 for the weights whose scales it holds and float32 for others.
+        scale_dtype: the dtype of scales and offsets: "float16", "float32", "auto", which is float16
+            for the weights whose scales it holds and float32 for others, or "e5m4": scales of 9
+            bits in files, 5 of exponent and 4 of mantissa, held as float16, as offsets are.
         row_bits: a digit for each of the R rows, where they have different numbers of bits, such as
             "4421"; `bits` is then the most of them.
 

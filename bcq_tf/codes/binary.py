@@ -14,6 +14,7 @@ from bcq_tf.codes.declaration import Array
 from bcq_tf.codes.float_range import FLOAT32_MAX, LARGEST_SUM, largest_magnitude
 from bcq_tf.codes.kinds import register
 from bcq_tf.codes.row_bits import pack_row_bits, row_order_of, stored_bits
+from bcq_tf.codes.scale_dtypes import pack_short, unpack_short
 from bcq_tf.config import check_bits, check_group_size
 
 
@@ -28,7 +29,8 @@ class BinaryCodes(CodedMatrix):
 
     Planes may be ragged: plane i covers the first n_i rows, R = n_0 >= n_1 >= ..., so that rows may
     have different numbers of bits. `row_order[k]` is then the row of W that stored row k is. In
-    files the order takes 2 bits a row where rows of as many bits stand in their own order.
+    files the order takes 2 bits a row where rows of as many bits stand in their own order, and
+    scales 9 bits each that are all "e5m4", see `BCQConfig`.
 
     Args:
         planes: tuple of uint32 arrays, plane i of shape [n_i, ceil(C / 32)]; see
@@ -86,18 +88,18 @@ class BinaryCodes(CodedMatrix):
             raise ValueError(f"`row_order` must be a permutation of {rows} rows")
 
     def compact(self) -> dict[str, np.ndarray]:
-        if self.row_order is None:
-            return {}
-        packed = pack_row_bits([len(plane) for plane in self.planes], self.row_order)
-        return {} if packed is None else {"row_order": packed}
+        small = {"scales": pack_short(self.scales)}
+        if self.row_order is not None:
+            small["row_order"] = pack_row_bits([len(p) for p in self.planes], self.row_order)
+        return {name: value for name, value in small.items() if value is not None}
 
     @classmethod
     def expand(cls, name: str, compact: np.ndarray, rows: list[int]) -> np.ndarray:
-        return (
-            row_order_of(compact, rows)
-            if name == "row_order"
-            else super().expand(name, compact, rows)
-        )
+        if name == "scales":
+            return unpack_short(compact, sum(rows))
+        if name == "row_order":
+            return row_order_of(compact, rows)
+        return super().expand(name, compact, rows)
 
     @property
     def row_bits(self) -> np.ndarray:

@@ -66,7 +66,7 @@ class CodedMatrix(abc.ABC):
         return named
 
     def compact(self) -> dict[str, np.ndarray]:
-        """What stands in files for optional arrays, by their name, where it takes less."""
+        """What stands in files for arrays, or all pieces of one, by name, where it takes less."""
         return {}
 
     @classmethod
@@ -82,8 +82,9 @@ class CodedMatrix(abc.ABC):
     def nbytes(self) -> int:
         """Bytes that all arrays take in a file, and 4 for each fact that is a floating number."""
         numbers = sum(isinstance(getattr(self, name), float) for name in self.FACTS)
-        arrays = self.arrays() | self.compact()
-        return sum(array.nbytes for array in arrays.values()) + 4 * numbers
+        compact = self.compact()
+        stored = [a for name, a in self.arrays().items() if name.split("[")[0] not in compact]
+        return sum(array.nbytes for array in (*stored, *compact.values())) + 4 * numbers
 
     @property
     def bits_per_weight(self) -> float:

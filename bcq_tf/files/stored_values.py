@@ -1,7 +1,8 @@
 """How each kind of value stands in a `.bcq.npy` file: an entry of the document, and tensors.
 
 Of codes the entry has the facts that their class declares, `rows`, the rows of each of its pieces,
-and whether there is each array that there need not be; "compact" where a smaller one stands for it.
+and whether there is each array that there need not be; "compact" for each array that a smaller one
+stands for.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ def take_apart(name: str, value) -> tuple[dict, dict[str, Sequence[np.ndarray]]]
         return {"kind": "array"}, {name: [_storable(name, value)]}
     tensors, rows, compact = {}, {}, value.compact()
     for part, array in value.ARRAYS.items():
-        held = compact.get(part, getattr(value, part))
-        pieces = [_storable(name, piece) for piece in array.named(part, held).values()]
+        whole = array.named(part, getattr(value, part)).values()
+        given = [compact[part]] if part in compact else whole
+        pieces = [_storable(name, piece) for piece in given]
         if len({piece.dtype for piece in pieces}) > 1:
             raise ValueError(f"`{part}` must be of one dtype. Received: several (weight '{name}')")
         if pieces:
             tensors[f"{name}/{part}"] = pieces
         if array.pieces:
-            rows = {"rows": [len(piece) for piece in pieces]}
+            rows = {"rows": [len(piece) for piece in whole]}
     facts = {fact: getattr(value, fact) for fact in value.FACTS}
     present = {part: getattr(value, part) is not None for part in _optional(type(value))}
     present |= dict.fromkeys(compact, _COMPACT)
@@ -68,7 +70,8 @@ def put_together(name: str, entry, parts: dict[str, np.ndarray]) -> Value:
 
 
 def _codes(name: str, entry: dict, cls: type[CodedMatrix], parts: dict) -> CodedMatrix:
-    optional, rows = _optional(cls), entry.get("rows")
+    rows = entry.get("rows")
+    optional = {*_optional(cls), *(part for part in cls.ARRAYS if entry.get(part) == _COMPACT)}
     has_pieces = any(array.pieces for array in cls.ARRAYS.values())
     keys = {"kind", *cls.FACTS, *optional, *(["rows"] if has_pieces else [])}
     present = all(_is_present(entry.get(part)) for part in optional)

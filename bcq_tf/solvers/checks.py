@@ -6,6 +6,7 @@ import numpy as np
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.float_range import LARGEST_SUM, largest_magnitude
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.config import BCQConfig
 from bcq_tf.solvers.rows import rows_bits
 
@@ -114,34 +115,42 @@ def check_same_shape(name: str, codes, matrix: np.ndarray) -> None:
 
 
 def check_range(
-    params: np.ndarray, matrix: np.ndarray, argument: str = "scale_dtype", what: str = "scales"
+    params: np.ndarray,
+    matrix: np.ndarray,
+    dtype: str,
+    argument: str = "scale_dtype",
+    what: str = "scales",
 ) -> None:
-    """Raises unless the dtype of `params` holds them: all finite, and not all next to zero.
+    """Raises unless `dtype` holds the params: all finite, and not all next to zero.
 
     argument, what: for the message, the argument that chose the dtype and what the params are.
     """
-    check_finite_sums(params, matrix, argument, what)
-    step = np.finfo(params.dtype).smallest_subnormal
-    if np.abs(params).max() < SUBNORMAL_STEPS * step and matrix.any():
-        raise _range_error(params, matrix, argument, f"resolve {what} to {float(step):.6g}")
+    check_finite_sums(params, matrix, dtype, argument, what)
+    step, steps = SCALE_DTYPES[dtype].step, min(SUBNORMAL_STEPS, 2 ** SCALE_DTYPES[dtype].mantissa)
+    if np.abs(params).max() < steps * step and matrix.any():
+        raise _range_error(dtype, matrix, argument, f"resolve {what} to {step:.6g}")
 
 
 def check_finite_sums(
-    params: np.ndarray, matrix: np.ndarray, argument: str = "scale_dtype", what: str = "scales"
+    params: np.ndarray,
+    matrix: np.ndarray,
+    dtype: str,
+    argument: str = "scale_dtype",
+    what: str = "scales",
 ) -> None:
     """Raises unless all params [m, ...] are finite, and in float32 the sums of each m of them.
 
-    argument, what: see `check_range`.
+    dtype, argument, what: see `check_range`.
     """
     sums = np.abs(params).sum(axis=0, dtype=np.float64)
     if not sums.max() <= LARGEST_SUM:  # NaN is not, either
-        largest = float(np.finfo(params.dtype).max)
-        raise _range_error(params, matrix, argument, f"hold {what} up to {largest:.6g}")
+        largest = SCALE_DTYPES[dtype].max
+        raise _range_error(dtype, matrix, argument, f"hold {what} up to {largest:.6g}")
 
 
-def _range_error(params, matrix, argument: str, limit: str) -> ValueError:
+def _range_error(dtype: str, matrix, argument: str, limit: str) -> ValueError:
     return ValueError(
-        f"`{argument}`={params.dtype.name!r} can {limit} only. "
+        f"`{argument}`={dtype!r} can {limit} only. "
         f"Received: a matrix with magnitudes up to {largest_magnitude(matrix):.6g}"
     )
 

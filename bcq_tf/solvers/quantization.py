@@ -8,6 +8,7 @@ import functools
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, packing
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.config import UNSET, BCQConfig, check_row_bits, make_config
 from bcq_tf.solvers import checks
 from bcq_tf.solvers.binary import alternating, compiled, greedy, uniform
@@ -53,8 +54,8 @@ def quantize(
             solver is the best, and exact, up to the rounding of scales, for one bit and for two
             bits without an offset. With `scale_dtype` "auto" scales are float32 where the largest
             of them is above 65,504 or below 2^-14, and float16 otherwise; single rows too small for
-            that become zeros. A matrix that is too large is an error, and with "float16" or
-            "float32" one that is too small, too.
+            that become zeros. A matrix that is too large is an error, and with a dtype
+            that is named one that is too small, too.
         config: a `BCQConfig` in place of these; with `row_bits`, rows have different numbers of
             bits and are stored in another order.
         importance: h, non-negative [R, C], for example Adam's second moments; None for 1. Used as
@@ -137,7 +138,9 @@ def _solve_in_numpy(matrix, importance, start, config: BCQConfig, effort: str):
     # (params [m, R, G], planes), as `compiled.solve`.
     rows, columns = matrix.shape
     groups = 1 if config.group_size is None else -(-columns // config.group_size)
-    params = np.empty((config.bits + config.offset, rows, groups), config.scale_dtype)
+    params = np.empty(
+        (config.bits + config.offset, rows, groups), SCALE_DTYPES[config.scale_dtype].held
+    )
     codes = np.empty(matrix.shape, np.uint8)
     for span in spans(columns, config.group_size):
         found = _solve_span(span, matrix, importance, start, config, effort)
@@ -151,7 +154,9 @@ def _solve_span(span: Span, matrix, importance, start, config: BCQConfig, effort
     values = span.rows(matrix)
     weights = None if importance is None else span.rows(importance)
     old = None if start is None else span.params(params_of(start, config.bits))
-    params = np.empty((config.bits + config.offset, len(values)), config.scale_dtype)
+    params = np.empty(
+        (config.bits + config.offset, len(values)), SCALE_DTYPES[config.scale_dtype].held
+    )
     codes = np.empty(values.shape, np.uint8)
 
     def work(chunk: slice) -> None:

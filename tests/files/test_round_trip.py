@@ -14,7 +14,7 @@ from tests.files import golden_files
 from tests.files.values import assert_same, random_codes
 
 
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, "e5m4"])
 @pytest.mark.parametrize(("group_size", "offset", "ragged"), [
     (None, False, False), (32, False, False), (64, True, False), (None, True, True),
     (32, True, True),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, CompositionalCodes, UniformCodes, packing
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 
 
 def random_codes(seed, rows, columns, bits, group_size=None, offset=False, ragged=False,
@@ -12,14 +13,19 @@ def random_codes(seed, rows, columns, bits, group_size=None, offset=False, ragge
     if ragged:
         counts[1:] = sorted(rng.integers(0, rows, bits - 1, endpoint=True), reverse=True)
     groups = 1 if group_size is None else -(-columns // group_size)
+    held = np.float16 if dtype == "e5m4" else dtype
     return BinaryCodes(
         [packing.pack(rng.random((n, columns)) < 0.5) for n in counts],
-        [rng.random((n, groups)).astype(dtype) for n in counts],
+        [as_scales(rng.random((n, groups)), dtype) for n in counts],
         columns,
         group_size,
-        rng.normal(size=(rows, groups)).astype(dtype) if offset else None,
+        rng.normal(size=(rows, groups)).astype(held) if offset else None,
         rng.permutation(rows).astype(np.int32) if ragged else None,
     )
+
+
+def as_scales(values, dtype):
+    return SCALE_DTYPES["e5m4"].rounded(values) if dtype == "e5m4" else values.astype(dtype)
 
 
 FACTS = {

@@ -120,6 +120,8 @@ def test_arguments(arguments, error, message):
     ("magnitude", "scale_dtype", "limit"),
     [
         (1e6, "float16", r"hold scales up to 65504 only"),
+        (1e6, "e5m4", r"hold scales up to 63488 only"),
+        (1e-6, "e5m4", r"resolve scales to 3.8147e-06 only"),
         (1e-30, "float16", r"resolve scales to 5.96046e-08 only"),
         (1e-7, "float16", r"resolve scales to 5.96046e-08 only"),
         (1e300, "float32", r"hold scales up to 3.40282e\+38 only"),

@@ -7,12 +7,15 @@ import pytest
 
 import bcq_tf
 from bcq_tf import native
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.solvers import relative_error
 from bcq_tf.solvers.calibrated import blocks, compiled, solve
 from bcq_tf.solvers.calibrated.form import DAMPING, QuadraticForm, corrected
 from bcq_tf.solvers.calibrated.levels import ascending, canonical, signs_of, values_of
 from bcq_tf.solvers.calibrated.refit import Refit
+from bcq_tf.solvers.calibrated.rounding import Rounding
 
+SHORT = SCALE_DTYPES["e5m4"]
 needs_core = pytest.mark.skipif(native.core() is None, reason="the core is not compiled")
 ENGINES = ["numpy", pytest.param("compiled", marks=needs_core)]
 
@@ -80,6 +83,44 @@ def test_no_row_is_worse_than_with_plain_codes(bits):
         plain = bcq_tf.quantize(matrix, bits, scale_dtype="float32")
         codes = bcq_tf.quantize(matrix, bits, scale_dtype="float32", moments=moments, effort="low")
         assert np.all(costs(matrix, codes, moments) <= costs(matrix, plain, moments) * 1.001)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_short_scales_cost_less_than_what_their_bits_would_bring(bits, offset):
+    # 7 of 16 bits of each scale of a group of 64: .11 bits a plane, at 6 decibels a bit.
+    matrix, moments = weights(40, 256), moments_of(inputs(256))
+    settings = {"bits": bits, "group_size": 64, "offset": offset, "moments": moments}
+    long = bcq_tf.quantize(matrix, **settings, scale_dtype="float16")
+    short = bcq_tf.quantize(matrix, **settings, scale_dtype="e5m4")
+    saved = long.bits_per_weight - short.bits_per_weight
+    assert saved == pytest.approx(bits * 7 / 64, abs=0.01)
+    risen = costs(matrix, short, moments).sum() / costs(matrix, long, moments).sum()
+    assert 0.98 < risen < 4**saved
+    for larger, smaller in itertools.pairwise(short.scales):
+        assert np.all(larger >= smaller)
+
+
+@pytest.mark.parametrize("offset", [False, True])
+def test_rounding_one_scale_after_the_other_raises_no_cost(offset):
+    matrix, bits = weights(30, 96), 3
+    form = QuadraticForm.of(moments_of(inputs(96)))
+    rng, group = np.random.default_rng(0), np.arange(96) // 40
+    codes = rng.integers(0, 8, (30, 96)).astype(np.uint8)
+    params = SHORT.rounded(rng.random((bits + offset, 30, 3))).astype(np.float64)
+    rounding = Rounding(form.matrix, group, bits, offset, SHORT)
+    before = np.inf
+    for _ in range(3):
+        errors = matrix - values_of(codes, params, group, offset)
+        pull = errors @ form.matrix
+        cost = np.einsum("rc,rc->r", errors, pull)
+        assert np.all(cost <= before + 1e-3)
+        before = cost
+        rounding(params, codes, errors, pull)
+        left = matrix - values_of(codes, params, group, offset)
+        np.testing.assert_allclose(errors, left, atol=1e-4)
+        np.testing.assert_allclose(pull, left @ form.matrix, atol=1e-3)
+        np.testing.assert_array_equal(SHORT.rounded(params[offset:]), params[offset:])
 
 
 def test_independent_inputs_of_one_size_ask_for_plain_codes():

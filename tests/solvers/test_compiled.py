@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bcq_tf import native
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.solvers import quantize, spans
 from bcq_tf.solvers.binary import compiled
 from bcq_tf.solvers.threads import threads
@@ -118,10 +119,11 @@ def test_rounding_of_scales_is_that_of_numpy():
     rng = np.random.default_rng(0)
     values = np.ldexp(rng.uniform(0.5, 1, (5000, 1)), rng.integers(-27, 16, (5000, 1)))
     halves = np.arange(0, 5000, dtype=np.float64)[:, None] * 2.0**-25  # subnormal, ties too
-    for dtype in ("float16", "float32"):
-        for matrix in (values, halves, values.astype(np.float16) * (1 + 2.0**-11)):
+    ties = np.arange(0, 5000, dtype=np.float64)[:, None] * 2.0**-19  # of E5M4
+    for dtype in ("float16", "float32", "e5m4"):
+        for matrix in (values, halves, ties, values.astype(np.float16) * (1 + 2.0**-11)):
             found = quantize(matrix, 1, scale_dtype=dtype).scales[0]
-            np.testing.assert_array_equal(found, np.abs(matrix).astype(dtype))
+            np.testing.assert_array_equal(found, SCALE_DTYPES[dtype].rounded(np.abs(matrix)))
 
 
 @COMPILED
@@ -186,7 +188,7 @@ def test_the_core_refuses_what_it_cannot_take():
         "group_size": (0, 20, -32, 1 << 40),
         "bits": (0, 9),
         "offset": (2, -1),
-        "scale_type": (2, 3, -1),
+        "scale_type": (2, 4, -1),
         "values": (None,),
     }.items():
         for value in wrong:

@@ -6,6 +6,7 @@ import pytest
 
 import bcq_tf
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes.scale_dtypes import pack_short
 from bcq_tf.solvers import quantize, relative_error, spans
 from tests.solvers.reference import draw, nearest_error, squared_error
 
@@ -31,7 +32,7 @@ def test_the_library_offers_quantize():
 @pytest.mark.parametrize("group_size", [None, 32, 96, 256])
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
 def test_layout(bits, group_size, offset, solver):
-    scale_dtype = ["float16", "float32"][(bits + offset + (group_size == 32)) % 2]
+    scale_dtype = ["float16", "float32", "e5m4"][(bits + offset + (group_size == 32)) % 3]
     matrix = draw("gaussian", 6, 150, seed=bits)
     codes = quantize(
         matrix, bits, group_size, offset, solver, effort="low", scale_dtype=scale_dtype
@@ -39,7 +40,9 @@ def test_layout(bits, group_size, offset, solver):
     groups = 1 if group_size is None else -(-150 // group_size)
     assert (codes.shape, codes.bits, codes.group_size) == ((6, 150), bits, group_size)
     assert [scale.shape for scale in codes.scales] == [(6, groups)] * bits
-    assert {scale.dtype for scale in codes.scales} == {np.dtype(scale_dtype)}
+    held = np.dtype("float16" if scale_dtype == "e5m4" else scale_dtype)
+    assert {scale.dtype for scale in codes.scales} == {held}
+    assert (pack_short(codes.scales) is not None) == (scale_dtype == "e5m4")
     assert (codes.offset is not None) == offset
     scales = np.array(codes.scales)
     assert np.all(scales >= 0)

@@ -8,7 +8,7 @@ import functools
 import keras
 
 from bcq_tf.codes import BinaryCodes, MatrixView
-from bcq_tf.config import SCALE_DTYPES, check_choice
+from bcq_tf.config import FLOAT_DTYPES, check_choice
 from bcq_tf.layers.kinds.coded_weight import CodedWeight
 from bcq_tf.layers.kinds.registry import register
 from bcq_tf.layers.packed_embedding import PackedEmbedding
@@ -45,7 +45,7 @@ class BinaryWeight(CodedWeight):
 
     def __post_init__(self):
         object.__setattr__(self, "plane_rows", self.layout.plane_rows)
-        check_choice("scale_dtype", self.scale_dtype, SCALE_DTYPES)
+        check_choice("scale_dtype", self.scale_dtype, FLOAT_DTYPES)
 
     @classmethod
     def of(cls, codes: BinaryCodes, view: MatrixView, trainable: bool = False) -> BinaryWeight:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from bcq_tf.codes import CompositionalCodes, MatrixView
 from bcq_tf.codes.compositional import index_bits
-from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
+from bcq_tf.config import FLOAT_DTYPES, check_choice, check_integer
 from bcq_tf.layers.kinds.coded_weight import CodedWeight
 from bcq_tf.layers.kinds.registry import register
 from bcq_tf.layers.packed_embedding import PackedEmbedding
@@ -42,7 +42,7 @@ class CompositionalWeight(CodedWeight):
     def __post_init__(self):
         for name in ("count", "entries"):
             check_integer(name, getattr(self, name), 1)
-        check_choice("dtype", self.dtype, SCALE_DTYPES)
+        check_choice("dtype", self.dtype, FLOAT_DTYPES)
 
     @classmethod
     def of(

@@ -7,7 +7,10 @@ import glob
 import math
 
 from bcq_tf._keras import as_array
+from bcq_tf.codes.float_range import largest_magnitude
 from bcq_tf.config import (
+    AUTO,
+    E5M4,
     BCQConfig,
     Rule,
     check_bits,
@@ -26,6 +29,7 @@ from bcq_tf.shown import short
 
 BITS = (1, 2, 3, 4)
 GROUP_SIZES = (None, 128, 64)  # of which each weight gets the one that serves it best
+LEAST, MOST = 2**-7, 2**12  # the largest of weights whose scales are within the range of E5M4
 
 
 def allocate(
@@ -140,12 +144,22 @@ def _grid(plan: Plan, free: set[int], bits, sizes) -> list[list[list[BCQConfig]]
     """For each weight and each group size the settings to choose from."""
     return [
         [
-            [dataclasses.replace(weight.config, bits=b, group_size=size) for b in bits]
-            for size in _sizes(weight, sizes)
+            [dataclasses.replace(weight.config, bits=b, **fields) for b in bits]
+            for fields in _scales(weight, sizes)
         ]
         if weight.position in free
         else [[weight.config]]
         for weight in plan.chosen
+    ]
+
+
+def _scales(weight: Chosen, given) -> list[dict]:
+    """What there is to choose from of how scales are shared and stored, as fields of a config."""
+    sizes, dtype = _sizes(weight, given), weight.config.scale_dtype
+    small = dtype == AUTO and LEAST <= largest_magnitude(as_array(weight.variable)) <= MOST
+    return [
+        {"group_size": size, "scale_dtype": E5M4 if small and size is not None else dtype}
+        for size in sizes
     ]
 
 

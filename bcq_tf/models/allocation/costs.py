@@ -16,7 +16,8 @@ import numpy as np
 
 from bcq_tf.codes.packing import words_per_row
 from bcq_tf.codes.row_bits import packed_bytes
-from bcq_tf.config import BCQConfig
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
+from bcq_tf.config import AUTO, BCQConfig
 from bcq_tf.models.calibration.sums import Use, moments_of
 from bcq_tf.solvers.calibrated.form import QuadraticForm
 from bcq_tf.solvers.quantization import rough_values
@@ -117,6 +118,7 @@ def _quadratic(error, moments) -> np.ndarray:
 
 def _row_bytes(config: BCQConfig, columns: int) -> float:
     groups = 1 if config.group_size is None else -(-columns // config.group_size)
-    scale = 4 if config.scale_dtype == "float32" else 2
+    dtype = SCALE_DTYPES["float16" if config.scale_dtype == AUTO else config.scale_dtype]
     words = config.bits * 4 * words_per_row(columns)
-    return words + scale * groups * (config.bits + config.offset)
+    per_group = config.bits * dtype.bits / 8 + config.offset * dtype.held.itemsize
+    return words + groups * per_group

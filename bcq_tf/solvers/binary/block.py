@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES, ScaleDtype
 from bcq_tf.config import BCQConfig
 
 # Part of the mean that is added to every importance, so that none is zero: estimates of the
@@ -24,7 +25,7 @@ class Block:
     start: np.ndarray | None  # float64 [m, n], scaled params of an earlier solve, see `levels`
     bits: int
     offset: bool
-    scale_dtype: np.dtype
+    scale_dtype: ScaleDtype
 
     @classmethod
     def make(cls, matrix, importance, start, config: BCQConfig) -> Block:
@@ -35,7 +36,7 @@ class Block:
         if start is not None:
             start = np.ldexp(start, -exponents)
         weights = None if importance is None else regularized(importance)
-        dtype = np.dtype(config.scale_dtype)
+        dtype = SCALE_DTYPES[config.scale_dtype]
         return cls(values, weights, exponents, start, config.bits, config.offset, dtype)
 
     @property
@@ -50,12 +51,21 @@ class Block:
         """
         exponents = self.exponents[:, None] if params.ndim == 3 else self.exponents
         with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(params, exponents).astype(self.scale_dtype)
+            return rounded(np.ldexp(params, exponents), self.scale_dtype, self.offset)
 
     def rounded(self, params: np.ndarray) -> np.ndarray:
         """Params [m, n] or [m, n, k] after a trip through `scale_dtype`, scaled again."""
         exponents = self.exponents[:, None] if params.ndim == 3 else self.exponents
         return np.ldexp(self.stored(params).astype(np.float64), -exponents)
+
+
+def rounded(params: np.ndarray, dtype: ScaleDtype, offset: bool) -> np.ndarray:
+    """Params [m, ...] as they are held, scales to the precision of the dtype, an offset to that of
+    what holds it."""
+    result = dtype.rounded(params)
+    if offset:
+        result[0] = params[0].astype(dtype.held)
+    return result
 
 
 def canonical(params: np.ndarray, offset: bool) -> np.ndarray:

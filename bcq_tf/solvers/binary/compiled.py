@@ -13,6 +13,7 @@ import numpy as np
 from bcq_tf import native
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.packing import words_per_row
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.config import BCQConfig
 from bcq_tf.solvers.binary import alternating
 from bcq_tf.solvers.binary.block import params_of
@@ -22,7 +23,6 @@ from bcq_tf.solvers.threads import threads
 SLAB_WEIGHTS = 1 << 22  # handed over at once, so that copies of another dtype stay small
 LONGEST = 1 << 30  # columns of a group that the core takes
 _MAX_PARAMS = 9
-_SCALE_TYPES = {"float32": 0, "float16": 1}  # bcq_type
 _NO_MEMORY = 3  # a bcq_status
 
 
@@ -64,7 +64,9 @@ def solve(matrix, importance, start: BinaryCodes | None, config: BCQConfig, effo
         (params [m, R, G] in the scale dtype; planes, a list of uint32 arrays [R, words]).
     """
     groups = 1 if config.group_size is None else -(-matrix.shape[1] // config.group_size)
-    params = np.empty((config.bits + config.offset, len(matrix), groups), config.scale_dtype)
+    params = np.empty(
+        (config.bits + config.offset, len(matrix), groups), SCALE_DTYPES[config.scale_dtype].held
+    )
     planes = _empty_planes(config.bits, matrix.shape)
     search = _search(config.bits, config.offset, effort)
     for slab in _slabs(matrix.shape):
@@ -90,7 +92,7 @@ class _Slab:
             min(columns, config.group_size or columns),
             config.bits,
             config.offset,
-            _SCALE_TYPES[config.scale_dtype],
+            SCALE_DTYPES[config.scale_dtype].native,
             dtype == np.float64,
             *(array.ctypes.data for array in self.arrays),
         )

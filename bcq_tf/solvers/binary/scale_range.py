@@ -8,6 +8,7 @@ import numpy as np
 
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.float_range import largest_magnitude
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.config import AUTO, BCQConfig
 from bcq_tf.solvers import checks
 
@@ -37,7 +38,7 @@ def solve_in_range(solve, matrix, importance, start, config: BCQConfig, effort: 
 
     def solved(dtype: str):
         typed = dataclasses.replace(config, scale_dtype=dtype)
-        if start is not None and largest > float(np.finfo(dtype).max) / MARGIN:
+        if start is not None and largest > SCALE_DTYPES[dtype].max / MARGIN:
             # Beside new scales that are Inf the start's would pass for the best.
             cold = solve(matrix, importance, None, typed, "low" if effort == "warm" else effort)
             if not np.isfinite(cold[0]).all():
@@ -46,14 +47,14 @@ def solve_in_range(solve, matrix, importance, start, config: BCQConfig, effort: 
 
     if config.scale_dtype != AUTO:
         found = solved(config.scale_dtype)
-        checks.check_range(found[0], matrix)
+        checks.check_range(found[0], matrix, config.scale_dtype)
         return found
     if largest == 0 or largest >= HALF_NORMAL:
         found = solved("float16")
         if largest == 0 or _is_normal(found[0]):
             return found
     found = solved("float32")
-    checks.check_finite_sums(found[0], matrix)
+    checks.check_finite_sums(found[0], matrix, "float32")
     return found
 
 

@@ -11,11 +11,14 @@ import dataclasses
 
 import numpy as np
 
+from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.config import BCQConfig
+from bcq_tf.solvers.binary.block import rounded
 from bcq_tf.solvers.calibrated import blocks
 from bcq_tf.solvers.calibrated.form import QuadraticForm
 from bcq_tf.solvers.calibrated.levels import ascending, canonical, codes_of, values_of
 from bcq_tf.solvers.calibrated.refit import Refit
+from bcq_tf.solvers.calibrated.rounding import Rounding
 
 ROUNDS = {"full": (2, 2, 2), "low": (2,)}  # for each round of feedback how many sweeps follow it
 LAST_SWEEPS = 2  # with the scales as they are stored
@@ -36,13 +39,14 @@ def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
         (params [m, R, G] in the scale dtype; codes uint8 [R, C]).
     """
     rows, columns = matrix.shape
-    refit = _refit(form, config)
+    refit, rounding = _refit(form, config), _rounding(form, config)
     codes = np.empty(matrix.shape, np.uint8)
     step = max(1, CHUNK_WEIGHTS // columns)
     params = []
     for begin in range(0, rows, step):
         chunk = slice(begin, begin + step)
         state = _begun(matrix[chunk], form, refit, config, start)
+        state.rounding = rounding
         stored, codes[chunk] = state.solve(ROUNDS[effort])
         params.append(stored)
     return np.concatenate(params, axis=1), codes
@@ -58,6 +62,14 @@ def rough_values(matrix, form: QuadraticForm, config: BCQConfig, start) -> np.nd
 
 def _refit(form: QuadraticForm, config: BCQConfig) -> Refit:
     return Refit(form.matrix, _groups(form, config), config.bits, config.offset)
+
+
+def _rounding(form: QuadraticForm, config: BCQConfig) -> Rounding | None:
+    # Where rounding costs something.
+    dtype = SCALE_DTYPES[config.scale_dtype]
+    if not dtype.is_short:
+        return None
+    return Rounding(form.matrix, _groups(form, config), config.bits, config.offset, dtype)
 
 
 def _groups(form: QuadraticForm, config: BCQConfig) -> np.ndarray:
@@ -96,17 +108,24 @@ class _Rows:
                 self._sweep()
                 self._refit()
                 self._keep_best()
-        offset = self.config.offset
-        params, codes = canonical(self.best_params, self.best_codes, self.group, offset)
-        with np.errstate(over="ignore", under="ignore"):  # see `solve_in_range`
-            stored = params.astype(self.config.scale_dtype)
+        stored, codes = self._stored(self.best_params, self.best_codes)
         if np.isfinite(stored).all():
             self._take(stored.astype(np.float64), codes)
             for _ in range(LAST_SWEEPS):
+                if self.rounding:
+                    self.rounding(self.params, self.codes, self.errors, self.pull)
                 self._sweep()
-        result = np.empty_like(self.codes)
-        result[:, self.form.order] = self.codes
+            stored, codes = self._stored(self.params, self.codes)
+        result = np.empty_like(codes)
+        result[:, self.form.order] = codes
         return stored, result
+
+    def _stored(self, params, codes):
+        # In canonical form, Inf where the dtype cannot hold them: see `solve_in_range`.
+        params, codes = canonical(params, codes, self.group, self.config.offset)
+        with np.errstate(over="ignore", under="ignore"):
+            dtype = SCALE_DTYPES[self.config.scale_dtype]
+            return rounded(params, dtype, self.config.offset), codes
 
     def rough(self) -> np.ndarray:
         """The values after a pass of feedback, float32 [R, C] in the order of the matrix."""

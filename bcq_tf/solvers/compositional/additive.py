@@ -10,7 +10,7 @@ import numpy as np
 from bcq_tf.codes import CompositionalCodes
 from bcq_tf.codes.coded_matrix import row_blocks
 from bcq_tf.codes.float_range import largest_magnitude
-from bcq_tf.config import SCALE_DTYPES, check_choice, check_integer
+from bcq_tf.config import FLOAT_DTYPES, check_choice, check_integer
 from bcq_tf.solvers.checks import check_matrix
 from bcq_tf.solvers.compositional.codebooks import (
     check_sizes,
@@ -68,7 +68,7 @@ def additive_codes(
     """
     matrix = check_matrix(matrix)
     M, K = check_sizes(M, K, len(matrix))
-    check_choice("dtype", dtype, SCALE_DTYPES)
+    check_choice("dtype", dtype, FLOAT_DTYPES)
     seed, rounds = check_integer("seed", seed, 0), check_integer("rounds", rounds, 1)
     for number, reached in enumerate(_rounds(matrix, M, K, seed, rounds), 1):
         if progress is not None:

@@ -59,7 +59,7 @@ def stored_codebooks(codebooks: np.ndarray, dtype: str, matrix: np.ndarray) -> n
     """Codebooks of `matrix` in `dtype`; raises ValueError where it cannot hold them."""
     with np.errstate(over="ignore"):  # to Inf, which the check finds
         stored = codebooks.astype(dtype)
-    check_range(stored, matrix, "dtype", "codebooks")
+    check_range(stored, matrix, dtype, "dtype", "codebooks")
     return stored
 
 

@@ -224,12 +224,14 @@ double round_param(double param, int exponent, int32_t scale_type) {
     if (std::fabs(stored) > largest * (1 + 0x1p-25)) return std::copysign(INFINITY, stored);
     return std::ldexp(static_cast<double>(static_cast<float>(stored)), -exponent);
   }
-  // float16 has steps of 2^-10 of the power of two below, 2^-24 at least.
+  // Steps of 2^-mantissa of the power of two below, of that of the smallest normal one at least.
+  const int mantissa = scale_type == BCQ_E5M4 ? 4 : 10;
   int power;
   std::frexp(stored, &power);
-  const int step = std::max(power - 11, -24);
+  const int step = std::max(power - 1, -14) - mantissa;
   const double rounded = std::ldexp(std::nearbyint(std::ldexp(stored, -step)), step);
-  if (std::fabs(rounded) > 65504) return std::copysign(INFINITY, stored);
+  const double largest = std::ldexp(2 - std::ldexp(1, -mantissa), 15);
+  if (std::fabs(rounded) > largest) return std::copysign(INFINITY, stored);
   return std::ldexp(rounded, -exponent);
 }
 

@@ -40,7 +40,10 @@ static void make_canonical(const Row& row, int32_t scale_type, double* params) {
     }
     params[place] = scale;
   }
-  for (int i = 0; i < M; ++i) params[i] = round_param(params[i], row.exponent, scale_type);
+  for (int i = 0; i < M; ++i) {
+    const bool wide = kOffset && i == 0 && scale_type == BCQ_E5M4;
+    params[i] = round_param(params[i], row.exponent, wide ? BCQ_FLOAT16 : scale_type);
+  }
 }
 
 /* The candidate of least error once it is rounded; at most a lane each. */

@@ -18,7 +18,8 @@ bool valid(const bcq_problem* p) {
          p->bits <= BCQ_MAX_BITS && (p->offset == 0 || p->offset == 1) && p->group_size > 0 &&
          p->group_size <= kLongest &&
          (p->group_size == p->columns || p->group_size % BCQ_WORD_BITS == 0) &&
-         (p->scale_type == BCQ_FLOAT16 || p->scale_type == BCQ_FLOAT32) &&
+         (p->scale_type == BCQ_E5M4 || p->scale_type == BCQ_FLOAT16 ||
+          p->scale_type == BCQ_FLOAT32) &&
          !__builtin_mul_overflow(p->rows, p->columns, &size) && size <= BCQ_MOST_ELEMENTS;
 }
 

@@ -12,8 +12,10 @@
 #include "core/parallel.h"
 
 enum {
-  BCQ_CANDIDATES = 16,  /* tried at once for each group */
-  BCQ_MAX_TABULATED = 4 /* bits; more start from solutions of fewer */
+  BCQ_CANDIDATES = 16,   /* tried at once for each group */
+  BCQ_MAX_TABULATED = 4, /* bits; more start from solutions of fewer */
+  BCQ_E5M4 = 3           /* of scales, beside the bcq_types: a float16 with 4 bits of mantissa;
+                          * an offset is rounded to float16 then */
 };
 
 typedef struct {
@@ -22,7 +24,7 @@ typedef struct {
   int64_t group_size;     /* a multiple of 32, or `columns`; below 2^30 */
   int32_t bits;           /* 1 to 8 */
   int32_t offset;         /* 1: each group has one, 0: none */
-  int32_t scale_type;     /* BCQ_FLOAT16 or BCQ_FLOAT32: what params are rounded to */
+  int32_t scale_type;     /* BCQ_E5M4, BCQ_FLOAT16 or BCQ_FLOAT32: what params are rounded to */
   int32_t is_double;      /* 1: values and importance are double, 0: float */
   const void* values;     /* [rows][columns], finite */
   const void* importance; /* [rows][columns], not negative, finite; or NULL */
