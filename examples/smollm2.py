@@ -136,13 +136,12 @@ def inputs(ids: np.ndarray) -> dict:
 
 def quantize(task, samples: np.ndarray, options, path: Path) -> bcq_tf.Report:
     """Quantizes every matrix and the table, and writes the file."""
-    group_size = options.group_size
     if options.budget is not None:
         settings = {"budget": options.budget}
+        config = bcq_tf.BCQConfig(group_size=options.group_size)
     else:
         settings = {"rules": {"*token_embedding*": options.table_bits}}
-        group_size = group_size or 64
-    config = bcq_tf.BCQConfig(bits=options.bits, group_size=group_size)
+        config = bcq_tf.BCQConfig(options.bits, options.group_size or 64, scale_dtype="e5m4")
     return bcq_tf.quantize_model(
         task,
         config=config,
