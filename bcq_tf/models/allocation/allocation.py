@@ -29,7 +29,7 @@ from bcq_tf.shown import short
 
 BITS = (1, 2, 3, 4)
 GROUP_SIZES = (None, 128, 64)  # of which each weight gets the one that serves it best
-LEAST, MOST = 2**-7, 2**12  # the largest of weights whose scales are within the range of E5M4
+LEAST, MOST = 2**-9, 2**12  # the largest of weights whose scales are within the range of E5M4
 
 
 def allocate(
@@ -155,11 +155,13 @@ def _grid(plan: Plan, free: set[int], bits, sizes) -> list[list[list[BCQConfig]]
 
 def _scales(weight: Chosen, given) -> list[dict]:
     """What there is to choose from of how scales are shared and stored, as fields of a config."""
-    sizes, dtype = _sizes(weight, given), weight.config.scale_dtype
-    small = dtype == AUTO and LEAST <= largest_magnitude(as_array(weight.variable)) <= MOST
+    dtype = groups = weight.config.scale_dtype
+    if dtype == AUTO:
+        within = LEAST <= largest_magnitude(as_array(weight.variable)) <= MOST
+        dtype, groups = (AUTO, E5M4) if within else ("float32", "float32")
     return [
-        {"group_size": size, "scale_dtype": E5M4 if small and size is not None else dtype}
-        for size in sizes
+        {"group_size": size, "scale_dtype": dtype if size is None else groups}
+        for size in _sizes(weight, given)
     ]
 
 

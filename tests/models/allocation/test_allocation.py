@@ -107,6 +107,32 @@ def test_whole_rows_and_groups_are_tried_unless_a_size_is_given(config, columns,
     assert len(chosen) > 1 or len(expected) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "size", "dtype"),
+    [
+        ("auto", 1, "e5m4"),
+        ("float16", 1, "float16"),
+        ("float32", 1, "float32"),
+        # Scales that might leave its range.
+        ("auto", 1e4, "float32"),
+        ("auto", 1e-6, "float32"),
+    ],
+)
+def test_scales_of_groups_are_short_where_that_holds_them(given, size, dtype):
+    model = keras.Sequential([keras.Input((128,)), L.Dense(64)])
+    model.compile(loss="mse")
+    random = np.random.default_rng(0)
+    model.layers[0].kernel.assign(size * random.normal(size=(128, 64)))
+    data = random.normal(size=(300, 128)).astype("float32")
+    config = bcq_tf.BCQConfig(group_size=64, scale_dtype=given)
+    (rule,) = allocate(model, 3.6, calibration=data, config=config).values()
+    assert rule.get("scale_dtype", "auto") == dtype
+    report = bcq_tf.quantize_model(
+        model, budget=3.6, calibration=data, config=bcq_tf.BCQConfig(scale_dtype=given)
+    )
+    assert report.bits_per_weight <= 3.6
+
+
 def test_group_sizes_are_chosen_too():
     model = classifier()
     kernel, table = model.get_layer("hidden").kernel, model.get_layer("table").embeddings
