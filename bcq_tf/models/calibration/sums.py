@@ -49,7 +49,8 @@ def sums_of(rows: np.ndarray, path: str, weights: np.ndarray | None = None) -> S
         NotFiniteInputError: they are not all finite, or their squares are not.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        total = (rows if weights is None else rows * weights[:, None]).T @ rows
+        scaled = rows if weights is None else rows * np.sqrt(weights)[:, None]
+        total = scaled.T @ scaled  # of one array, which BLAS forms half of
     if not np.isfinite(total).all():
         raise NotFiniteInputError(
             "`calibration` must give finite inputs of every product. Received: NaN, Inf or numbers "
