@@ -3,7 +3,7 @@
 To teach it a layer, add a line to `_PRODUCTS`. Each has a function (layer, variable's view, x) ->
 rows: x, the input of a call as a NumPy array, becomes an array [..., C] of float32, whose last axis
 has the order of the columns of the view. Another (layer, view, y) -> [..., M] puts what belongs to
-the outputs of the call beside the rows that they are products of.
+the outputs of the call beside the rows that they are products of, of the same leading axes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Product:
         attribute: the layer's attribute that holds the weight.
         argument: which argument of a call is the input.
         rows: (layer, view, x) -> [..., C].
-        outputs: (layer, view, y) -> y with axes in the order of those of the rows, and then others;
+        outputs: (layer, view, y) -> [..., M], with the axes of the rows first, and then others;
             None where the product is no output of the call, but for its bias and activation.
         reverse: whether calls count that were asked for the reverse of a look-up, or the others.
     """
@@ -101,9 +101,21 @@ def _terms(layer, rank: int, of_result: bool = False) -> list[list[str]]:
     ]
 
 
-def _filters(layer, view, y):
-    """Channels last; groups of them follow each other as the rows' do."""
+def _channels(layer, view, y):
+    """Channels last."""
     return np.moveaxis(y, 1, -1) if layer.data_format == "channels_first" else y
+
+
+def _filters(layer, view, y):
+    """[..., groups, filters of each]."""
+    y = _channels(layer, view, y)
+    return y.reshape(*y.shape[:-1], layer.groups, -1)
+
+
+def _multiples(layer, view, y):
+    """[..., channels, outputs of each]."""
+    y = _channels(layer, view, y)
+    return y.reshape(*y.shape[:-1], -1, layer.depth_multiplier)
 
 
 def _patches(layer, view, x):
@@ -199,10 +211,10 @@ _PRODUCTS = (
     (layers.Dense, Product("kernel", _first, _last_axis, _last_axis)),
     (layers.EinsumDense, Product("kernel", _first, _einsum, _einsum_outputs)),
     ((layers.Conv1D, layers.Conv2D, layers.Conv3D), Product("kernel", _first, _patches, _filters)),
-    (_TRANSPOSED, Product("kernel", _first, _transposed, _filters)),
-    (_DEPTHWISE, Product("kernel", _first, _depthwise, _filters)),
+    (_TRANSPOSED, Product("kernel", _first, _transposed, _channels)),
+    (_DEPTHWISE, Product("kernel", _first, _depthwise, _multiples)),
     (_SEPARABLE, Product("depthwise_kernel", _first, _depthwise)),
-    (_SEPARABLE, Product("pointwise_kernel", _first, _separable, _filters)),
+    (_SEPARABLE, Product("pointwise_kernel", _first, _separable, _channels)),
     (_CELLS, Product("kernel", _first, _last_axis)),
     (_CELLS, Product("recurrent_kernel", _state, _last_axis)),
     (ConvLSTMCell, Product("kernel", _first, _patches)),

@@ -137,18 +137,21 @@ class Watch:
             raise self._failure
 
     def _add(self, call: _Call, gradient=None) -> None:
-        known = self._by_inputs if gradient is None else self._by_loss
         try:
-            add(known, call.weight.position, self._sums(call, gradient))
+            weighted = None if gradient is None else self._weighted_sums(call, gradient)
+            known = self._by_inputs if weighted is None else self._by_loss
+            add(known, call.weight.position, weighted or self._sums(call))
         except NotFiniteInputError as error:
             # Keras would add to what is raised within a call.
             self._failure = self._failure or error
 
-    def _sums(self, call: _Call, gradient) -> Sums:
+    def _weighted_sums(self, call: _Call, gradient) -> Sums | None:
+        rows, squares = _rows(call, gradient)
+        # A layer of the user's own may make something else of its product.
+        return None if squares is None else sums_of(rows, call.weight.path, squares)
+
+    def _sums(self, call: _Call) -> Sums:
         path, product = call.weight.path, call.product
-        if gradient is not None:
-            rows, squares = _rows(call, gradient)
-            return sums_of(rows, path, squares)
         # Of an input that several weights are multiplied by, once.
         equation = getattr(call.layer, "equation", None)
         key = id(call.x), product.rows, equation, call.weight.view.columns
@@ -169,18 +172,28 @@ class Watch:
 
 def _rows(call: _Call, gradient=None) -> tuple[np.ndarray, np.ndarray | None]:
     """What a weight is multiplied by, float32 [N, C], and of each row the square of the gradient
-    at all that is made of it, [N]."""
+    at all that is made of it, [N]; None where that is not one array for each row."""
     layer, product, view = call.layer, call.product, call.weight.view
     rows = product.rows(layer, view, _numpy(call.x))
     squares = None
     if gradient is not None:
-        made = product.outputs(layer, view, _numpy(gradient)).reshape(*rows.shape[:-1], -1)
-        squares = np.einsum("...m,...m->...", made, made).reshape(-1)
+        squares = _squares_beside(rows, product, layer, view, _numpy(gradient))
     mask = _fitting(call.masks, rows.shape[:-1])
     rows = rows.reshape(-1, rows.shape[-1])
     if mask is None:
         return rows, squares
     return rows[mask], None if squares is None else squares[mask]
+
+
+def _squares_beside(rows, product: Product, layer, view, gradient) -> np.ndarray | None:
+    try:
+        made = product.outputs(layer, view, gradient)
+    except ValueError:  # fewer axes, or of other sizes, than its outputs have
+        return None
+    if made.ndim < rows.ndim or made.shape[: rows.ndim - 1] != rows.shape[:-1]:
+        return None
+    made = made.reshape(*rows.shape[:-1], -1)
+    return np.einsum("...m,...m->...", made, made).reshape(-1)
 
 
 def _fitting(masks: list[np.ndarray], shape: tuple[int, ...]) -> np.ndarray | None:

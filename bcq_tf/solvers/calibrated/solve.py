@@ -46,8 +46,7 @@ def solve(matrix, form: QuadraticForm, config: BCQConfig, effort: str, start):
     for begin in range(0, rows, step):
         chunk = slice(begin, begin + step)
         state = _begun(matrix[chunk], form, refit, config, start)
-        state.rounding = rounding
-        stored, codes[chunk] = state.solve(ROUNDS[effort])
+        stored, codes[chunk] = state.solve(ROUNDS[effort], rounding)
         params.append(stored)
     return np.concatenate(params, axis=1), codes
 
@@ -100,7 +99,7 @@ class _Rows:
         self._take(params, codes)
         self._keep_best()
 
-    def solve(self, rounds):
+    def solve(self, rounds, rounding: Rounding | None):
         """(params as they are stored, codes uint8 [R, C] in the order of the matrix)."""
         for sweeps in rounds:
             self._feed_back()
@@ -112,8 +111,8 @@ class _Rows:
         if np.isfinite(stored).all():
             self._take(stored.astype(np.float64), codes)
             for _ in range(LAST_SWEEPS):
-                if self.rounding:
-                    self.rounding(self.params, self.codes, self.errors, self.pull)
+                if rounding:
+                    rounding(self.params, self.codes, self.errors, self.pull)
                 self._sweep()
             stored, codes = self._stored(self.params, self.codes)
         result = np.empty_like(codes)

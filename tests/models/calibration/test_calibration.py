@@ -180,6 +180,41 @@ def test_inputs_that_the_loss_does_not_depend_on_count_alike():
     np.testing.assert_allclose(found["watched/kernel"], x.T @ x / 200, rtol=1e-3, atol=1e-3)
 
 
+class Pooled(L.Dense):
+    """A layer whose outputs are not those of its product."""
+
+    def call(self, x):
+        return keras.ops.mean(keras.ops.matmul(x, self.kernel), axis=1)
+
+    def compute_output_shape(self, shape):
+        return shape[0], self.units
+
+
+class Gated(L.Dense):
+    """Only a part of its product goes through the activation."""
+
+    def call(self, x):
+        y, gate = keras.ops.split(keras.ops.matmul(x, self.kernel), 2, axis=-1)
+        return y * self.activation(gate)
+
+    def compute_output_shape(self, shape):
+        return *shape[:-1], self.units // 2
+
+
+@only_on("tensorflow")
+@pytest.mark.parametrize("positions", [4, 8])
+def test_layers_of_the_users_own_that_make_something_else(positions):
+    for cls, alike in ((Pooled, True), (Gated, False)):
+        layer = cls(8, "sigmoid", name="watched")
+        model = keras.Sequential([keras.Input((positions, 32)), layer, L.Flatten(), L.Dense(3)])
+        model.compile(loss="mse")
+        x = np.random.default_rng(0).normal(size=(50, positions, 32)).astype("float32")
+        found, _ = collected(model, x, rules={"*": {}})
+        rows = x.reshape(-1, 32)
+        plain = rows.T @ rows / len(rows)
+        assert np.allclose(found[layer.kernel.path], plain, atol=1e-3) == alike
+
+
 @only_on("tensorflow")
 def test_a_loss_without_gradients_is_said_and_inputs_count_alike():
     # TensorFlow has none of grouped convolutions on CPUs.
