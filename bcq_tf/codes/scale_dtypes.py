@@ -75,8 +75,10 @@ def pack_short(scales: tuple[np.ndarray, ...]) -> np.ndarray | None:
     """Scales [n_i, G] that are all E5M4 numbers, one after the other: uint8 vector; else None."""
     if any(each.dtype != np.float16 for each in scales):
         return None
-    bits = np.concatenate([each.view(np.uint16).ravel() for each in scales])
-    return None if (bits & _UNUSED).any() else packing.pack_fields(bits[None] >> _CUT, BITS)[0]
+    bits = [each.view(np.uint16).ravel() for each in scales]
+    if any((each & _UNUSED).any() for each in bits):
+        return None
+    return packing.pack_fields(np.concatenate(bits)[None] >> _CUT, BITS)[0]
 
 
 def unpack_short(packed: np.ndarray, rows: int) -> np.ndarray:
