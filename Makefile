@@ -9,7 +9,7 @@ BUILD = $(BIN)/cmake --build build/native
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo example native test native-test python-test gpu-check lint clean
+.PHONY: help demo example native early-core test native-test python-test gpu-check lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (ten minutes or more, 2 cores)"
@@ -21,8 +21,8 @@ help:
 	@echo "make clean   remove .venv and what runs left behind"
 
 # All that a CPU runs; the kernels for GPUs, which take as long again, are left out.
-demo: .venv/ready
-	@mkdir -p build
+demo:
+	@$(MAKE) --no-print-directory --jobs=2 .venv/ready early-core
 	@{ $(CONFIGURE) && $(BUILD) --target bcq_core bcq_tf_ops bcq_xla; } > build/demo.log 2>&1 || \
 	    echo "The library does not compile here (build/demo.log): all is slower, and TensorFlow's own ops run"
 	$(BIN)/python demo.py
@@ -36,9 +36,16 @@ example: .venv/ready
 	$(BIN)/python -m examples.minilm
 	$(BIN)/python -m examples.smollm2
 
-native: .venv/ready
+native: .venv/ready early-core
 	$(CONFIGURE)
 	$(BUILD)
+
+# The core needs no package: the first time it is compiled while they are installed. What fails here
+# fails again, and says why, where it is needed.
+early-core: .venv/compiles
+	@mkdir -p build
+	@test -f build/native/build.ninja || { $(CMAKE) -B build/native -DBCQ_PYTHON=none && \
+	    $(BUILD) --target bcq_core; } > build/core.log 2>&1 || true
 
 # The core's own tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 native-test: .venv/compiles

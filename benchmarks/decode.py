@@ -29,7 +29,7 @@ from benchmarks.apart import run_apart
 from benchmarks.turns import add_turns
 from transformer import hparams
 from transformer.decoding import Context, cache_form, greedy_decode
-from transformer.evaluation import least_rows, pad_rows
+from transformer.evaluation import pad_rows
 from transformer.model import Transformer
 from transformer.vocabulary import END, PAD
 
@@ -135,7 +135,7 @@ class Decoder:
     def __init__(self, model, source, form):
         jit_compile = FORMS[form]
         if jit_compile:
-            source = tf.constant(pad_rows(source.numpy(), least_rows(model)))
+            source = tf.constant(pad_rows(source.numpy()))
         self._source = source
         self._decode = tf.function(lambda source: greedy_decode(model, source, jit_compile))
         self._encode = tf.function(

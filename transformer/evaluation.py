@@ -3,7 +3,6 @@
 import dataclasses
 import time
 
-import keras
 import numpy as np
 import sacrebleu
 import tensorflow as tf
@@ -35,7 +34,6 @@ class Translator:
         """
         check_beam_size(beam_size)
         self.vocabularies, self._jit_compile = vocabularies, jit_compile
-        self._least_rows = least_rows(model)
 
         def decode(source):
             if beam_size == 1:
@@ -61,7 +59,7 @@ class Translator:
 
     def _translate(self, source):
         """Token ids [B, S] -> token ids [B, T] of the translations."""
-        padded = pad_rows(source, self._least_rows) if self._jit_compile else source
+        padded = pad_rows(source) if self._jit_compile else source
         return self._decode(padded).numpy()[: len(source)]
 
 
@@ -73,25 +71,13 @@ def check_beam_size(beam_size):
         )
 
 
-def least_rows(model):
-    """How many rows XLA should get: 1, or 2 where its products of one row are slow.
-
-    XLA fuses the product of a single row with the reshape of a float kernel in
-    `keras.layers.EinsumDense`, and then computes each element by itself, three times slower than
-    two rows.
-    """
-    denses = [layer.cross_attention.query_dense for layer in model.decoder_layers]
-    return 2 if any(type(dense) is keras.layers.EinsumDense for dense in denses) else 1
-
-
-def pad_rows(source, rows):
-    """Adds rows of padding to token ids [B, S], up to `rows` times a power of two.
+def pad_rows(source):
+    """Adds rows of padding to token ids [B, S], up to a power of two.
 
     There are few such batches, so that XLA compiles few programs. The rows cost their share of
     each step.
     """
-    while rows < len(source):
-        rows *= 2
+    rows = 1 << (len(source) - 1).bit_length()
     return np.pad(source, [(0, rows - len(source)), (0, 0)], constant_values=PAD)
 
 

@@ -1,6 +1,7 @@
 """Trains the model of a run, in its folder, from where the folder stands."""
 
 import contextlib
+import functools
 import sys
 
 import keras
@@ -24,8 +25,8 @@ def fit_run(
         run: the `Run`; its model is compiled here.
         sentences: the `Corpus`.
         epochs: how many, those that the folder has included.
-        learning_rate: None for the Noam schedule, or a function from the number of all steps to a
-            number or schedule.
+        learning_rate: None for the schedule of the run's hparams, or a function from the number of
+            all steps to a number or schedule.
         callbacks: of Keras; what they add to the logs goes to log.csv.
         saving: makes the context in which the weights are saved that training goes on from.
     """
@@ -33,7 +34,8 @@ def fit_run(
     pairs = pipeline.tokenize_pairs(sentences.train, run.vocabularies, values.max_tokens)
     held_out = pipeline.tokenize_pairs(sentences.val, run.vocabularies)
     steps = pipeline.steps_per_epoch(pairs, values.batch_tokens)
-    training.compile_model(run.model, values, learning_rate and learning_rate(epochs * steps))
+    schedule = learning_rate or functools.partial(training.learning_rate, values)
+    training.compile_model(run.model, values, schedule(epochs * steps))
     first_epoch = checkpoint.restore(folder, run.model, steps)
     print(
         f"{len(pairs)} training pairs in {steps} batches ({pairs.dropped} pairs longer than "

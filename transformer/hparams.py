@@ -6,6 +6,8 @@ from pathlib import Path
 
 from transformer.errors import UserError
 
+DECAYS = ("noam", "cosine")
+
 
 @dataclasses.dataclass(frozen=True)
 class Hparams:
@@ -22,6 +24,8 @@ class Hparams:
     max_tokens: longest training sequence; longer pairs are dropped.
     epochs: passes over the training pairs.
     warmup_steps: steps of linear warm-up; the peak learning rate is (d_model * warmup_steps)^-1/2.
+    decay: how it falls from there: "noam" as step^-1/2 (Vaswani et al. 2017), "cosine" to 0 at the
+        last step, which is sooner at its best and cannot be trained longer afterwards.
     """
 
     num_layers: int
@@ -38,6 +42,7 @@ class Hparams:
     max_tokens: int
     epochs: int
     warmup_steps: int
+    decay: str
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -62,6 +67,8 @@ def _check(name, kind, value):
     elif kind is int:
         valid = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         rule = "a positive integer"
+    elif kind is str:
+        valid, rule = value in DECAYS, " or ".join(f'"{decay}"' for decay in DECAYS)
     else:
         valid = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
         rule = "a number from 0 to below 1"

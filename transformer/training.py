@@ -104,18 +104,28 @@ class SeedDropout(keras.callbacks.Callback):
             state.assign(random.integers(2**31, size=state.shape))
 
 
-def compile_model(model, hparams, learning_rate=None, jit_compile=False):
+def learning_rate(hparams, steps):
+    """The schedule of `hparams` for a training of so many steps in all."""
+    if hparams.decay == "noam":
+        return NoamSchedule(hparams.d_model, hparams.warmup_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, steps - hparams.warmup_steps),
+        warmup_target=(hparams.d_model * hparams.warmup_steps) ** -0.5,
+        warmup_steps=hparams.warmup_steps,
+    )
+
+
+def compile_model(model, hparams, learning_rate):
     """Compiles `model` for training: Adam, masked loss and accuracy.
 
-    learning_rate: a number or schedule; None is the Noam schedule of `hparams`.
+    learning_rate: a number or schedule.
     """
-    if learning_rate is None:
-        learning_rate = NoamSchedule(hparams.d_model, hparams.warmup_steps)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate, beta_1=0.9, beta_2=0.98, epsilon=1e-9),
         loss=MaskedCrossEntropy(hparams.label_smoothing),
         metrics=[MaskedAccuracy()],
-        jit_compile=jit_compile,
+        jit_compile=False,
     )
     # Otherwise fit makes the optimizer's variables inside its graph, and has to trace it twice.
     model.optimizer.build(model.trainable_variables)

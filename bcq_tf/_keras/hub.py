@@ -10,30 +10,29 @@ import inspect
 from bcq_tf._keras.models import replaced_methods
 from bcq_tf._keras.structure import walk_layers
 
-# {class: kernels [experts, in, out]} of layers that compute all experts of a mixture at once.
-_EXPERTS = {
-    "Gemma4MoEBlock": ("gate_proj", "up_proj", "down_proj"),
-    "GptOssExperts": ("gate_up_proj", "down_proj"),
-    "MixtralMoeExperts": (
-        "_expert_feedforward_gate_dense",
-        "_expert_feedforward_intermediate_dense",
-        "_expert_feedforward_output_dense",
-    ),
-} | dict.fromkeys(
-    ("QwenMoeExperts", "Qwen3MoeExperts", "Qwen3_5MoeExperts"),
-    ("_expert_feedforward_gate_dense", "_expert_feedforward_output_dense"),
+_EXPERT = (0, 2)  # of a kernel [experts, in, out] of a layer that computes all experts at once
+_QWEN_EXPERTS = dict.fromkeys(
+    ("_expert_feedforward_gate_dense", "_expert_feedforward_output_dense"), _EXPERT
 )
-# Their biases [experts, out].
+# {class: {attribute of a matrix: the axes that are its rows}}.
+_MATRICES = {
+    "PositionEmbedding": {"position_embeddings": (0,)},
+    "MaskedLMHead": {"_kernel": (-1,)},
+    "Gemma4MoEBlock": dict.fromkeys(("gate_proj", "up_proj", "down_proj"), _EXPERT),
+    "GptOssExperts": dict.fromkeys(("gate_up_proj", "down_proj"), _EXPERT),
+    "MixtralMoeExperts": _QWEN_EXPERTS | {"_expert_feedforward_intermediate_dense": _EXPERT},
+    "QwenMoeExperts": _QWEN_EXPERTS,
+    "Qwen3MoeExperts": _QWEN_EXPERTS,
+    "Qwen3_5MoeExperts": _QWEN_EXPERTS,
+}
+# Biases of experts [experts, out].
 EXPERT_BIASES = ("gate_up_proj_bias", "down_proj_bias")
-MASKED_LM_KERNEL = "_kernel"  # of a MaskedLMHead
 
 
-def expert_kernels(layer) -> tuple[str, ...]:
-    """Attributes of a layer of KerasHub's, or a subclass, that hold kernels [experts, in, out]."""
-    for cls in type(layer).__mro__:
-        if _is_hubs(cls) and cls.__name__ in _EXPERTS:
-            return _EXPERTS[cls.__name__]
-    return ()
+def hub_matrices(cls: type) -> dict[str, tuple[int, ...]]:
+    """{attribute: the axes that are rows} of the matrices of a class that is KerasHub's own; empty
+    for its subclasses and for others."""
+    return _MATRICES.get(cls.__name__, {}) if _is_hubs(cls) else {}
 
 
 @contextlib.contextmanager

@@ -38,8 +38,6 @@ def assign_rows(variable, blocks: Iterable[tuple[slice, np.ndarray]]) -> None:
     variable.assign(np.concatenate([values for _, values in blocks]))
 
 
-# The attributes that hold a weight whose public name is a property of the layer.
-_HELD_AS = {"kernel": "_kernel", "embeddings": "_embeddings"}
 _STORES = "trainable_variables", "non_trainable_variables"
 
 
@@ -69,7 +67,7 @@ def held_variable(layer, name: str):
 
     `layer.kernel`, or the like, may be another value that is made of it.
     """
-    return getattr(layer, _HELD_AS.get(name, name), None)
+    return getattr(layer, _held_as(layer, name), None)
 
 
 def remove_variable(layer, name: str) -> LostVariable:
@@ -77,7 +75,7 @@ def remove_variable(layer, name: str) -> LostVariable:
 
     `del` would do, but runs the garbage collector each time.
     """
-    attribute = _HELD_AS.get(name, name)
+    attribute = _held_as(layer, name)
     variable = getattr(layer, attribute)
     store, index = _place(layer, variable)
     lost = LostVariable(
@@ -139,6 +137,11 @@ def unlocked(layer):
     finally:
         if locked:
             tracker.lock()
+
+
+def _held_as(layer, name: str) -> str:
+    # Many classes have `kernel` as a property, of a weight in `_kernel`.
+    return f"_{name}" if f"_{name}" in vars(layer) else name
 
 
 def _place(layer, variable) -> tuple[str, int]:

@@ -17,7 +17,9 @@ from bcq_tf.layers.kinds.uniform import UniformEmbedding, UniformWeight
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.packed_model import PackedModel
+from bcq_tf.layers.packed_recurrent import PackedRecurrent
 from bcq_tf.layers.quant_embedding import QuantEmbedding
+from bcq_tf.layers.recurrent_cells import BCQGRUCell, BCQLSTMCell, BCQSimpleRNNCell
 from bcq_tf.layers.reversible_embedding import BCQReversibleEmbedding
 
 __all__ = [
@@ -27,7 +29,10 @@ __all__ = [
     "BCQDense",
     "BCQEinsumDense",
     "BCQEmbedding",
+    "BCQGRUCell",
+    "BCQLSTMCell",
     "BCQReversibleEmbedding",
+    "BCQSimpleRNNCell",
     "BinaryWeight",
     "CodedWeight",
     "CompositionalEmbedding",
@@ -39,6 +44,7 @@ __all__ = [
     "PackedEmbedding",
     "PackedLayer",
     "PackedModel",
+    "PackedRecurrent",
     "QuantEmbedding",
     "UniformEmbedding",
     "UniformWeight",

@@ -1,37 +1,32 @@
-"""`BCQConv1D`, `BCQConv2D`, `BCQConv3D`: convolutions of kernel size 1 from codes."""
+"""`BCQConv1D`, `BCQConv2D`, `BCQConv3D`: convolutions from codes."""
 
 from __future__ import annotations
 
+import math
+
 import keras
 
-from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.decoded_layer import DecodedLayer
+from bcq_tf.layers.packed_layer import CodedValue
+
+MOST_POSITIONS = 16
+"""Up to so many positions of an input a pointwise convolution is computed from the codes."""
 
 
-class _PointwiseConvolution(PackedLayer):
-    """A convolution of kernel size 1 and one group: a product over the channels."""
+class _PackedConvolution(DecodedLayer):
+    """A convolution whose kernel is kept as codes [filters, the rest].
+
+    The kernel is decoded for each call; one of size 1 that meets few positions is multiplied by its
+    codes instead.
+    """
 
     PACKED = ("kernel",)
-
-    @property
-    def kernel(self):
-        """The float kernel [1, ..., channels, filters], made at each access."""
-        return self.float_value("kernel")
-
-    def why_no_product(self) -> str | None:
-        if any(size != 1 for size in self.kernel_size):
-            return f"a convolution of kernel size {tuple(self.kernel_size)}"
-        return None if self.groups == 1 else f"a convolution of {self.groups} groups"
-
-    def build(self, input_shape):
-        """Raises ValueError where it is another convolution."""
-        reason = self.why_no_product()
-        if reason:
-            raise ValueError(f"`kernel_size` must be 1 in a packed layer: {reason}")
-        super().build(input_shape)
+    kernel = CodedValue()
 
     def call(self, inputs):
-        """inputs [batch, *space, channels] -> [batch, *space / strides, filters]; or with
-        data_format "channels_first" the channels before space."""
+        """As the Keras layer."""
+        if not self._is_product(inputs.shape):
+            return super().call(inputs)
         first = self.data_format == "channels_first"
         x = keras.ops.moveaxis(inputs, 1, -1) if first else inputs
         if any(stride > 1 for stride in self.strides):
@@ -42,17 +37,34 @@ class _PointwiseConvolution(PackedLayer):
         x = keras.ops.moveaxis(x, -1, 1) if first else x
         return x if self.activation is None else self.activation(x)
 
+    def _is_product(self, shape) -> bool:
+        # Of the float class: a subclass may change its kernel there.
+        own = type(self).convolution_op is not self._CONVOLUTION.convolution_op
+        if own or self.groups != 1 or any(size != 1 for size in self.kernel_size):
+            return False
+        space = shape[2:] if self.data_format == "channels_first" else shape[1:-1]
+        if None in space:
+            return False
+        sizes = (-(-size // stride) for size, stride in zip(space, self.strides, strict=True))
+        return math.prod(sizes) <= MOST_POSITIONS
+
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
-class BCQConv1D(_PointwiseConvolution, keras.layers.Conv1D):
-    """`keras.layers.Conv1D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
+class BCQConv1D(_PackedConvolution, keras.layers.Conv1D):
+    """`keras.layers.Conv1D` whose kernel is kept as codes [filters, size * channels]."""
+
+    _CONVOLUTION = keras.layers.Conv1D
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
-class BCQConv2D(_PointwiseConvolution, keras.layers.Conv2D):
-    """`keras.layers.Conv2D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
+class BCQConv2D(_PackedConvolution, keras.layers.Conv2D):
+    """`keras.layers.Conv2D` whose kernel is kept as codes [filters, sizes * channels]."""
+
+    _CONVOLUTION = keras.layers.Conv2D
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
-class BCQConv3D(_PointwiseConvolution, keras.layers.Conv3D):
-    """`keras.layers.Conv3D` of kernel size 1 whose kernel is kept as codes [filters, channels]."""
+class BCQConv3D(_PackedConvolution, keras.layers.Conv3D):
+    """`keras.layers.Conv3D` whose kernel is kept as codes [filters, sizes * channels]."""
+
+    _CONVOLUTION = keras.layers.Conv3D

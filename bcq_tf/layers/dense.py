@@ -6,7 +6,7 @@ import keras
 
 from bcq_tf.codes import BinaryCodes, MatrixView
 from bcq_tf.layers.kinds.registry import weight_of
-from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_layer import CodedValue, PackedLayer
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -14,6 +14,7 @@ class BCQDense(PackedLayer, keras.layers.Dense):
     """`keras.layers.Dense` whose kernel is kept as codes of the matrix [units, inputs]."""
 
     PACKED = ("kernel",)
+    kernel = CodedValue()
 
     @classmethod
     def from_codes(
@@ -32,11 +33,6 @@ class BCQDense(PackedLayer, keras.layers.Dense):
         layer = cls(units, use_bias=bias is not None, packed_weights={"kernel": weight}, **kwargs)
         layer.build_of((None, inputs), "kernel", codes, bias)
         return layer
-
-    @property
-    def kernel(self):
-        """The float kernel [inputs, units], made at each access."""
-        return self.float_value("kernel")
 
     def call(self, inputs, training=None):
         """inputs [..., inputs] -> [..., units]."""

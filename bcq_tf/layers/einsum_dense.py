@@ -9,20 +9,22 @@ import keras
 import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes, MatrixView
+from bcq_tf.layers.decoded_layer import DecodedLayer
 from bcq_tf.layers.kinds.registry import weight_of
-from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_layer import CodedValue
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
-class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
+class BCQEinsumDense(DecodedLayer, keras.layers.EinsumDense):
     """`keras.layers.EinsumDense` whose kernel is kept as codes.
 
     The axes that are summed over are the columns of the codes. Equations that keep an axis of the
-    kernel which the input has too, and those that sum over an axis of the input alone, have no such
-    form.
+    kernel which the input has too, or sum over an axis of the input alone, are no product with a
+    matrix: for them the kernel is decoded for each call.
     """
 
     PACKED = ("kernel",)
+    kernel = CodedValue()
 
     @classmethod
     def from_codes(
@@ -46,42 +48,16 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
             bias: float array, or None.
             trainable_scales: whether the scales train.
             **kwargs: of `keras.layers.EinsumDense`, `output_shape` among them, and `PackedLayer`.
-
-        Raises:
-            ValueError: the equation has no such form.
         """
         weight = weight_of(codes, view, trainable_scales)
         layer = cls(equation, packed_weights={"kernel": weight}, **kwargs)
         layer.build_of(input_shape, "kernel", codes, bias)
         return layer
 
-    def why_no_product(self) -> str | None:
-        equation = self.equation
-        inputs, weight, output = _operands(equation)
-        kept = [letter for letter in weight if letter in inputs and letter in output]
-        if kept:
-            return f"equation {equation!r} keeps the axis {kept[0]!r} of both input and weight"
-        alone = [letter for letter in inputs if letter not in weight + output]
-        if alone:
-            return f"equation {equation!r} sums the axis {alone[0]!r} of the input alone"
-        if len({*inputs}) + len({*weight}) + len({*output}) != len(inputs + weight + output):
-            return f"equation {equation!r} repeats an axis"
-        return None
-
-    def build(self, input_shape):
-        """Raises ValueError where the equation has no product with a matrix."""
-        reason = self.why_no_product()
-        if reason:
-            raise ValueError(f"`equation` must be a product with a matrix: {reason}")
-        super().build(input_shape)
-
-    @property
-    def kernel(self):
-        """The float kernel, made at each access."""
-        return self.float_value("kernel")
-
     def call(self, inputs, training=None):
         """As `keras.layers.EinsumDense`."""
+        if not _is_product(self.equation):
+            return super().call(inputs, training)
         view = self.packed_weights["kernel"].view
         before, after = _orders(self.equation, len(inputs.shape), view)
         y = self.product(_merge_last(_permute(inputs, before), len(view.columns)), "kernel")
@@ -89,6 +65,18 @@ class BCQEinsumDense(PackedLayer, keras.layers.EinsumDense):
         if self.bias is not None:
             y = keras.ops.add(y, self.bias)
         return y if self.activation is None else self.activation(y)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_product(equation: str) -> bool:
+    # Whether each axis but the summed ones is of one operand, and none of them is repeated.
+    inputs, weight, output = _operands(equation)
+    axes = (inputs, weight, output)
+    return (
+        not set(inputs) & set(weight) & set(output)
+        and set(inputs) <= set(weight + output)
+        and all(len(set(letters)) == len(letters) for letters in axes)
+    )
 
 
 def _operands(equation: str) -> tuple[str, str, str]:

@@ -6,7 +6,7 @@ import keras
 
 from bcq_tf.layers.kinds.coded_weight import CodedWeight, table_view
 from bcq_tf.layers.kinds.registry import weight_of
-from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_layer import CodedValue, PackedLayer
 
 
 class PackedEmbedding(PackedLayer, keras.layers.Embedding):
@@ -16,7 +16,7 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
     """
 
     PACKED = ("embeddings",)
-    PRODUCTS = False
+    embeddings = CodedValue()
     WEIGHT: type[CodedWeight]
     """How the layer of a kind of codes keeps its table."""
 
@@ -50,11 +50,6 @@ class PackedEmbedding(PackedLayer, keras.layers.Embedding):
     def codes(self):
         """The codes that the layer holds, made at each access."""
         return self.packed_weights["embeddings"].codes(self.parts_of("embeddings"))
-
-    @property
-    def embeddings(self):
-        """The float table [vocabulary, dimensions], made at each access."""
-        return self.float_value("embeddings")
 
     def call(self, inputs, training=None):
         """inputs integers of any shape -> [..., dimensions] in the compute dtype.

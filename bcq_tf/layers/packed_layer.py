@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import types
 from collections.abc import Mapping
@@ -27,6 +28,28 @@ from bcq_tf.shown import short
 COMPUTE_DTYPES = ("float32", "float16", "bfloat16")
 
 
+class CodedValue:
+    """The attribute of a weight in `PACKED`: its float value, made at each access.
+
+    It is the variable where the layer does not have that weight as codes.
+    """
+
+    def __set_name__(self, owner, name: str):
+        self._name = name
+
+    def __get__(self, layer, owner=None):
+        if layer is None:
+            return self
+        if self._name in layer.packed_weights:
+            value = layer.kept_floats.get(self._name)
+            return layer.float_value(self._name) if value is None else value
+        own = vars(layer)
+        return own[f"_{self._name}"] if f"_{self._name}" in own else own[self._name]
+
+    def __set__(self, layer, value):
+        vars(layer)[self._name] = value
+
+
 class PackedLayer:
     """Stands before a Keras layer class: the weights named are codes, and have no float variable.
 
@@ -47,8 +70,8 @@ class PackedLayer:
 
     PACKED: tuple[str, ...] = ()
     """The weights that can be packed."""
-    PRODUCTS = True
-    """Whether the layer computes products, which take binary codes."""
+    kept_floats: Mapping = types.MappingProxyType({})
+    """{name: float value} of the packed weights in `decoded`."""
 
     def __init__(self, *args, packed_weights, precision: str = "exact", **kwargs):
         super().__init__(*args, **kwargs)
@@ -74,21 +97,10 @@ class PackedLayer:
                 f"Received: {self.compute_dtype}"
             )
         made = {name: weight_from_dict(weight) for name, weight in packed_weights.items()}
-        for weight in made.values():
-            if self.PRODUCTS and not weight.PRODUCTS:
-                raise ValueError(
-                    "`packed_weights` must be of codes that products are computed from. "
-                    f"Received: {weight}"
-                )
         # Not a plain dict, which Keras would wrap.
         self.packed_weights = types.MappingProxyType(made)
         self.precision = precision
         self.supports_jit = native.supports_xla() or not any(w.OWN_OPS for w in made.values())
-
-    def why_no_product(self) -> str | None:
-        """Why this layer, or the float layer that is given, computes no product with a matrix, as a
-        phrase for a report; None where it does, or looks up."""
-        return None
 
     def add_weight(self, shape=None, *args, name=None, **kwargs):
         """As `keras.layers.Layer.add_weight`; variables of codes in place of a packed weight.
@@ -168,20 +180,39 @@ class PackedLayer:
         initialize_rest(made)
 
     def product(self, x, name: str):
-        """x [..., C] times the packed weight `name`, as a matrix [R, C]: [..., R]."""
+        """x [..., C] times the packed weight `name`, as a matrix [R, C]: [..., R].
+
+        Binary codes are multiplied as they are; others have their float value made for it.
+        """
         if x.dtype not in COMPUTE_DTYPES:
             x = keras.ops.cast(x, self.compute_dtype)
-        return bcq_matmul(x, self.codes_of(name), self.precision)
+        if self.packed_weights[name].PRODUCTS:
+            return bcq_matmul(x, self.codes_of(name), self.precision)
+        return tf.einsum("...c,rc->...r", x, self.float_matrix(name, x.dtype))
+
+    def float_matrix(self, name: str, dtype: str | None = None):
+        """The float value [R, C] of the packed weight `name`, in `dtype` or the compute dtype."""
+        weight = self.packed_weights[name]
+        rows = tf.range(weight.shape[0], dtype=tf.int64)
+        return weight.gather(self.parts_of(name), rows, dtype or self.compute_dtype)
 
     def float_value(self, name: str, dtype: str | None = None):
         """The float value of the packed weight `name`, in its own shape.
 
         dtype: of the result, by default the compute dtype.
         """
-        weight = self.packed_weights[name]
-        rows = tf.range(weight.view.matrix_shape[0], dtype=tf.int64)
-        matrix = weight.gather(self.parts_of(name), rows, dtype or self.compute_dtype)
-        return weight.view.from_matrix(matrix, keras.ops)
+        view = self.packed_weights[name].view
+        return view.from_matrix(self.float_matrix(name, dtype), keras.ops)
+
+    @contextlib.contextmanager
+    def decoded(self):
+        """In this context the float values are made once, not at each access."""
+        kept = {name: self.float_value(name) for name in self.packed_weights}
+        vars(self)["kept_floats"] = types.MappingProxyType(kept)  # past Keras, which would wrap it
+        try:
+            yield
+        finally:
+            del vars(self)["kept_floats"]
 
     def __dir__(self):
         # Keras reads all that stands here when it saves and loads, and would make the float values.

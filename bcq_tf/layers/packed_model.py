@@ -27,6 +27,7 @@ from bcq_tf._keras import (
 from bcq_tf.layers.kinds.registry import weight_from_dict
 from bcq_tf.layers.packed_generator import PackedGenerator
 from bcq_tf.layers.packed_layer import PackedLayer
+from bcq_tf.layers.packed_recurrent import pack_loops
 from bcq_tf.layers.packed_task import PackedTask
 from bcq_tf.layers.swap import holds, pack_layer
 
@@ -137,7 +138,11 @@ def _packed_models(model) -> list[PackedModel]:
 def _packing(model) -> dict:
     layers = layers_by_path(model)
     return {
-        "layers": {p: layer.packing_config() for p, layer in layers.items() if is_swapped(layer)},
+        "layers": {
+            path: layer.packing_config()
+            for path, layer in layers.items()
+            if isinstance(layer, PackedLayer) and is_swapped(layer)
+        },
         "models": [path for path, layer in layers.items() if isinstance(layer, PackedModel)],
     }
 
@@ -161,6 +166,7 @@ def _pack_again(model, config: dict) -> None:
     shared = {}
     for path, kept in weights.items():
         pack_layer(layers[path], kept, config["layers"][path]["precision"], shared=shared)
+    pack_loops(model)
     for inside in models:
         pack_class(inside)
 

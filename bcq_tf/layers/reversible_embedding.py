@@ -16,7 +16,6 @@ class BCQReversibleEmbedding(keras.layers.ReversibleEmbedding, BCQEmbedding):
     """
 
     PACKED = ("embeddings", "reverse_embeddings")
-    PRODUCTS = True
 
     def call(self, inputs, reverse=False):
         """Integers [...] -> [..., dimensions], or reversed [..., dimensions] -> logits."""

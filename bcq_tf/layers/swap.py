@@ -11,30 +11,28 @@ from bcq_tf._keras import (
     unlocked,
 )
 from bcq_tf.layers.kinds.coded_weight import CodedWeight
-from bcq_tf.layers.packed_classes import PACKED_CLASSES, known_base, packed_class
+from bcq_tf.layers.packed_classes import packed_class, packed_form
 from bcq_tf.layers.packed_layer import COMPUTE_DTYPES, PackedLayer
 
 
-def why_not_packed(layer, weight: CodedWeight) -> str | None:
-    """Why a float layer has no form with a weight kept so, as a phrase for a report, or None."""
-    base = known_base(type(layer))
-    if base is None:
+def why_not_packed(layer) -> str | None:
+    """Why a float layer has no packed form, as a phrase for a report, or None."""
+    form = packed_form(type(layer))
+    if form is None:
         return f"layers of type {type(layer).__name__} compute from float weights"
-    if PACKED_CLASSES[base].PRODUCTS and not weight.PRODUCTS:
-        return f"layers of type {type(layer).__name__} compute products, which take binary codes"
+    base = form[0]
     for method in ("call", "build", "save_own_variables", "load_own_variables"):
         if getattr(type(layer), method) is not getattr(base, method):
             return f"its class {type(layer).__name__} has its own {method}"
     if layer.compute_dtype not in COMPUTE_DTYPES:
         return f"it computes in {layer.compute_dtype}"
-    return PACKED_CLASSES[base].why_no_product(layer)
+    return None
 
 
 def packable_variables(layer) -> dict[str, object]:
     """{name: float variable} of the weights that the packed form of a layer can hold as codes."""
-    base = known_base(type(layer))
-    names = PACKED_CLASSES[base].PACKED if base else ()
-    held = {name: held_variable(layer, name) for name in names}
+    form = packed_form(type(layer))
+    held = {name: held_variable(layer, name) for name in form[1].PACKED} if form else {}
     return {name: variable for name, variable in held.items() if variable is not None}
 
 

@@ -14,6 +14,7 @@ from bcq_tf.files.stored_weights import StoredWeight
 from bcq_tf.layers.kinds.registry import check_codes, weight_of
 from bcq_tf.layers.packed_layer import check_backend
 from bcq_tf.layers.packed_model import PackedModel, pack_class, packed_layers, unpack_class
+from bcq_tf.layers.packed_recurrent import pack_loops, unpack_loops
 from bcq_tf.layers.swap import (
     pack_layer,
     packable_variables,
@@ -115,6 +116,7 @@ def _pack_layers(model, coded: dict, precision: str) -> None:
             weights = {name: weight for name, (_, weight) in own.items()}
             values = {name: weight.values(codes) for name, (codes, weight) in own.items()}
             pack_layer(layer, weights, precision, values, shared)
+    pack_loops(model)
 
 
 def unpack_model(model) -> None:
@@ -151,6 +153,7 @@ def unpack_model(model) -> None:
     shared = {}
     for layer in in_place:
         unpack_layer(layer, shared)
+    unpack_loops(model)
     for inside in models:
         forget_training(inside)
         unpack_class(inside)
@@ -229,7 +232,7 @@ def _held(layer) -> list[tuple]:
 
 def _why_not(holders: list, weight, variable) -> str | None:
     for layer, name in holders:
-        reason = why_not_packed(layer, weight)
+        reason = why_not_packed(layer)
         shared = len(holders) > 1
         if name is None and (shared or reason is None):
             reason = f"layer '{layer.name}' holds it{' too,' if shared else ''} in a way of its own"

@@ -1,18 +1,18 @@
 """Which weights of which layer types are matrices, and how each is seen as [R, C].
 
-To teach the library a layer, add a line to `_known_types`, or to `bcq_tf._keras.hub`.
+To teach the library a layer, add a line to `_known_types`, or to `bcq_tf._keras.hub`; and to
+`bcq_tf.layers.packed_classes`, to be computed from its codes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import sys
 
 import keras
 from keras import layers
 
-from bcq_tf._keras import is_swapped, sublayers, walk_layers
-from bcq_tf._keras.hub import EXPERT_BIASES, MASKED_LM_KERNEL, expert_kernels
+from bcq_tf._keras import ConvLSTMCell, is_swapped, sublayers, walk_layers
+from bcq_tf._keras.hub import EXPERT_BIASES, hub_matrices
 from bcq_tf.codes import MatrixView
 
 PACKED = "its layer is packed"  # why a weight of a packed embedding has no view
@@ -31,7 +31,6 @@ NORMALIZATION_TYPES = (
 OUT_LAST = (-1,)  # [..., out]: Dense, Conv, recurrent kernels (out = gates x units)
 OUT_BEFORE_LAST = (-2,)  # [*k, out, in]: transposed convolutions
 DEPTHWISE = (-2, -1)  # [*k, in, multiplier]
-EXPERTS = (0, 2)  # [experts, in, out]: the kernels of a mixture of experts
 ENTRIES_FIRST = (0,)  # [vocabulary, dim]: embedding tables
 FROM_EQUATION = None  # what EinsumDense's equation says
 
@@ -95,14 +94,7 @@ def _known_types():
     separable = {"depthwise_kernel": DEPTHWISE, "pointwise_kernel": OUT_LAST}
     yield (layers.SeparableConv1D, layers.SeparableConv2D), separable
     recurrent = {"kernel": OUT_LAST, "recurrent_kernel": OUT_LAST}
-    yield (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell), recurrent
-    # Found through the layer, since the class of its cell has no public name.
-    in_cell = {f"cell.{attribute}": rows for attribute, rows in recurrent.items()}
-    yield (layers.ConvLSTM1D, layers.ConvLSTM2D, layers.ConvLSTM3D), in_cell
-    # A model can hold a KerasHub layer only where KerasHub has been imported.
-    if hub := sys.modules.get("keras_hub"):
-        yield hub.layers.PositionEmbedding, {"position_embeddings": ENTRIES_FIRST}
-        yield hub.layers.MaskedLMHead, {MASKED_LM_KERNEL: OUT_LAST}
+    yield (layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell, ConvLSTMCell), recurrent
 
 
 def _known_weights(layer):
@@ -111,15 +103,16 @@ def _known_weights(layer):
     for layer_types, attributes in _known_types():
         if isinstance(layer, layer_types):
             matrices |= attributes
-    matrices |= dict.fromkeys(expert_kernels(layer), EXPERTS)
+    for cls in type(layer).__mro__:
+        matrices |= hub_matrices(cls)
     if not matrices or not layer.built or is_packed(layer):
         return
-    for attribute in ("bias", "cell.bias", *EXPERT_BIASES):
-        yield _attribute(layer, attribute), NoView("bias")
+    for attribute in ("bias", *EXPERT_BIASES):
+        yield getattr(layer, attribute, None), NoView("bias")
     if _changed_by_keras(layer):
         return
     for attribute, rows in matrices.items():
-        variable = _attribute(layer, attribute)
+        variable = getattr(layer, attribute, None)
         if variable is not None:
             yield variable, _view(layer, variable, rows)
 
@@ -138,12 +131,6 @@ def _view(layer, variable, rows: tuple[int, ...] | None) -> MatrixView | NoView:
     if not columns:
         return NoView(f"equation {layer.equation!r} sums over no axis of the weight", True)
     return MatrixView(shape, rows, columns)
-
-
-def _attribute(layer, path: str):
-    for name in path.split("."):
-        layer = getattr(layer, name, None)
-    return layer
 
 
 def _no_view(layer, variable) -> NoView:

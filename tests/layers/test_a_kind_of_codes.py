@@ -208,11 +208,12 @@ def test_an_exported_model_has_it(tmp_path):
     assert [types[name] for name, shape in shapes.items() if len(shape) == 2] == [tf.int8]
 
 
-def test_layers_that_compute_products_do_not_take_it():
+def test_layers_that_compute_products_decode_it():
     model = keras.Sequential([keras.Input((COLUMNS,)), keras.layers.Dense(ROWS, name="dense")])
     path = model.get_layer("dense").kernel.path
     report = bcq_tf.pack_model(model, {path: random_codes()})
-    assert report.dequantized[0].reason == (
-        "layers of type Dense compute products, which take binary codes"
-    )
-    np.testing.assert_array_equal(model.get_layer("dense").kernel, random_codes().reconstruct().T)
+    assert [line.path for line in report.packed] == [path]
+    kernel = random_codes().reconstruct().T
+    np.testing.assert_array_equal(model.get_layer("dense").kernel, kernel)
+    x = np.random.default_rng(0).normal(size=(3, COLUMNS)).astype("float32")
+    np.testing.assert_allclose(model(x), x @ kernel, rtol=1e-5, atol=1e-5)

@@ -292,10 +292,6 @@ def spec(**changes):
             "a packed weight must be a dict of",
         ),
         (
-            {"packed_weights": {"kernel": {"kind": "uniform", "bits": 2, "view": spec()["view"]}}},
-            "`packed_weights` must be of codes that products are computed from. .*UniformWeight",
-        ),
-        (
             {"packed_weights": {"kernel": spec(scale_dtype="int8")}},
             "`scale_dtype` must be one of .* Received: scale_dtype='int8'",
         ),
@@ -320,25 +316,6 @@ def spec(**changes):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         BCQDense(ROWS, **arguments)
-
-
-@pytest.mark.parametrize(
-    ("equation", "reason"),
-    [
-        ("abc,bcd->abd", "keeps the axis 'b' of both input and weight"),
-        ("abc,cd->ad", "sums the axis 'b' of the input alone"),
-    ],
-)
-def test_equations_without_a_product(equation, reason):
-    layer = BCQEinsumDense(equation, ROWS, packed_weights={"kernel": spec()})
-    with pytest.raises(ValueError, match=reason):
-        layer.build((None, 4, 50))
-
-
-def test_a_wide_convolution():
-    layer = BCQConv1D(ROWS, 3, packed_weights={"kernel": spec()})
-    with pytest.raises(ValueError, match="kernel size \\(3,\\)"):
-        layer.build((None, 9, 50))
 
 
 def test_a_packed_weight_of_another_shape_is_refused():

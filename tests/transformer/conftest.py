@@ -33,6 +33,7 @@ def make_hparams(**changes):
         "max_tokens": 24,
         "epochs": 2,
         "warmup_steps": 20,
+        "decay": "noam",
     }
     return Hparams(**{**values, **changes})
 

@@ -33,7 +33,9 @@ def test_it_equals_keras(inputs, layer, masked):
     mask = mask | ~mask.any(axis=-1, keepdims=True) if masked else None
     reference = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3)
     reference.build(query.shape, value.shape)
-    reference.set_weights(layer.get_weights())
+    shapes = [weight.shape for weight in reference.weights]
+    weights = zip(layer.get_weights(), shapes, strict=True)
+    reference.set_weights([weight.reshape(shape) for weight, shape in weights])
     expected = reference(query, value, attention_mask=mask)
     np.testing.assert_allclose(layer(query, value, attention_mask=mask), expected, atol=1e-6)
 

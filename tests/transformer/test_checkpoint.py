@@ -19,7 +19,7 @@ FILES = ["run.json", "hparams.json", "source.spm", "target.spm", checkpoint.BEST
 def run(vocabularies):
     model = make_model(vocabularies, num_layers=1)
     hparams = make_hparams(num_layers=1)
-    training.compile_model(model, hparams)
+    training.compile_model(model, hparams, learning_rate=1e-3)
     return checkpoint.Run(model, hparams, vocabularies, "demo", 7)
 
 
@@ -71,7 +71,7 @@ def test_the_epoch_with_the_lowest_loss_is_kept(run, folder, val_loss, kept):
 def test_restoring_brings_back_the_optimizer_and_the_epoch(run, folder):
     models = [make_model(run.vocabularies, num_layers=1) for _ in range(2)]
     for model in models:
-        training.compile_model(model, run.hparams)
+        training.compile_model(model, run.hparams, learning_rate=1e-3)
     first, second = (model.optimizer for model in models)
     for number, variable in enumerate(first.variables):
         variable.assign(np.full(variable.shape, number))

@@ -56,6 +56,8 @@ def test_an_unknown_or_missing_key_is_named(tmp_path, change):
         ("label_smoothing", None),
         ("tie_embeddings", 1),
         ("batch_tokens", 10),
+        ("decay", "linear"),
+        ("decay", None),
     ],
 )
 def test_a_wrong_value_is_named(name, value):

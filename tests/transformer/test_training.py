@@ -68,6 +68,23 @@ def test_the_learning_rate_peaks_at_the_end_of_warm_up():
     assert rates[399] == pytest.approx(rates[99] / 2)
 
 
+def test_a_cosine_falls_from_the_same_peak_to_0_at_the_last_step():
+    hparams = make_hparams(d_model=64, warmup_steps=100, decay="cosine")
+    rate = training.learning_rate(hparams, steps=400)
+    rates = [float(rate(step)) for step in range(401)]
+    assert np.argmax(rates) == 100
+    assert rates[100] == pytest.approx((64 * 100) ** -0.5)
+    assert rates[50] == pytest.approx(rates[100] / 2) == pytest.approx(rates[250])
+    assert rates[400] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_schedule_is_what_the_hyperparameters_say():
+    noam = training.learning_rate(make_hparams(decay="noam"), steps=400)
+    assert noam.get_config() == training.NoamSchedule(16, 20).get_config()
+    shorter_than_warm_up = training.learning_rate(make_hparams(decay="cosine"), steps=10)
+    assert 0 < float(shorter_than_warm_up(9)) < (16 * 20) ** -0.5
+
+
 @pytest.mark.parametrize(
     "value",
     [training.NoamSchedule(16, 30), training.MaskedCrossEntropy(0.2), training.MaskedAccuracy()],
@@ -81,7 +98,7 @@ def test_it_is_serializable(value):
 
 def test_training_lowers_the_loss(vocabularies):
     model = make_model(vocabularies, num_layers=1)
-    training.compile_model(model, make_hparams())
+    training.compile_model(model, make_hparams(), learning_rate=3e-3)
     source, target = np.array([[5, 6, 3]] * 4, "int32"), np.array([[2, 7, 8, 3]] * 4, "int32")
     batches = tf.data.Dataset.from_tensors(((source, target[:, :-1]), target[:, 1:])).repeat(20)
     history = model.fit(batches, epochs=3, verbose=0, shuffle=False).history
