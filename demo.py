@@ -56,8 +56,8 @@ def main(arguments=None):
     console.print(comparison(results, loaded, speeds(loaded)))
     picture = folder / "demo.png"
     draw(results, picture)
-    console.print(f"The picture is {picture}. More sentences: python translate.py "
-                  f"{float_run.with_name('demo-2bit') / quantize.MODEL_FILE} SENTENCE ...")  # fmt: skip
+    file = runs["2 bits, trained"] / quantize.MODEL_FILE
+    console.print(f"The picture is {picture}. More: python translate.py {file} SENTENCE ...")
 
 
 def load(path):

@@ -6,6 +6,7 @@ from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 from keras.src.utils.io_utils import print_msg as print_message
 
 from bcq_tf._keras.class_swap import (
+    changes_methods,
     float_class,
     float_classes,
     is_swapped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 from bcq_tf._keras.models import register_name
 
@@ -20,6 +21,23 @@ def float_class(layer) -> type:
     """The float class of a layer, of a model or of a class that `packed_subclass` made; for others
     the class of the layer."""
     return getattr(layer, "_float_class", type(layer))
+
+
+@functools.cache
+def changes_methods(cls: type, base: type) -> bool:
+    """Whether a float class overrides a method of `base`, other than those of its config.
+
+    base: a Keras class, which it is or inherits from.
+    """
+    between = cls.__mro__[: cls.__mro__.index(base)]
+    own = {
+        name for parent in between if not _is_ours(parent) for name in vars(parent)
+    } - {"get_config", "from_config"}  # fmt: skip
+    return any(callable(getattr(base, name, None)) for name in own if not name.startswith("__"))
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "bcq_tf"
 
 
 def swap_class(layer, packed_class: type, kept) -> None:

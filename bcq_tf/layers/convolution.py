@@ -6,6 +6,7 @@ import math
 
 import keras
 
+from bcq_tf._keras import changes_methods, float_class
 from bcq_tf.layers.decoded_layer import DecodedLayer
 from bcq_tf.layers.packed_layer import CodedValue
 
@@ -38,9 +39,9 @@ class _PackedConvolution(DecodedLayer):
         return x if self.activation is None else self.activation(x)
 
     def _is_product(self, shape) -> bool:
-        # Of the float class: a subclass may change its kernel there.
-        own = type(self).convolution_op is not self._CONVOLUTION.convolution_op
-        if own or self.groups != 1 or any(size != 1 for size in self.kernel_size):
+        if self.groups != 1 or any(size != 1 for size in self.kernel_size):
+            return False
+        if changes_methods(float_class(self), self._KERAS):  # `convolution_op` has the kernel
             return False
         space = shape[2:] if self.data_format == "channels_first" else shape[1:-1]
         if None in space:
@@ -53,18 +54,18 @@ class _PackedConvolution(DecodedLayer):
 class BCQConv1D(_PackedConvolution, keras.layers.Conv1D):
     """`keras.layers.Conv1D` whose kernel is kept as codes [filters, size * channels]."""
 
-    _CONVOLUTION = keras.layers.Conv1D
+    _KERAS = keras.layers.Conv1D
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
 class BCQConv2D(_PackedConvolution, keras.layers.Conv2D):
     """`keras.layers.Conv2D` whose kernel is kept as codes [filters, sizes * channels]."""
 
-    _CONVOLUTION = keras.layers.Conv2D
+    _KERAS = keras.layers.Conv2D
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
 class BCQConv3D(_PackedConvolution, keras.layers.Conv3D):
     """`keras.layers.Conv3D` whose kernel is kept as codes [filters, sizes * channels]."""
 
-    _CONVOLUTION = keras.layers.Conv3D
+    _KERAS = keras.layers.Conv3D

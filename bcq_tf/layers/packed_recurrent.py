@@ -22,6 +22,7 @@ from bcq_tf._keras import (
 from bcq_tf.layers.packed_classes import make_packed
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.recurrent_cells import PackedCell
+from bcq_tf.ops.binary import product
 
 MOST_SEQUENCES = 16
 """Up to so many sequences at once are computed from the codes, step by step; for more of them the
@@ -32,32 +33,35 @@ kernels are decoded before the first step."""
 class PackedRecurrent:
     """Stands before the class of an RNN layer whose cell, or cells, are packed.
 
-    For few sequences the inputs of all steps are multiplied by the kernel at once, and each step by
-    the recurrent kernel, from the codes. For many the kernels are decoded once a call.
+    The inputs of all steps are multiplied by the kernel at once, and each step by the recurrent
+    kernel: for few sequences from the codes, for many, and where nothing is compiled, by kernels
+    that are decoded once a call. Loops and cells that are not Keras' own run as they are, from such
+    kernels.
     """
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """As `keras.layers.RNN.inner_loop`."""
-        arguments = (initial_state, mask, training)
+        arguments = (sequences, initial_state, mask, training)
+        if not self._has_products(training):
+            return self._decoded(super().inner_loop, *arguments)
         batch = sequences.shape[0]
+        if not product.is_compiled or (batch or 0) > MOST_SEQUENCES:
+            return self._decoded(self._loop, *arguments)
         if batch is not None:
-            loop = self._loop_of_codes if batch <= MOST_SEQUENCES else self._loop_of_floats
-            return loop(sequences, *arguments)
+            return self._loop(*arguments)
         return tf.cond(
             tf.shape(sequences)[0] <= MOST_SEQUENCES,
-            lambda: self._loop_of_codes(sequences, *arguments),
-            lambda: self._loop_of_floats(sequences, *arguments),
+            lambda: self._loop(*arguments),
+            lambda: self._decoded(self._loop, *arguments),
         )
 
-    def _loop_of_floats(self, sequences, *arguments):
+    def _decoded(self, loop, *arguments):
         with contextlib.ExitStack() as stack:
             for cell in packed_cells(self):
                 stack.enter_context(cell.decoded())
-            return super().inner_loop(sequences, *arguments)
+            return loop(*arguments)
 
-    def _loop_of_codes(self, sequences, initial_state, mask, training):
-        if not self._steps_are_products(training):
-            return self._loop_of_floats(sequences, initial_state, mask, training)
+    def _loop(self, sequences, initial_state, mask, training):
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
         projects = isinstance(self.cell, PackedCell)
@@ -67,12 +71,11 @@ class PackedRecurrent:
             # Past the classes that look for a kernel of cuDNN's with the float weights.
             return layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
 
-    def _steps_are_products(self, training) -> bool:
-        own = float_class(self).inner_loop
-        if own not in (layers.RNN.inner_loop, layers.LSTM.inner_loop, layers.GRU.inner_loop):
-            return False
-        return all(
-            isinstance(cell, PackedCell) and not cell.drops(training) for cell in packed_cells(self)
+    def _has_products(self, training) -> bool:
+        known = layers.RNN.inner_loop, layers.LSTM.inner_loop, layers.GRU.inner_loop
+        return float_class(self).inner_loop in known and all(
+            isinstance(cell, PackedCell) and cell.has_products(training)
+            for cell in packed_cells(self)
         )
 
     def get_config(self):

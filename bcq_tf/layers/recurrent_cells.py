@@ -7,6 +7,7 @@ import contextlib
 import keras
 from keras import layers
 
+from bcq_tf._keras import changes_methods, float_class
 from bcq_tf.layers.decoded_layer import DecodedLayer
 from bcq_tf.layers.packed_layer import CodedValue
 
@@ -15,7 +16,7 @@ class PackedCell(DecodedLayer):
     """A cell whose kernels are kept as codes [gates * units, inputs or units].
 
     Products with the codes, where Keras multiplies by the float kernels; but Keras' own computation
-    where the kernels are decoded already, and for dropout, which has a mask for each gate.
+    for dropout, which has a mask for each gate, and in subclasses that change more than the config.
     """
 
     PACKED = ("kernel", "recurrent_kernel")
@@ -25,18 +26,19 @@ class PackedCell(DecodedLayer):
 
     def call(self, inputs, states, training=False):
         """inputs [batch, inputs] and the states -> the output and the states that follow."""
-        if self.kept_floats or self.drops(training):
+        if not self.has_products(training):
             return super().call(inputs, states, training=training)
         x = inputs if self._is_projected else self.times(inputs, "kernel")
         return self._step(x, states)
 
-    def drops(self, training: bool) -> bool:
-        """Whether dropout is at work."""
-        return bool(training and (self.dropout or self.recurrent_dropout))
+    def has_products(self, training: bool) -> bool:
+        """Whether there is neither dropout at work nor a subclass that computes in its own way."""
+        dropped = training and (self.dropout or self.recurrent_dropout)
+        return not dropped and not changes_methods(float_class(self), self._KERAS)
 
     def times(self, x, name: str):
-        """x [..., C] times a kernel, whether that is packed or not: [..., R]."""
-        if name in self.packed_weights:
+        """x [..., C] times a kernel, by its codes unless it is not packed, or decoded: [..., R]."""
+        if name in self.packed_weights and name not in self.kept_floats:
             return self.product(x, name)
         return keras.ops.matmul(x, keras.ops.cast(getattr(self, name), x.dtype))
 
@@ -54,6 +56,8 @@ class PackedCell(DecodedLayer):
 class BCQSimpleRNNCell(PackedCell, layers.SimpleRNNCell):
     """`keras.layers.SimpleRNNCell` from codes."""
 
+    _KERAS = layers.SimpleRNNCell
+
     def _step(self, x, states):
         nested = isinstance(states, (list, tuple))
         h = self.times(states[0] if nested else states, "recurrent_kernel")
@@ -64,6 +68,8 @@ class BCQSimpleRNNCell(PackedCell, layers.SimpleRNNCell):
 @keras.saving.register_keras_serializable(package="bcq_tf")
 class BCQLSTMCell(PackedCell, layers.LSTMCell):
     """`keras.layers.LSTMCell` from codes."""
+
+    _KERAS = layers.LSTMCell
 
     def _step(self, x, states):
         h, c = states
@@ -78,6 +84,8 @@ class BCQLSTMCell(PackedCell, layers.LSTMCell):
 @keras.saving.register_keras_serializable(package="bcq_tf")
 class BCQGRUCell(PackedCell, layers.GRUCell):
     """`keras.layers.GRUCell` from codes."""
+
+    _KERAS = layers.GRUCell
 
     def _step(self, x, states):
         nested = isinstance(states, (list, tuple))

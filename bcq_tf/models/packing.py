@@ -33,10 +33,11 @@ def pack_model(model, codes, *, precision: str = "exact", trainable_scales: bool
     """Makes a model compute from codes, in place; the float matrices are gone afterwards.
 
     Dense, EinsumDense (and so every attention of Keras and KerasHub), Embedding,
-    ReversibleEmbedding and convolutions of kernel size 1 become packed layers: the same objects of
-    another class, see `bcq_tf.layers`. Weights of other layers that have codes get the codes' float
-    value; the report tells which, why, and what memory that costs. The optimizer is dropped:
-    compile again. A `tf.function` of your own that was traced before keeps the float weights.
+    ReversibleEmbedding, convolutional and recurrent layers and their subclasses become packed
+    layers: the same objects of another class, see `bcq_tf.layers`. Weights of other layers that
+    have codes get the codes' float value; the report tells which, why, and what memory that costs.
+    The optimizer is dropped: compile again. A `tf.function` of your own that was traced before
+    keeps the float weights.
 
     Args:
         model: a built Keras model on the TensorFlow backend.

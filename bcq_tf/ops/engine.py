@@ -31,14 +31,21 @@ class Op:
     on_gpu: bool = True  # whether the compiled one is of use where TensorFlow sees a GPU
 
     def __call__(self, *arguments, **named):
+        return self.chosen(*arguments, **named)
+
+    @property
+    def chosen(self) -> Callable:
+        """The function that computes it here."""
         others = _others.get()
         if others is not None:
-            function = others.get(self, self.portable)
-        elif library() is not None and (self.on_gpu or not has_gpu()):
-            function = self.compiled
-        else:
-            function = self.portable
-        return function(*arguments, **named)
+            return others.get(self, self.portable)
+        can_run = library() is not None and (self.on_gpu or not has_gpu())
+        return self.compiled if can_run else self.portable
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether that is the compiled one."""
+        return self.chosen is self.compiled
 
 
 def portable_ops():

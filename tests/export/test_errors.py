@@ -15,18 +15,19 @@ EXPORTS = [bcq_tf.export_saved_model, bcq_tf.export_onnx, bcq_tf.export_tflite]
 pytestmark = pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.__name__)
 
 
-def recurrent():
-    return keras.Sequential([keras.Input((4, 32)), keras.layers.LSTM(32), keras.layers.Dense(1)])
+def double():
+    wide = keras.layers.Dense(64, dtype="float64")
+    return keras.Sequential([keras.Input((32,)), wide, keras.layers.Dense(1)])
 
 
 def test_a_model_of_which_nothing_can_be_packed_is_told_so(export, tmp_path):
     path = tmp_path / "model.bcq.npy"
-    bcq_tf.quantize_model(recurrent(), bits=2, filepath=path)
+    bcq_tf.quantize_model(double(), bits=2, filepath=path)
     model = bcq_tf.load_model(path)
     with pytest.raises(ValueError, match="none has a packed form that is smaller") as raised:
         export(model, tmp_path / "exported")
     assert "`model.export` writes float ones. Received: 'sequential" in str(raised.value)
-    assert "(LSTMCell, Dense)" in str(raised.value)
+    assert "(Dense)" in str(raised.value)
     assert "\n" not in str(raised.value)
     assert os.listdir(tmp_path) == ["model.bcq.npy"]
 

@@ -48,9 +48,9 @@ CASES = {
     "conv1d": Case(lambda **k: layers.Conv1D(ROWS, 1, activation="relu", **k), (2, 6, 50)),
     "conv2d_strided": Case(lambda **k: layers.Conv2D(ROWS, 1, strides=(2, 3), **k), (2, 5, 7, 50)),
     "conv3d": Case(lambda **k: layers.Conv3D(ROWS, 1, padding="same", **k), (1, 2, 3, 2, 50)),
-    "shared axis": Case(lambda **k: layers.EinsumDense("abc,bcd->abd", (4, ROWS), **k), (2, 4, 50)),
-    "axis summed alone": Case(lambda **k: layers.EinsumDense("abc,cd->ad", ROWS, **k), (2, 4, 50)),
-    "many positions": Case(lambda **k: layers.Conv2D(ROWS, 1, strides=2, **k), (2, 9, 11, 50)),
+    "shared_axis": Case(lambda **k: layers.EinsumDense("abc,bcd->abd", (4, ROWS), **k), (2, 4, 50)),
+    "axis_summed_alone": Case(lambda **k: layers.EinsumDense("abc,cd->ad", ROWS, **k), (2, 4, 50)),
+    "many_positions": Case(lambda **k: layers.Conv2D(ROWS, 1, strides=2, **k), (2, 9, 11, 50)),
     "causal": Case(
         lambda **k: layers.Conv1D(ROWS, 3, padding="causal", dilation_rate=2, **k), (2, 7, 50)
     ),
@@ -61,8 +61,8 @@ CASES = {
         lambda **k: layers.Conv2DTranspose(ROWS, 3, strides=2, activation="relu", **k),
         (1, 3, 2, 34),
     ),
-    "transposed 3d": Case(lambda **k: layers.Conv3DTranspose(5, 2, **k), (1, 2, 3, 2, 40)),
-    "depthwise": Case(lambda **k: layers.DepthwiseConv2D(5, depth_multiplier=2, **k), (2, 6, 7, 9)),
+    "transposed_3d": Case(lambda **k: layers.Conv3DTranspose(5, 2, **k), (1, 2, 3, 2, 40)),
+    "depthwise": Case(lambda **k: layers.DepthwiseConv2D(6, depth_multiplier=2, **k), (2, 7, 8, 9)),
     "separable": Case(lambda **k: layers.SeparableConv1D(ROWS, 9, **k), (2, 11, 50)),
 }
 

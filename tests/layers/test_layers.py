@@ -257,6 +257,20 @@ def test_channels_first():
     close(layer(x), np.einsum("bcl,rc->brl", x[:, :, ::2], codes.reconstruct()))
 
 
+def test_a_convolution_that_changes_its_kernel():
+    class Standardized(keras.layers.Conv1D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, kernel - keras.ops.mean(kernel))
+
+    layer = Standardized(ROWS, 1)
+    layer.build((None, 4, 50))
+    made = quantized(layer, bits=2)
+    x = np.random.default_rng(5).normal(size=(2, 4, 50)).astype("float32")
+    expected = layer(x)
+    pack(layer, made)
+    close(layer(x), expected)
+
+
 def test_fast_products_are_close():
     float_layer, packed = layers_of("dense", precision="fast")
     x = inputs(CASES["dense"])

@@ -21,6 +21,14 @@ class OwnLoop(L.GRU):
         return super().inner_loop(keras.ops.flip(sequences, axis=1), *args, **kwargs)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class OwnGates(L.LSTMCell):
+    """Has no gate but that of the output, in a way of its own."""
+
+    def _compute_carry_and_output_fused(self, z, c_tm1):
+        return c_tm1 + self.activation(z[2]), self.recurrent_activation(z[3])
+
+
 LAYERS = {
     "lstm": lambda: L.LSTM(UNITS, return_sequences=True),
     "last output": lambda: L.LSTM(UNITS, use_bias=False),
@@ -33,6 +41,7 @@ LAYERS = {
     "cells": lambda: L.RNN([L.LSTMCell(UNITS), L.GRUCell(UNITS)], return_sequences=True),
     "a cell": lambda: L.RNN(L.SimpleRNNCell(UNITS, activation="relu")),
     "own loop": lambda: OwnLoop(UNITS),
+    "own gates": lambda: L.RNN(OwnGates(UNITS)),
 }
 
 

@@ -39,8 +39,9 @@ static inline RowScales load_row_scales(const bcq_matrix* m, int64_t row, int64_
 }
 
 /* `value` with its sign turned where bit 31 of `bits` is 0. */
-static inline f32x16 with_sign(const f32x16& value, const u32x16& bits) {
-  return (f32x16)((u32x16)value ^ (~bits & 0x80000000u));
+template <typename Floats, typename Words>
+static inline Floats with_sign(const Floats& value, const Words& bits) {
+  return (Floats)((Words)value ^ (~bits & 0x80000000u));
 }
 
 /* The weights of one word of columns, by column: [32][64]. */
@@ -59,24 +60,25 @@ static inline void weights_by_column(const Tile& tile, int64_t word, const TileS
   }
 }
 
-/* Columns 16 h to 16 h + 15 of the word, with their signs in bit 31. */
-static inline u32x16 spread(uint32_t word, int half) {
-  const u32x16 lane = {31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16};
-  return ((u32x16){} + word) << (lane - 16u * half);
-}
+/* By how much a column's sign is to be shifted to bit 31. */
+alignas(64) static constexpr uint32_t kToSign[kWordBits] = {
+    31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16,
+    15, 14, 13, 12, 11, 10, 9,  8,  7,  6,  5,  4,  3,  2,  1,  0};
 
 /* The weights of row `row` of the tile in one word of columns: [32]. The scales of its planes stand
  * `stride` apart. */
 static inline void weights_of_row(const Tile& tile, int64_t row, int64_t word, const float* scales,
                                   int64_t stride, float offset, float weights[kWordBits]) {
+  constexpr int kStep = sizeof(RegisterFloats) / sizeof(float);
   const uint32_t* words = tile.words + word * tile.planes * kTileRows + row;
-  for (int half = 0; half < 2; ++half) {
-    f32x16 weight = (f32x16){} + offset;
+  for (int c = 0; c < kWordBits; c += kStep) {
+    const RegisterWords shift = load<RegisterWords>(kToSign + c);
+    RegisterFloats weight = offset - RegisterFloats{};  // in each lane
     for (int64_t p = 0; p < tile.planes; ++p) {
-      const f32x16 scale = (f32x16){} + scales[p * stride];
-      weight += with_sign(scale, spread(words[p * kTileRows], half));
+      const RegisterWords bits = (RegisterWords{} + words[p * kTileRows]) << shift;
+      weight += with_sign(scales[p * stride] - RegisterFloats{}, bits);
     }
-    store(weights + half * kLanes, weight);
+    store(weights + c, weight);
   }
 }
 
@@ -105,15 +107,18 @@ static void plain_product(const bcq_matrix* m, const Tile& tile, bcq_type type, 
 
 static void reconstruct_row(const bcq_matrix* m, int64_t row, bcq_type type, void* out) {
   const Tile tile = tile_at(m, row / kTileRows);
-  RowScales scales = {};
-  int64_t group = -1;
-  for (int64_t word = 0; word < words_per_row(m); ++word) {
-    if (group_of_word(m, word) != group) {
-      group = group_of_word(m, word);
-      scales = load_row_scales(m, row, tile.planes, group);
+  const int64_t words = words_per_row(m), last = groups(m) - 1;
+  for (int64_t group = 0, word = 0; group <= last; ++group) {
+    const RowScales scales = load_row_scales(m, row, tile.planes, group);
+    const int64_t end = group == last ? words : (group + 1) * m->group_size / kWordBits;
+    for (; word < end; ++word) {
+      const int64_t count = word_columns(m, word);
+      void* to = element(out, type, word * kWordBits);
+      float others[kWordBits];
+      const bool as_is = type == BCQ_FLOAT32 && count == kWordBits;
+      float* weights = as_is ? static_cast<float*>(to) : others;
+      weights_of_row(tile, row % kTileRows, word, scales.scale, 1, scales.offset, weights);
+      if (!as_is) from_floats(others, type, count, to);
     }
-    float weights[kWordBits];
-    weights_of_row(tile, row % kTileRows, word, scales.scale, 1, scales.offset, weights);
-    from_floats(weights, type, word_columns(m, word), element(out, type, word * kWordBits));
   }
 }

@@ -142,7 +142,9 @@ static void scale_gradient(const bcq_matrix* m, bcq_type type, const void* x, co
 
 /* The sum over 32 columns of `values` with their signs in `word`. */
 static inline float signed_sum(const f32x16 values[2], uint32_t word) {
-  const f32x16 sums = with_sign(values[0], spread(word, 0)) + with_sign(values[1], spread(word, 1));
+  const u32x16 bits = u32x16{} + word;
+  const f32x16 sums = with_sign(values[0], bits << load<u32x16>(kToSign)) +
+                      with_sign(values[1], bits << load<u32x16>(kToSign + kLanes));
   float sum = 0;
   for (int i = 0; i < kLanes; ++i) sum += sums[i];
   return sum;

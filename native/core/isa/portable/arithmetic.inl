@@ -1,5 +1,9 @@
 /* Arithmetic of 16 lanes. Included inside the namespace of a set. */
 
+/* What one register holds, where 16 lanes take several. */
+typedef f32x8 RegisterFloats;
+typedef u32x8 RegisterWords;
+
 /* a b + c, rounded once where the instruction set can. */
 static inline f32x16 multiply_add(f32x16 a, f32x16 b, f32x16 c) { return a * b + c; }
 
