@@ -64,6 +64,15 @@ def test_answers_as_the_model_does(make, portable, tmp_path):
     same(answers(tmp_path / "m", exported.arrays), exported.expected())
 
 
+@pytest.mark.parametrize("portable", [True, pytest.param(False, marks=needs_ops)])
+def test_dropout_is_not_at_work(portable, tmp_path):
+    layers = [keras.Input((64,)), keras.layers.Dropout(0.5), keras.layers.Dense(64)]
+    model, x = packed(keras.Sequential(layers)), np.ones((3, 64), "float32")
+    bcq_tf.export_saved_model(model, tmp_path / "m", portable)
+    loaded = tf.saved_model.load(str(tmp_path / "m"))
+    np.testing.assert_allclose(loaded.serve(x), model.predict(x, verbose=0), atol=1e-6)
+
+
 def test_a_portable_one_answers_where_bcq_tf_cannot_be_imported(tmp_path):
     exported = attention()
     bcq_tf.export_saved_model(exported.model, tmp_path / "m")
