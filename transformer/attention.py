@@ -60,9 +60,16 @@ class CachedAttention(keras.layers.Layer):
 
     def _heads(self, x):
         """[B, T, heads * key_dim] -> [B, T, heads, key_dim]"""
-        return tf.reshape(x, tf.concat([tf.shape(x)[:2], [self.num_heads, self.key_dim]], axis=0))
+        return _reshape(x, self.num_heads, self.key_dim)
 
     def _join(self, heads):
         """What the heads attended to, [B, T, heads, key_dim], as the layer's output [B, T, D]."""
-        width = [self.num_heads * self.key_dim]
-        return self.output_layer(tf.reshape(heads, tf.concat([tf.shape(heads)[:2], width], axis=0)))
+        return self.output_layer(_reshape(heads, self.num_heads * self.key_dim))
+
+
+def _reshape(x, *last):
+    """The last axes of x [B, T, ...] as those of sizes `last`."""
+    sizes = [-1 if size is None else size for size in x.shape[:2]]
+    if sizes.count(-1) < 2:  # as in each step of decoding, where an op more is felt
+        return tf.reshape(x, [*sizes, *last])
+    return tf.reshape(x, tf.concat([tf.shape(x)[:2], last], axis=0))
