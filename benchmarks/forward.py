@@ -32,8 +32,17 @@ FLOAT = "float"
 VARIANTS = (FLOAT, "exact", "fast")
 FORMS = {"plain": False, "XLA": True}
 HEADINGS = {"memory_mb": "weights, MB", "codes_mb": "codes, MB", "times_float": "times float"}
-FIELDS = ("threads", "model", "batch", "variant", "ms", "form", "times_float", *HEADINGS)
-FIELDS = tuple(dict.fromkeys(FIELDS))
+FIELDS = [
+    "threads",
+    "model",
+    "batch",
+    "variant",
+    "ms",
+    "form",
+    "times_float",
+    "memory_mb",
+    "codes_mb",
+]
 
 
 def main():
