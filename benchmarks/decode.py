@@ -12,11 +12,10 @@ each number of threads has its own process.
 """
 
 import argparse
+import functools
 import json
-import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from rich.table import Table
 
 import bcq_tf
 from benchmarks.apart import run_apart
-from benchmarks.turns import add_turns
+from benchmarks.turns import FLOAT, FORMS, add_turns, take_turns, use_threads
 from transformer import hparams
 from transformer.decoding import Context, cache_form, greedy_decode
 from transformer.evaluation import pad_rows
@@ -45,9 +44,7 @@ LARGE = {
     "tie_embeddings": True,
 }
 SHAPES = ("large", "base", "small")
-FLOAT = "float"
 PACKED = {f"{way} {bits}": (way, bits) for bits in (3, 2, 1) for way in ("exact", "fast")}
-FORMS = {"plain": False, "XLA": True}
 SOURCE_TOKENS = 20
 
 
@@ -78,24 +75,24 @@ def parse_arguments():
 
 def measure_all(options, shape, threads):
     """[{"shape": ..., "threads": ..., "batch": ..., "variant": ..., "form": ..., times}, ...]."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    clock = time.process_time if options.processor_time else time.perf_counter
+    use_threads(threads)
     models = make_models(shape, options.variants)
     results = []
     for batch in options.batch:
         source = random_source(batch, models[FLOAT])
-        rivals = {
-            (variant, form): Decoder(model, source, form)
-            for variant, model in models.items()
-            for form in FORMS
-        }
-        for _ in range(options.rounds):
-            for rival in rivals.values():
-                rival.take_turn(clock)
-        case = {"shape": shape, "threads": threads, "batch": batch}
-        for (variant, form), rival in rivals.items():
-            results.append(case | {"variant": variant, "form": form} | rival.times())
+        cases = [(variant, form) for variant in models for form in FORMS]
+        rivals, steps = {}, {}
+        for variant, form in cases:
+            functions, steps[variant, form] = translate(models[variant], source, FORMS[form])
+            rivals |= {(variant, form, name): function for name, function in functions.items()}
+        times = take_turns(rivals, options)
+        for variant, form in cases:
+            decode, encode = (1e3 * times[variant, form, name][1] for name in ("decode", "encode"))
+            results.append(
+                {"shape": shape, "threads": threads, "batch": batch, "variant": variant}
+                | {"form": form, "steps": steps[variant, form], "encode_ms": encode}
+                | {"token_ms": (decode - encode) / steps[variant, form]}
+            )
             print(results[-1], file=sys.stderr, flush=True)
     return results
 
@@ -129,34 +126,17 @@ def random_source(batch, model):
     return tf.constant(source)
 
 
-class Decoder:
-    """One model and one form of the loop, translating one batch."""
-
-    def __init__(self, model, source, form):
-        jit_compile = FORMS[form]
-        if jit_compile:
-            source = tf.constant(pad_rows(source.numpy()))
-        self._source = source
-        self._decode = tf.function(lambda source: greedy_decode(model, source, jit_compile))
-        self._encode = tf.function(
-            lambda source: Context.of(model, source, cache_form(jit_compile))
-        )
-        tokens = self._decode(source).numpy()
-        self._encode(source)
-        self._steps = int(np.count_nonzero(tokens != PAD, axis=1).max())
-        self._seconds = {"decode": [], "encode": []}
-
-    def take_turn(self, clock):
-        for name, function in (("decode", self._decode), ("encode", self._encode)):
-            begin = clock()
-            function(self._source)
-            self._seconds[name].append(clock() - begin)
-
-    def times(self):
-        """Milliseconds to encode the source, and of one step of the loop."""
-        decode, encode = (1e3 * statistics.median(times) for times in self._seconds.values())
-        token = (decode - encode) / self._steps
-        return {"steps": self._steps, "encode_ms": encode, "token_ms": token}
+def translate(model, source, jit_compile):
+    """({"decode": ..., "encode": ...}, steps): a model at work on one batch, in one form."""
+    if jit_compile:
+        source = tf.constant(pad_rows(source.numpy()))
+    decode = tf.function(lambda source: greedy_decode(model, source, jit_compile))
+    encode = tf.function(lambda source: Context.of(model, source, cache_form(jit_compile)))
+    steps = int(np.count_nonzero(decode(source).numpy() != PAD, axis=1).max())
+    functions = {"decode": decode, "encode": encode}
+    return {
+        name: functools.partial(function, source) for name, function in functions.items()
+    }, steps
 
 
 def make_table(results, threads):

@@ -11,9 +11,7 @@ packed one's. Figures are medians. Each number of threads has its own process.
 import argparse
 import functools
 import json
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import keras
@@ -26,11 +24,8 @@ import bcq_tf
 from benchmarks.apart import run_apart
 from benchmarks.models import bert, gpt2, mobilenet, random_ids, resnet
 from benchmarks.result_table import result_table
-from benchmarks.turns import add_turns
+from benchmarks.turns import FLOAT, FORMS, VARIANTS, add_turns, take_turns, use_threads
 
-FLOAT = "float"
-VARIANTS = (FLOAT, "exact", "fast")
-FORMS = {"plain": False, "XLA": True}
 HEADINGS = {"memory_mb": "weights, MB", "codes_mb": "codes, MB", "times_float": "times float"}
 FIELDS = [
     "threads",
@@ -102,8 +97,7 @@ MODELS = {
 
 def measure(options, threads, name):
     """A dict for each batch and variant of a model."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_threads(threads)
     make, inputs, batches = MODELS[name]
     keras.utils.set_random_seed(0)
     models = {FLOAT: make()}
@@ -122,38 +116,33 @@ def measure(options, threads, name):
     codes_mb = sum(codes.nbytes for codes in report.codes.values()) / 1e6
     rows = []
     for batch in batches:
-        times = take_turns(models, inputs(batch), options)
-        best = {variant: min(times[variant].items(), key=lambda item: item[1]) for variant in times}
+        best = fastest_forms(models, inputs(batch), options)
         for variant in options.variants:
-            form, seconds = best[variant]
+            seconds, form = best[variant]
             rows.append(
                 {"threads": threads, "model": name, "batch": batch, "variant": variant}
-                | {"ms": 1e3 * seconds, "form": form, "times_float": best[FLOAT][1] / seconds}
+                | {"ms": 1e3 * seconds, "form": form, "times_float": best[FLOAT][0] / seconds}
                 | {"memory_mb": memory_mb(models[variant]), "codes_mb": codes_mb}
             )
     return rows
 
 
-def take_turns(models, x, options):
-    """{variant: {form: median of seconds}} of models on one input."""
-    rivals = {
-        (variant, form): tf.function(model, jit_compile=jit_compile)
-        for variant, model in models.items()
-        for form, jit_compile in FORMS.items()
-    }
-    clock = time.process_time if options.processor_time else time.perf_counter
-    seconds = {rival: [] for rival in rivals}
+def fastest_forms(models, x, options):
+    """{variant: (median seconds, form)} of models on one input."""
     x = keras.tree.map_structure(tf.constant, x)
-    for number in range(options.rounds + 1):
-        for rival, function in rivals.items():
-            begin = clock()
-            keras.tree.map_structure(np.asarray, function(x))
-            if number:  # the first one compiles
-                seconds[rival].append(clock() - begin)
-    return {
-        variant: {form: statistics.median(seconds[variant, form]) for form in FORMS}
-        for variant in models
-    }
+    times = take_turns(
+        {
+            (variant, form): functools.partial(run, tf.function(model, jit_compile=jit_compile), x)
+            for variant, model in models.items()
+            for form, jit_compile in FORMS.items()
+        },
+        options,
+    )
+    return {variant: min((times[variant, form][1], form) for form in FORMS) for variant in models}
+
+
+def run(function, x):
+    keras.tree.map_structure(np.asarray, function(x))
 
 
 def memory_mb(model):

@@ -11,21 +11,19 @@ a busy moment hits all alike; figures are medians. Each number of threads has it
 """
 
 import argparse
+import functools
 import json
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import keras_hub
 import numpy as np
-import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
 import bcq_tf
 from benchmarks.apart import run_apart
-from benchmarks.turns import add_turns
+from benchmarks.turns import FLOAT, FORMS, VARIANTS, add_turns, take_turns, use_threads
 
 SMOLLM2 = {
     "vocabulary_size": 49152,
@@ -35,9 +33,6 @@ SMOLLM2 = {
     "num_query_heads": 9,
     "num_key_value_heads": 3,
 }
-FLOAT = "float"
-VARIANTS = (FLOAT, "exact", "fast")
-FORMS = {"plain": False, "XLA": True}
 
 
 def main():
@@ -88,58 +83,43 @@ def write_model(options):
 
 def measure_all(options, threads):
     """[{"threads": ..., "variant": ..., "form": ..., times}, ...]."""
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_threads(threads)
+    cases = [(variant, form) for variant in options.variants for form in options.forms]
     rivals = {
-        (variant, form): Generator(options, variant, FORMS[form])
-        for variant in options.variants
-        for form in options.forms
+        (variant, form, name): function
+        for variant, form in cases
+        for name, function in generators(options, variant, FORMS[form]).items()
     }
-    for _ in range(options.rounds):
-        for rival in rivals.values():
-            rival.take_turn()
-    return [
-        {"threads": threads, "variant": variant, "form": form} | rival.times()
-        for (variant, form), rival in rivals.items()
-    ]
+    times = take_turns(rivals, options)
+    results = []
+    for variant, form in cases:
+        first, tokens = times[variant, form, "tokens"]
+        _, prompt = times[variant, form, "prompt"]
+        results.append(
+            {"threads": threads, "variant": variant, "form": form, "compile_s": first - tokens}
+            | {"token_ms": 1e3 * tokens / options.tokens, "prompt_ms": 1e3 * prompt}
+        )
+    return results
 
 
-class Generator:
-    """One model and one form of its loop, going on from one prompt."""
+def generators(options, variant, jit_compile):
+    """{"tokens": goes on from a short prompt, "prompt": reads one that fills the room}."""
+    packing = {"packed": False} if variant == FLOAT else {"precision": variant}
+    model = bcq_tf.load_model(options.model, **packing)
+    model.compile(None, None, weighted_metrics=None, sampler="greedy", jit_compile=jit_compile)
+    room = options.prompt + options.tokens
+    ids = np.random.default_rng(0).integers(1, options.vocabulary_size, (1, room), "int32")
+    short = np.arange(room)[None] < options.prompt
+    inputs = {
+        "tokens": {"token_ids": np.where(short, ids, 0), "padding_mask": short},
+        "prompt": {"token_ids": ids, "padding_mask": np.ones_like(short)},
+    }
+    generate = model.make_generate_function()
+    return {name: functools.partial(run, generate, prompt) for name, prompt in inputs.items()}
 
-    def __init__(self, options, variant, jit_compile):
-        packing = {"packed": False} if variant == FLOAT else {"precision": variant}
-        model = bcq_tf.load_model(options.model, **packing)
-        model.compile(None, None, weighted_metrics=None, sampler="greedy", jit_compile=jit_compile)
-        self._generate = model.make_generate_function()
-        self._tokens, room = options.tokens, options.prompt + options.tokens
-        ids = np.random.default_rng(0).integers(1, options.vocabulary_size, (1, room), "int32")
-        short = np.arange(room)[None] < options.prompt
-        self._inputs = {
-            "tokens": {"token_ids": np.where(short, ids, 0), "padding_mask": short},
-            "prompt": {"token_ids": ids, "padding_mask": np.ones_like(short)},
-        }
-        self._seconds = {name: [] for name in self._inputs}
-        self._clock = time.process_time if options.processor_time else time.perf_counter
-        self._first = self._timed("tokens")
 
-    def take_turn(self):
-        for name, seconds in self._seconds.items():
-            seconds.append(self._timed(name))
-
-    def _timed(self, name):
-        begin = self._clock()
-        self._generate(self._inputs[name], stop_token_ids=None)["token_ids"].numpy()
-        return self._clock() - begin
-
-    def times(self):
-        """Seconds until the loop is compiled, milliseconds a token and to read a full prompt."""
-        median = {name: statistics.median(seconds) for name, seconds in self._seconds.items()}
-        return {
-            "compile_s": self._first - median["tokens"],
-            "token_ms": 1e3 * median["tokens"] / self._tokens,
-            "prompt_ms": 1e3 * median["prompt"],
-        }
+def run(generate, prompt):
+    generate(prompt, stop_token_ids=None)["token_ids"].numpy()
 
 
 def make_table(results, options):

@@ -2,7 +2,8 @@
 
 Float on Keras, Keras' int8, ONNX Runtime's dynamic int8 of the exported model, and budgets of ours,
 calibrated with sentences of the development set, each in codes that are run. Speed is that of
-sentences of 24 tokens; all take turns in one process, and figures are medians.
+sentences of 24 tokens; all take turns in one process for each number of threads, and figures are
+medians.
 
     python -m benchmarks.minilm --sts FOLDER --threads 1
 
@@ -11,11 +12,10 @@ examples/requirements.txt`, and without their dependencies those of examples/mod
 """
 
 import argparse
+import functools
 import json
 import os
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from rich.console import Console
 
 from benchmarks.apart import run_apart
 from benchmarks.result_table import result_table
+from benchmarks.turns import add_turns, take_turns, use_threads
 
 ORT, KERAS = "onnxruntime int8", "keras int8"
 WAYS = ["float", KERAS, ORT, "2.5", "2.2", "1.7"]
@@ -34,11 +35,13 @@ def main():
     options = parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
         files = {way: run_apart(make, way, Path(folder), options) for way in options.ways}
-        results = run_apart(rate, files, options)
+        results = []
+        for threads in options.threads:
+            results += run_apart(rate, files, options, threads)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    fields = ("way", "MB", "Spearman", *(f"batch {n}" for n in BATCHES))
-    title = f"STS-B test; sentences of {TOKENS} tokens a second, {options.threads} threads"
+    fields = ("threads", "way", "MB", "Spearman", *(f"batch {n}" for n in BATCHES))
+    title = f"STS-B test; sentences of {TOKENS} tokens a second"
     Console(width=120).print(result_table(title, fields, {}, results))
 
 
@@ -51,9 +54,7 @@ def parse_arguments():
     add("--ways", nargs="+", default=WAYS, help="numbers are budgets of ours (%(default)s)")
     add("--sentences", type=int, default=3000, help="to calibrate with (%(default)s)")
     add("--folder", type=Path, default=Path("runs/minilm"), help="the example's (%(default)s)")
-    add("--threads", type=int, default=1, help="(%(default)s)")
-    add("--rounds", type=int, default=15, help="turns that each takes (%(default)s)")
-    add("--json", type=Path, help="file for all figures")
+    add_turns(add)
     return parser.parse_args()
 
 
@@ -80,31 +81,30 @@ def make(way, folder, options):
     return path
 
 
-def rate(files, options):
+def rate(files, options, threads):
     """A result for each way."""
-    import tensorflow as tf
-
     from examples import minilm
 
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+    use_threads(threads)
     _, tokenizer = minilm.load(options.folder)
     first, second, alike = minilm.read_pairs(options.sts / "sts-test.csv")
-    made = {way: encoder(way, path, options) for way, path in files.items()}
+    made = {way: encoder(way, path, options, threads) for way, path in files.items()}
     encoders = {way: encode for way, (encode, _) in made.items()}
     results = []
     for way, (encode, nbytes) in made.items():
         vectors = [in_batches(encode, tokenizer, texts) for texts in (first, second)]
         found = minilm.correlation(*vectors, alike)
-        results.append({"way": way, "MB": nbytes / 1e6, "Spearman": found})
+        results.append({"threads": threads, "way": way, "MB": nbytes / 1e6, "Spearman": found})
     for batch in BATCHES:
-        times = take_turns(encoders, samples_of(batch), options.rounds)
+        samples = samples_of(batch)
+        calls = {way: functools.partial(encode, samples) for way, encode in encoders.items()}
+        times = take_turns(calls, options)
         for result in results:
-            result[f"batch {batch}"] = batch / statistics.median(times[result["way"]])
+            result[f"batch {batch}"] = batch / times[result["way"]][1]
     return results
 
 
-def encoder(way, path, options):
+def encoder(way, path, options, threads):
     """(a function of tokenized sentences, dict of int32 [n, length], to vectors [n, 384]; bytes of
     the file, or of Keras' weights)."""
     import tensorflow as tf
@@ -113,7 +113,7 @@ def encoder(way, path, options):
     from examples import minilm
 
     if way == ORT:
-        return onnx_encoder(path, options.threads), path.stat().st_size
+        return onnx_encoder(path, threads), path.stat().st_size
     if path is None:
         model, _ = minilm.load(options.folder)
         if way == KERAS:
@@ -161,18 +161,6 @@ def samples_of(batch):
         "segment_ids": np.zeros_like(ids),
         "padding_mask": np.ones_like(ids),
     }
-
-
-def take_turns(encoders, samples, rounds):
-    """{way: seconds of a call in each round}."""
-    times = {way: [] for way in encoders}
-    for turn in range(rounds + 1):  # the first compiles
-        for way, encode in encoders.items():
-            begin = time.perf_counter()
-            encode(samples)
-            if turn:
-                times[way].append(time.perf_counter() - begin)
-    return times
 
 
 if __name__ == "__main__":
