@@ -143,7 +143,7 @@ class Calibration:
             stack.enter_context(watch.watching())
             if loss:
                 stack.enter_context(loss.watching())
-            for batch in self.batches if watch.layers or theirs or self._squares else ():
+            for batch in self.batches if watch or theirs or self._squares else ():
                 watch.begin(batch[0], batch[2])
                 with named():
                     if loss:

@@ -203,13 +203,15 @@ def _pad(padding: str, size: int, reach: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+EINSUM = Product("kernel", _first, _einsum, _einsum_outputs)
+"""Of layers, and of what stands for one, that have an `equation`."""
 _TRANSPOSED = layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose
 _DEPTHWISE = layers.DepthwiseConv1D, layers.DepthwiseConv2D
 _SEPARABLE = layers.SeparableConv1D, layers.SeparableConv2D
 _CELLS = layers.LSTMCell, layers.GRUCell, layers.SimpleRNNCell
 _PRODUCTS = (
     (layers.Dense, Product("kernel", _first, _last_axis, _last_axis)),
-    (layers.EinsumDense, Product("kernel", _first, _einsum, _einsum_outputs)),
+    (layers.EinsumDense, EINSUM),
     ((layers.Conv1D, layers.Conv2D, layers.Conv3D), Product("kernel", _first, _patches, _filters)),
     (_TRANSPOSED, Product("kernel", _first, _transposed, _channels)),
     (_DEPTHWISE, Product("kernel", _first, _depthwise, _multiples)),

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from bcq_tf._keras import mask_of, replaced_methods, walk_layers
+from bcq_tf.models.calibration.op_products import OpProducts, replaced_ops
 from bcq_tf.models.calibration.product_inputs import Product, products
 from bcq_tf.models.calibration.sums import NotFiniteInputError, Sums, add, sums_of
 from bcq_tf.selection.selection import Chosen
@@ -35,7 +36,8 @@ class _Call:
 
 
 class Watch:
-    """Looks at the inputs of the layers that hold some weights.
+    """Looks at what some weights are multiplied by: in layers of known types at their inputs, in
+    others at the products of `keras.ops` that they call.
 
     Args:
         model: a built Keras model.
@@ -44,7 +46,7 @@ class Watch:
             must be called after each batch then.
 
     Attributes:
-        layers: those that are watched.
+        layers: those of known types.
     """
 
     def __init__(self, model, weights: list[Chosen], weighted: bool = False):
@@ -63,6 +65,11 @@ class Watch:
                 weight = by_variable.get(id(getattr(layer, product.attribute, None)))
                 if weight is not None:
                     self.layers.setdefault(layer, []).append((product, weight))
+        known = {weight.position for held in self.layers.values() for _, weight in held}
+        self._others = OpProducts([w for w in weights if w.position not in known])
+
+    def __bool__(self):
+        return bool(self.layers or self._others)
 
     @contextlib.contextmanager
     def watching(self):
@@ -72,7 +79,11 @@ class Watch:
         ]
         functions = (functools.partial(self._activate, la, la.activation) for la in activated)
         replaced = ((la, "activation", f) for la, f in zip(activated, functions, strict=True))
-        with replaced_calls(self.layers, self._call), replaced_methods(*replaced):
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(replaced_calls(self.layers, self._call))
+            stack.enter_context(replaced_methods(*replaced))
+            if self._others:
+                stack.enter_context(replaced_ops(self._operate))
             yield
 
     @property
@@ -89,6 +100,7 @@ class Watch:
         """To be called before each batch: of the model's inputs, and the weights of its outputs."""
         self._calls.clear()
         self._seen.clear()  # by id, of tensors that are gone
+        self._others.begin()
         mask = x.get("padding_mask") if isinstance(x, dict) else None  # KerasHub's
         given = mask, sample_weights
         self._masks = [keras.ops.convert_to_numpy(m) != 0 for m in given if hasattr(m, "shape")]
@@ -111,12 +123,24 @@ class Watch:
         output = call(*args, **kwargs)
         output = self._before_activation.pop(layer, output), output
         for product, weight, x, masks in given:
-            made = _Call(layer, product, weight, x, masks, output[0])
-            if self._weighted and product.outputs is not None:
-                self._calls.append(made)
-            else:
-                self._add(made)
+            self._keep(_Call(layer, product, weight, x, masks, output[0]))
         return output[1]
+
+    def _operate(self, name, function, *args, **kwargs):
+        found = self._others.found(name, args)
+        output = function(*args, **kwargs)
+        self._others.add(name, args, output)
+        if found and not _is_traced(found[3]):
+            product, layer, weight, x, masked = found
+            masks = self._masks_of(x) if masked else []
+            self._keep(_Call(layer, product, weight, x, masks, output))
+        return output
+
+    def _keep(self, call: _Call) -> None:
+        if self._weighted and call.product.outputs is not None:
+            self._calls.append(call)
+        else:
+            self._add(call)
 
     def rows(self, layer, args: tuple, kwargs: dict) -> Iterator[tuple[Chosen, np.ndarray]]:
         """The weights of a layer, and what each is multiplied by in a call with these arguments,
