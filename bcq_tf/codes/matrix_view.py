@@ -77,6 +77,11 @@ class MatrixView:
         """Whether the matrix is the weight with its axes merged, in the same order."""
         return self.permutation == tuple(range(len(self.shape)))
 
+    @property
+    def is_reshape_turned(self) -> bool:
+        """Whether the matrix transposed is the weight with its axes merged, in the same order."""
+        return self.columns + self.rows == tuple(range(len(self.shape)))
+
     def to_matrix(self, array, ops=np):
         """The weight as a matrix.
 

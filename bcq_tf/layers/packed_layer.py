@@ -193,16 +193,15 @@ class PackedLayer:
     def float_matrix(self, name: str, dtype: str | None = None):
         """The float value [R, C] of the packed weight `name`, in `dtype` or the compute dtype."""
         weight = self.packed_weights[name]
-        rows = tf.range(weight.shape[0], dtype=tf.int64)
-        return weight.gather(self.parts_of(name), rows, dtype or self.compute_dtype)
+        return weight.matrix(self.parts_of(name), dtype or self.compute_dtype)
 
     def float_value(self, name: str, dtype: str | None = None):
         """The float value of the packed weight `name`, in its own shape.
 
         dtype: of the result, by default the compute dtype.
         """
-        view = self.packed_weights[name].view
-        return view.from_matrix(self.float_matrix(name, dtype), keras.ops)
+        weight = self.packed_weights[name]
+        return weight.value(self.parts_of(name), dtype or self.compute_dtype)
 
     @contextlib.contextmanager
     def decoded(self):

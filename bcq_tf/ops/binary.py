@@ -1,4 +1,5 @@
-"""`bcq_matmul` and `bcq_gather`: the product with a matrix of binary codes, and its rows."""
+"""`bcq_matmul` and `bcq_gather`: the product with a matrix of binary codes, and its rows; and the
+whole matrix, transposed."""
 
 from __future__ import annotations
 
@@ -15,6 +16,14 @@ PRECISIONS = ("exact", "fast")
 
 product = Op(compiled.product, portable.product)
 gather = Op(compiled.gather, portable.gather)
+
+
+def _columns_of_rows(codes: TiledCodes, dtype: tf.DType):
+    return tf.transpose(gather(tf.range(codes.layout.rows, dtype=tf.int64), codes, dtype))
+
+
+columns = Op(compiled.columns, _columns_of_rows)
+"""(codes, dtype) -> W^T [C, R], as kernels of layers are."""
 
 
 def bcq_matmul(x, codes: BinaryCodes | TiledCodes, precision: str = "exact"):

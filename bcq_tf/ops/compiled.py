@@ -1,7 +1,7 @@
 """The compiled ops on binary codes, native/tf, and their gradients in terms of the ops themselves.
 
 With W the matrix that the codes stand for, y = x W^T is linear in x and linear in the scales and
-the offset ("the parts"), and so is everything here. So five functions are closed under
+the offset ("the parts"), and so is everything here. So six functions are closed under
 differentiation, to any order:
 
     product(x)                      y = x W^T
@@ -11,6 +11,7 @@ differentiation, to any order:
     gather(ids)                     rows of W
     gather_scale_gradient(ids, dout)
                                     the same with the rows of dout whose id is r
+    columns()                       W^T
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def gather_scale_gradient(ids, dout, codes: TiledCodes) -> tuple:
     """ids int64 [...], dout [..., C] -> (dscales,) or (dscales, doffset), float32."""
     both = library().bcq_gather_scale_gradient(ids=ids, dout=dout, **_arguments(codes))
     return _present(codes, both)
+
+
+def columns(codes: TiledCodes, dtype: tf.DType):
+    """W^T [C, R]."""
+    return library().bcq_columns(**_arguments(codes), T=dtype)
 
 
 def _present(codes: TiledCodes, both) -> tuple:
@@ -101,6 +107,13 @@ def _gather_gradient(op, dout):
 def _gather_scale_gradient_gradient(op, *ddparts):
     (ids, dout), other = op.inputs[:2], _with_parts(_codes_of(op), ddparts)
     return _for_inputs(op, [None, lambda: gather(ids, other, dout.dtype)])
+
+
+@tf.RegisterGradient("BcqColumns")
+def _columns_gradient(op, dout):
+    codes = _codes_of(op)
+    rows = tf.range(codes.layout.rows, dtype=tf.int64)
+    return _for_inputs(op, [], lambda: gather_scale_gradient(rows, tf.transpose(dout), codes))
 
 
 def _codes_of(op) -> TiledCodes:

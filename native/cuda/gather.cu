@@ -1,4 +1,4 @@
-/* Rows of the matrix by their ids, and the gradient of their scales. */
+/* Rows of the matrix by their ids, the gradient of their scales, and all columns. */
 #include "cuda/gather.h"
 
 #include "cuda/found.h"
@@ -103,6 +103,28 @@ BCQ_KERNEL(256) gather_gradient_kernel(BCQ_ARGUMENTS(GatherArguments) a) {
   }
 }
 
+struct ColumnsArguments {
+  Matrix matrix;
+  int type;
+  void* out; /* [columns, rows] */
+};
+
+/* A thread: one row in one word, so that neighbours write beside each other. */
+BCQ_KERNEL(256) columns_kernel(BCQ_ARGUMENTS(ColumnsArguments) a) {
+  const Matrix& m = a.matrix;
+  const int64_t threads = block_count() * thread_count();
+  const int64_t end = m.rows * m.words;
+  for (int64_t at = block_index() * thread_count() + thread_index(); at < end; at += threads) {
+    const int word = static_cast<int>(at / m.rows);
+    const RowWord weights = row_word(m, at % m.rows, word);
+    const int64_t row = original_row(m, at % m.rows);
+    for (int bit = 0; bit < word_columns(m, word); ++bit) {
+      store_as(a.out, a.type, (int64_t{word} * kWordBits + bit) * m.rows + row,
+               weights.weight(bit));
+    }
+  }
+}
+
 namespace {
 
 bool set_arguments(GatherArguments& a, const bcq_matrix* matrix, const int64_t* ids, int64_t count,
@@ -160,4 +182,14 @@ bcq_status bcq_cuda_check_ids(const int64_t* ids, const int64_t* bad, int64_t* i
   if (!ids) return BCQ_BAD_ARGUMENT;
   status = read_back(id, ids + *index, sizeof(*id), stream);
   return status == BCQ_OK ? BCQ_BAD_ID : status;
+}
+
+bcq_status bcq_cuda_columns(const bcq_matrix* matrix, bcq_type type, void* out, void* stream) {
+  ColumnsArguments a = {};
+  if (!out || !is_type(type) || !set_matrix(matrix, a.matrix)) return BCQ_BAD_ARGUMENT;
+  a.type = type;
+  a.out = out;
+  const int64_t rows = a.matrix.rows, words = a.matrix.words;
+  const int64_t blocks = least<int64_t>(rounded_up(rows * words, 256), 1 << 20);
+  return launch(columns_kernel, blocks, 256, 0, a, stream);
 }

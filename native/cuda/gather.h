@@ -18,6 +18,10 @@ BCQ_EXPORT bcq_status bcq_cuda_gather_scale_gradient(const bcq_matrix* matrix, c
                                                      float* dscales, float* doffset, int64_t* bad,
                                                      void* stream);
 
+/* out [columns, rows] of `type`: the matrix transposed. */
+BCQ_EXPORT bcq_status bcq_cuda_columns(const bcq_matrix* matrix, bcq_type type, void* out,
+                                       void* stream);
+
 /* Waits until the stream has passed. BCQ_BAD_ID where `bad`, in device memory, is not -1; then
  * *index is its value and *id is the id there, both in host memory. */
 BCQ_EXPORT bcq_status bcq_cuda_check_ids(const int64_t* ids, const int64_t* bad, int64_t* index,

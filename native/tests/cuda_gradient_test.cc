@@ -33,6 +33,18 @@ void test_gather(const RandomMatrix& w, bcq_type type) {
   expect(isnan(out[17 * columns]) && isnan(out[31 * columns - 1]), "rows of bad ids");
 }
 
+void test_columns(const RandomMatrix& w, bcq_type type) {
+  context = name(w.form) + ", columns, type " + std::to_string(type);
+  const int64_t rows = w.form.rows, columns = w.form.columns;
+  std::vector<double> expected, none(rows * columns);
+  for (int64_t c = 0; c < columns; ++c) {
+    for (int64_t r = 0; r < rows; ++r) expected.push_back(w.weight(r, c));
+  }
+  Numbers out(type, rows * columns);
+  expect(bcq_cuda_columns(&w.matrix, type, out.data(), nullptr) == BCQ_OK, "status");
+  expect_near(out, expected, none, out.rounding(), "weight");
+}
+
 void test_gather_gradient(const RandomMatrix& w, bcq_type type, Order order) {
   context = name(w.form) + ", gradient of gather, type " + std::to_string(type);
   const int64_t count = 270, rows = w.form.rows, columns = w.form.columns;
@@ -112,6 +124,7 @@ int main() {
     const RandomMatrix w(form);
     bcq_cuda::emulator::order = orders[++turn % 3];
     test_gather(w, turn % 2 ? f32 : f16);
+    test_columns(w, turn % 2 ? f16 : f32);
     test_gradients(w, turn % 2 ? f32 : bf16, turn % 2 ? 35 : 1);
     test_gather_gradient(w, turn % 2 ? f32 : bf16, orders[turn % 3]);
   }

@@ -30,6 +30,19 @@ void test_gather(const RandomMatrix& w, bcq_type type, int64_t count) {
   }
 }
 
+void test_columns(const RandomMatrix& w, bcq_type type) {
+  const int64_t rows = w.form.rows, columns = w.form.columns;
+  std::vector<double> expected, none(rows * columns);
+  for (int64_t c = 0; c < columns; ++c) {
+    for (int64_t r = 0; r < rows; ++r) expected.push_back(w.weight(r, c));
+  }
+  for (const bcq_parallel& parallel : {alone(), scattered()}) {
+    Numbers out(type, rows * columns);
+    expect(bcq_columns(&w.matrix, type, out.data(), parallel) == BCQ_OK, "status");
+    expect_near(out, expected, none, out.rounding(), "weight");
+  }
+}
+
 void test_gradient(const RandomMatrix& w, bcq_type type, int64_t count) {
   const int64_t rows = w.form.rows, columns = w.form.columns;
   const std::vector<int64_t> ids = RandomIds(w, count);
@@ -93,6 +106,14 @@ void test_bad_arguments(const RandomMatrix& w) {
   refuses("ids", &w.matrix, nullptr, 3, 0, out.data(), &bad);
   refuses("rows", &w.matrix, ids.data(), 3, 0, nullptr, &bad);
   refuses("bad", &w.matrix, ids.data(), 3, 0, out.data(), nullptr);
+  const auto refuses_columns = [&](const char* what, const bcq_matrix* m, int type, void* to) {
+    expect(bcq_columns(m, static_cast<bcq_type>(type), to, alone()) == BCQ_BAD_ARGUMENT, what);
+  };
+  refuses_columns("one of row_order and row_place", &half, 0, out.data());
+  refuses_columns("matrix", &wrong, 0, out.data());
+  refuses_columns("no matrix", nullptr, 0, out.data());
+  refuses_columns("type", &w.matrix, 3, out.data());
+  refuses_columns("no columns", &w.matrix, 0, nullptr);
   expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
 }
 
@@ -116,6 +137,7 @@ void test_bad_rows() {
                                      alone()) == BCQ_BAD_ROWS,
            "gradient");
     expect(bad == -7, "no id is bad");
+    expect(bcq_columns(&m, BCQ_FLOAT32, out.data(), alone()) == BCQ_BAD_ROWS, "columns");
   }
   expect(out.bytes == untouched.bytes && dscales.bytes == d_untouched.bytes, "nothing is written");
 }
@@ -126,6 +148,8 @@ int main() {
   for (const Form& form : all_forms()) {
     const RandomMatrix w(form);
     for (bcq_type type : {BCQ_FLOAT32, BCQ_FLOAT16, BCQ_BFLOAT16}) {
+      context = name(form) + ", columns, type " + std::to_string(type);
+      test_columns(w, type);
       for (int64_t count : {0, 1, 3, 40}) {
         context = name(form) + ", type " + std::to_string(type) + ", ids " + std::to_string(count);
         test_gather(w, type, count);

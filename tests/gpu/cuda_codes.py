@@ -63,6 +63,7 @@ def load() -> ctypes.CDLL:
     lib.bcq_cuda_product_scale_gradient_workspace.restype = i64
     lib.bcq_cuda_product_scale_gradient.argtypes = [m, i32, p, p, i64, p, p, p, p]
     lib.bcq_cuda_gather.argtypes = [m, p, i64, i32, p, p, p]
+    lib.bcq_cuda_columns.argtypes = [m, i32, p, p]
     lib.bcq_cuda_gather_scale_gradient.argtypes = [m, p, i64, i32, p, p, p, p, p]
     return lib
 
@@ -221,6 +222,13 @@ class CudaCodes:
             )
         )
         return out, int(bad)
+
+    def columns(self, dtype=torch.float32) -> torch.Tensor:
+        """[C, R]"""
+        shape = self.matrix.columns, self.matrix.rows
+        out = torch.full(shape, -1, dtype=dtype, device="cuda")
+        _check(self.lib.bcq_cuda_columns(self.matrix, TYPES[dtype], out.data_ptr(), _stream()))
+        return out
 
     def gather_scale_gradient(self, ids, dout) -> tuple[torch.Tensor, torch.Tensor]:
         """ids int64 [N], dout [N, C] -> float32 [G, q, R], [G, R]."""

@@ -213,6 +213,11 @@ def test_gather_is_exact(codes, weights, dtype):
     assert torch.equal(rows, weights[ids].to(dtype))
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_columns_are_exact(codes, weights, dtype):
+    assert torch.equal(codes.columns(dtype), weights.T.to(dtype))
+
+
 def test_bad_ids():
     codes = codes_of("ragged")
     ids = torch.tensor([0, 5, 300, -1, 299], device="cuda")

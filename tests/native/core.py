@@ -225,6 +225,16 @@ def gather(library, packed, ids, dtype=np.float32, threads=1):
     return rows
 
 
+def columns(library, packed, dtype=np.float32, threads=1):
+    """What bcq_columns makes."""
+    out = np.full(packed.codes.shape[::-1], np.nan, dtype)
+    status = library.bcq_columns(
+        ctypes.byref(packed.matrix), TYPES[out.dtype], pointer(out), parallel(threads)
+    )
+    assert status == OK, status
+    return out
+
+
 def gather_scale_gradient(library, packed, ids, dout, threads=1):
     """(dscales [G, bits, R], doffset [G, R]) of bcq_gather_scale_gradient."""
     dscales, doffset = _gradients(packed)

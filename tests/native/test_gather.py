@@ -26,6 +26,16 @@ def test_rows_are_those_of_the_reconstructed_matrix(library, form, dtype):
         np.testing.assert_array_equal(rows, expected)
 
 
+@EVERY_DTYPE
+@EVERY_FORM
+def test_columns_are_those_of_the_reconstructed_matrix(library, form, dtype):
+    packed = packed_codes(form)
+    expected = packed.codes.reconstruct().astype(np.float32).astype(dtype).T
+    for threads in (1, 2, 7):
+        found = core.columns(library, packed, dtype, threads)
+        np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("dtype", DTYPES[1:], ids=["float16", "bfloat16"])
 def test_rounding_of_every_kind_of_number(library, dtype):
     # One plane of scale 0: the row is the offset. Ties, subnormals, the largest numbers.

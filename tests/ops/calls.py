@@ -79,6 +79,7 @@ def calls() -> dict[str, Call]:
         "product_transposed": {"dy": dy, **codes},
         "product_scale_gradient": {"x": x, "dy": dy, **codes},
         "gather": {"ids": ids, **codes, "T": tf.float32},
+        "columns": {**codes, "T": tf.float32},
         "gather_scale_gradient": {"ids": ids, "dout": tf.ones([2, 2, COLUMNS]), **codes},
         "tables_gather": {"table": tf.ones([5, 3]), "ids": tf.constant([0, 4], tf.int64), **one},
         "tables_gather of two": {"table": tf.ones([23]), "ids": pairs, **more},

@@ -72,6 +72,7 @@ OPS = (
     "BcqProduct",
     "BcqProductTransposed",
     "BcqProductScaleGradient",
+    "BcqColumns",
     "BcqGather",
     "BcqGatherScaleGradient",
 )

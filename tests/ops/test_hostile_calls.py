@@ -71,6 +71,7 @@ WRONG = {
     "product_transposed": {**SOME_CODES, "dy": DY},
     "product_scale_gradient": {**SOME_CODES, "x": X, "dy": DY},
     "gather": {**SOME_CODES, "ids": ids(tf.int64, ROWS, *NO_ROWS), "T": [tf.float64, tf.int32]},
+    "columns": {**SOME_CODES, "T": [tf.float64, tf.int32]},
     "gather_scale_gradient": {
         **SOME_CODES,
         "ids": [*ids(tf.int64, *NO_ROWS), tf.zeros([0], tf.int64)],

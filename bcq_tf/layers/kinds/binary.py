@@ -6,6 +6,7 @@ import dataclasses
 import functools
 
 import keras
+import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes, MatrixView
 from bcq_tf.config import FLOAT_DTYPES, check_choice
@@ -13,6 +14,7 @@ from bcq_tf.layers.kinds.coded_weight import CodedWeight
 from bcq_tf.layers.kinds.registry import register
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.ops import Layout, TiledCodes, bcq_gather
+from bcq_tf.ops.binary import columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,6 +101,11 @@ class BinaryWeight(CodedWeight):
 
     def gather(self, parts: dict, ids, dtype: str):
         return bcq_gather(self.tiled(parts), ids, dtype)
+
+    def value(self, parts: dict, dtype: str):
+        if self.view.is_reshape or not self.view.is_reshape_turned:
+            return super().value(parts, dtype)
+        return keras.ops.reshape(columns(self.tiled(parts), tf.as_dtype(dtype)), self.view.shape)
 
     def to_dict(self) -> dict:
         return super().to_dict() | {"plane_rows": list(self.plane_rows)}

@@ -7,6 +7,7 @@ import dataclasses
 import math
 from typing import ClassVar
 
+import keras
 import ml_dtypes
 import numpy as np
 
@@ -51,6 +52,14 @@ class CodedWeight(abc.ABC):
     @abc.abstractmethod
     def gather(self, parts: dict, ids, dtype: str):
         """ids [...] -> rows of the matrix [..., C], from the variables by part."""
+
+    def matrix(self, parts: dict, dtype: str):
+        """The matrix [R, C], from the variables by part."""
+        return self.gather(parts, keras.ops.arange(self.shape[0], dtype="int64"), dtype)
+
+    def value(self, parts: dict, dtype: str):
+        """The float weight, from the variables by part."""
+        return self.view.from_matrix(self.matrix(parts, dtype), keras.ops)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -99,3 +99,16 @@ bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* id
   });
   return BCQ_OK;
 }
+
+bcq_status bcq_columns(const bcq_matrix* matrix, bcq_type type, void* out, bcq_parallel parallel) {
+  if (!valid(matrix, type) || out == nullptr) return BCQ_BAD_ARGUMENT;
+  if (!rows_paired(matrix)) return BCQ_BAD_ROWS;
+  const double weights = static_cast<double>(matrix->rows) * kWordBits;
+  run(parallel, words_per_row(matrix), .2 * weights * matrix->bits,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t word = begin; word < end; ++word) {
+          isa().product->columns_of_word(matrix, word, type, out);
+        }
+      });
+  return BCQ_OK;
+}

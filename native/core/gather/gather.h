@@ -1,4 +1,4 @@
-/* Rows of a matrix of binary codes: an embedding straight from its planes. */
+/* Rows of a matrix of binary codes: an embedding straight from its planes; and all columns. */
 #ifndef BCQ_CORE_GATHER_H_
 #define BCQ_CORE_GATHER_H_
 
@@ -17,5 +17,9 @@ BCQ_EXPORT bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const 
                                                 int64_t count, bcq_type type, const void* dout,
                                                 float* dscales, float* doffset, int64_t* bad,
                                                 bcq_parallel parallel);
+
+/* The matrix transposed, as kernels of layers are: out [columns, rows] of `type`. */
+BCQ_EXPORT bcq_status bcq_columns(const bcq_matrix* matrix, bcq_type type, void* out,
+                                  bcq_parallel parallel);
 
 #endif

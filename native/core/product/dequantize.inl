@@ -44,20 +44,33 @@ static inline Floats with_sign(const Floats& value, const Words& bits) {
   return (Floats)((Words)value ^ (~bits & 0x80000000u));
 }
 
-/* The weights of one word of columns, by column: [32][64]. */
-static inline void weights_by_column(const Tile& tile, int64_t word, const TileScales& scales,
-                                     float weights[kWordBits][kTileRows]) {
-  const uint32_t* words = tile.words + word * tile.planes * kTileRows;
-  for (int r = 0; r < kTileRows; r += kLanes) {
-    for (int c = 0; c < kWordBits; ++c) {
-      f32x16 weight = load<f32x16>(scales.offset + r);
-      for (int64_t p = 0; p < tile.planes; ++p) {
-        const u32x16 bits = load<u32x16>(words + p * kTileRows + r) << (31 - c);
-        weight += with_sign(load<f32x16>(scales.scale[p] + r), bits);
+/* The weights of a tile's rows in the first `count` columns of a word, [64] each, `stride` apart.
+ */
+template <int kPlanes>
+static void weights_of_planes(const uint32_t* words, const TileScales& scales, int64_t count,
+                              int64_t stride, float* weights) {
+  constexpr int kStep = sizeof(RegisterFloats) / sizeof(float);
+  for (int64_t c = 0; c < count; ++c, weights += stride) {
+    for (int r = 0; r < kTileRows; r += kStep) {
+      RegisterFloats weight = load<RegisterFloats>(scales.offset + r);
+      for (int p = 0; p < kPlanes; ++p) {
+        const RegisterWords bits = load<RegisterWords>(words + p * kTileRows + r) << (31 - c);
+        weight += with_sign(load<RegisterFloats>(scales.scale[p] + r), bits);
       }
-      store(weights[c] + r, weight);
+      store(weights + r, weight);
     }
   }
+}
+
+static inline void weights_by_column(const Tile& tile, int64_t word, const TileScales& scales,
+                                     int64_t count, int64_t stride, float* weights) {
+  using Function = void (*)(const uint32_t*, const TileScales&, int64_t, int64_t, float*);
+  static constexpr Function kByPlanes[BCQ_MAX_BITS + 1] = {
+      weights_of_planes<0>, weights_of_planes<1>, weights_of_planes<2>,
+      weights_of_planes<3>, weights_of_planes<4>, weights_of_planes<5>,
+      weights_of_planes<6>, weights_of_planes<7>, weights_of_planes<8>};
+  kByPlanes[tile.planes](tile.words + word * tile.planes * kTileRows, scales, count, stride,
+                         weights);
 }
 
 /* By how much a column's sign is to be shifted to bit 31. */
@@ -94,7 +107,7 @@ static void plain_product(const bcq_matrix* m, const Tile& tile, bcq_type type, 
       load_tile_scales(m, tile, group, &scales);
     }
     float weights[kWordBits][kTileRows], values[kWordBits];
-    weights_by_column(tile, word, scales, weights);
+    weights_by_column(tile, word, scales, kWordBits, kTileRows, weights[0]);
     to_floats(element(x, type, word * kWordBits), type, word_columns(m, word), values);
     for (int64_t c = 0; c < word_columns(m, word); ++c) {
       for (int i = 0; i < kTileRows / kLanes; ++i) {
@@ -119,6 +132,40 @@ static void reconstruct_row(const bcq_matrix* m, int64_t row, bcq_type type, voi
       float* weights = as_is ? static_cast<float*>(to) : others;
       weights_of_row(tile, row % kTileRows, word, scales.scale, 1, scales.offset, weights);
       if (!as_is) from_floats(others, type, count, to);
+    }
+  }
+}
+
+/* `weights` of a tile's rows, where they stand in a column [rows] at `out`. */
+static inline void put_column(const bcq_matrix* m, const Tile& tile, const float weights[kTileRows],
+                              bcq_type type, void* out) {
+  if (m->row_order == nullptr) {
+    return from_floats(weights, type, tile.rows, element(out, type, tile.first));
+  }
+  float column[kTileRows];
+  from_floats(weights, type, tile.rows, column);
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    __builtin_memcpy(element(out, type, m->row_order[tile.first + r]), element(column, type, r),
+                     type_bytes(type));
+  }
+}
+
+static void columns_of_word(const bcq_matrix* m, int64_t word, bcq_type type, void* out) {
+  const int64_t count = word_columns(m, word);
+  void* const first = element(out, type, word * kWordBits * m->rows);
+  for (int64_t index = 0; index < row_tiles(m); ++index) {
+    const Tile tile = tile_at(m, index);
+    TileScales scales = {};
+    load_tile_scales(m, tile, group_of_word(m, word), &scales);
+    if (type == BCQ_FLOAT32 && tile.rows == kTileRows && m->row_order == nullptr) {
+      float* weights = static_cast<float*>(first) + tile.first;
+      weights_by_column(tile, word, scales, count, m->rows, weights);
+      continue;
+    }
+    float weights[kWordBits][kTileRows];
+    weights_by_column(tile, word, scales, count, kTileRows, weights[0]);
+    for (int64_t c = 0; c < count; ++c) {
+      put_column(m, tile, weights[c], type, element(first, type, c * m->rows));
     }
   }
 }

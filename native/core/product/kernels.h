@@ -68,6 +68,8 @@ struct ProductKernels {
                          int64_t tile, float* dscales, float* doffset);
   /* Row `row` (stored order) of the matrix, `out` [columns]. */
   void (*reconstruct_row)(const bcq_matrix*, int64_t row, bcq_type, void* out);
+  /* The columns of one word, of `out` [columns, rows]. */
+  void (*columns_of_word)(const bcq_matrix*, int64_t word, bcq_type, void* out);
   /* Gradients of the scales and offsets of one stored row: the sum of the `count` rows of dout
    * [.., columns] that `places` lists. */
   void (*row_scale_gradient)(const bcq_matrix*, int64_t row, bcq_type, const void* dout,

@@ -15,6 +15,7 @@ static constexpr ProductKernels kKernels = {{kTableBytes<3>, kTableBytes<1>},
                                             transposed,
                                             scale_gradient,
                                             reconstruct_row,
+                                            columns_of_word,
                                             row_scale_gradient};
 
 }  // namespace product

@@ -32,6 +32,7 @@ using AllOps = OpList<
     ProductScaleGradient,
     Gather,
     GatherScaleGradient,
+    Columns,
     TablesGather,
     TablesGradient,
     VariableRows,

@@ -1,4 +1,4 @@
-/* Rows of a matrix of binary codes, and their gradient. */
+/* Rows of a matrix of binary codes, their gradient, and all columns. */
 #ifndef BCQ_TF_OPS_GATHER_H_
 #define BCQ_TF_OPS_GATHER_H_
 
@@ -89,6 +89,26 @@ struct GatherScaleGradient : GatherOp {
                                             in[1].data, out[0].as<float>(), out[1].as<float>(), bad,
                                             stream);
     });
+  }
+};
+
+struct Columns : CodesOp {
+  static constexpr char kName[] = "BcqColumns";
+  static constexpr char kSignature[] = BCQ_CODES " -> columns_of_rows: T";
+
+  absl::Status outputs(const Shapes& in, Shapes* out) const {
+    *out = {{{columns, rows}}};
+    return check_planes(in);
+  }
+
+  absl::Status run(const Inputs& in, Outputs& out, const Cpu& cpu) const {
+    const bcq_matrix w = matrix(in);
+    return codes_status(bcq_columns(&w, out[0].type, out[0].data, cpu.threads), w);
+  }
+
+  absl::Status run(const Inputs& in, Outputs& out, const Cuda& cuda) const {
+    const bcq_matrix w = matrix(in);
+    return core_status(bcq_cuda_columns(&w, out[0].type, out[0].data, cuda.stream));
   }
 };
 
