@@ -8,10 +8,14 @@ number of tokens. Float and packed models run in a plain graph and under XLA and
 a busy moment hits all alike; figures are medians. Each number of threads has its own process.
 
     python -m benchmarks.generate --threads 1
+    python -m benchmarks.generate --model runs/smollm2/model.bcq.npy --gguf SMOLLM2.gguf
+
+With `--gguf` llama.cpp (`pip install llama-cpp-python`) takes turns with them.
 """
 
 import argparse
 import functools
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -57,6 +61,7 @@ def parse_arguments():
     add("--model", type=Path, help="a .bcq.npy file of a CausalLM (random weights)")
     for name, size in SMOLLM2.items():
         add(f"--{name}", type=int, default=size, help="of random weights (%(default)s)")
+    add("--gguf", type=Path, help="a file that llama.cpp runs beside them")
     add("--bits", type=int, default=3, help="of random weights (%(default)s)")
     add("--group-size", type=int, default=128, help="of random weights (%(default)s)")
     add("--variants", nargs="+", choices=VARIANTS, default=VARIANTS, help="(all)")
@@ -84,12 +89,14 @@ def write_model(options):
 def measure_all(options, threads):
     """[{"threads": ..., "variant": ..., "form": ..., times}, ...]."""
     use_threads(threads)
-    cases = [(variant, form) for variant in options.variants for form in options.forms]
-    rivals = {
-        (variant, form, name): function
-        for variant, form in cases
-        for name, function in generators(options, variant, FORMS[form]).items()
+    cases = {
+        (variant, form): generators(options, variant, FORMS[form])
+        for variant in options.variants
+        for form in options.forms
     }
+    if options.gguf:
+        cases["llama.cpp", options.gguf.stem] = llama_cpp(options, threads)
+    rivals = {(*case, name): cases[case][name] for case in cases for name in cases[case]}
     times = take_turns(rivals, options)
     results = []
     for variant, form in cases:
@@ -116,6 +123,28 @@ def generators(options, variant, jit_compile):
     }
     generate = model.make_generate_function()
     return {name: functools.partial(run, generate, prompt) for name, prompt in inputs.items()}
+
+
+def llama_cpp(options, threads):
+    """The same of llama.cpp."""
+    import llama_cpp
+
+    room = options.prompt + options.tokens
+    model = llama_cpp.Llama(
+        str(options.gguf), n_ctx=room, n_threads=threads, n_threads_batch=threads, verbose=False
+    )
+    ids = np.random.default_rng(0).integers(1, options.vocabulary_size, room).tolist()
+
+    def go_on():
+        model.reset()
+        made = model.generate(ids[: options.prompt], temp=0.0)
+        assert len(list(itertools.islice(made, options.tokens))) == options.tokens
+
+    def read():
+        model.reset()
+        model.eval(ids)
+
+    return {"tokens": go_on, "prompt": read}
 
 
 def run(generate, prompt):

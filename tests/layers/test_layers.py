@@ -50,6 +50,14 @@ def test_a_packed_layer_computes_what_the_float_one_does(name, setting):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_float_values_are_those_of_the_codes_bit_for_bit(name):
+    float_layer, packed = layers_of(name, settings=SETTINGS["grouped"])
+    for weight in packed.packed_weights:
+        value = packed.float_value(weight, "float32")
+        np.testing.assert_array_equal(value, getattr(float_layer, weight))
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_in_a_function_under_xla_and_in_plain_ops(name):
     float_layer, packed = layers_of(name)
     x, expected = inputs(CASES[name]), float_layer(inputs(CASES[name]))

@@ -1,34 +1,47 @@
 /* Sums of table entries. Included inside the namespace of a set.
  *
- * Tables of 16 bytes, one for each nibble of a word: [word][half][digit][4 bytes][16 entries]. The
+ * Tables of 16 bytes, one for each nibble of a word: [word][half][piece][4 bytes][16 entries]. The
  * words of 32 rows are turned into four registers, one for each of their bytes, so that all bytes
- * of a register look into one table. */
+ * of a register look into one table.
+ *
+ * The 24 bits of three digits stand in four pieces of six bits, from 0 to 63, the uppermost plus
+ * 32: the sum of four entries is a byte then, and only one in four has to be widened. */
 
 template <int kDigits>
 static constexpr int kBatchAtOnce = 1;
 enum { kRowsAtOnce = 32 };
 
 template <int kDigits>
-static constexpr int64_t kTableBytes = 2 * kDigits * 64;
+static constexpr int kPieces = kDigits == 1 ? 1 : 4;
+
+template <int kDigits>
+static constexpr int64_t kTableBytes = 2 * kPieces<kDigits> * 64;
 
 /* Measured: of 64 signs in a loop over one matrix. */
 template <int kDigits>
 static constexpr double kSignNanoseconds = kDigits == 1 ? 2 : 3;
 
+/* A piece of entries, the highest being the last. */
+template <int kDigits>
+static inline u32x16 piece(const u32x16& entries, int index) {
+  if (kDigits == 1) return entries >> 24;
+  return ((entries + 0x80000000u) >> (8 + 6 * index)) & 63u;
+}
+
 /* The upper bytes of the entries of 16 quads (lanes as tables.inl says) as tables of two words. */
 template <int kDigits>
 static inline void store_tables(const u32x16 entries[16], uint8_t* bytes) {
-  for (int d = 0; d < kDigits; ++d) {
-    const int shift = 8 * (4 - kDigits + d);
+  constexpr int kCount = kPieces<kDigits>;
+  for (int d = 0; d < kCount; ++d) {
     uint32_t fours[4][kLanes];  // four entries of each quad
     for (int i = 0; i < 4; ++i) {
       const u32x16* e = entries + 4 * i;
-      const u32x16 low = ((e[0] >> shift) & 255u) | ((e[1] >> shift) & 255u) << 8;
-      const u32x16 high = ((e[2] >> shift) & 255u) | ((e[3] >> shift) & 255u) << 8;
+      const u32x16 low = piece<kDigits>(e[0], d) | piece<kDigits>(e[1], d) << 8;
+      const u32x16 high = piece<kDigits>(e[2], d) | piece<kDigits>(e[3], d) << 8;
       store(fours[i], low | high << 16);
     }
     for (int lane = 0; lane < kLanes; ++lane) {
-      uint8_t* to = bytes + (lane % 4 * kDigits + d) * 64 + lane / 4 * 16;
+      uint8_t* to = bytes + (lane % 4 * kCount + d) * 64 + lane / 4 * 16;
       for (int i = 0; i < 4; ++i) store(to + 4 * i, fours[i][lane]);
     }
   }
@@ -61,65 +74,47 @@ static inline void transpose_bytes(const uint32_t* words, __m256i bytes[4]) {
   bytes[3] = _mm256_unpackhi_epi64(high01, high23);
 }
 
-/* Sums of 16 bits of 32 rows: rows 0 to 15 in rows[0], 16 to 31 in rows[1], each in the order 0-3,
- * 8-11, 4-7, 12-15. */
-struct Sums16 {
-  __m256i rows[2];
-};
-
-/* The entries that the nibbles `index` of 32 rows choose from four tables, times the tables'
- * multipliers, which are at most 64: the sum of four is at most 4 x 64 x 127. `sign`: whether
- * entries have one; those without come with multipliers of 1. */
-template <bool kSign>
-static inline Sums16 choose(const __m256i index[4], const uint8_t* tables,
-                            const __m256i multipliers[2]) {
-  __m256i chosen[4];
-  for (int p = 0; p < 4; ++p) {
-    const __m128i table = _mm_loadu_si128((const __m128i*)(tables + 16 * p));
-    chosen[p] = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index[p]);
-  }
-  __m256i sums[2][2];
-  for (int i = 0; i < 2; ++i) {
-    const __m256i pairs[2] = {_mm256_unpacklo_epi8(chosen[2 * i], chosen[2 * i + 1]),
-                              _mm256_unpackhi_epi8(chosen[2 * i], chosen[2 * i + 1])};
-    for (int half = 0; half < 2; ++half) {
-      sums[half][i] = kSign ? _mm256_maddubs_epi16(multipliers[i], pairs[half])
-                            : _mm256_maddubs_epi16(pairs[half], multipliers[i]);
-    }
-  }
-  return {{_mm256_add_epi16(sums[0][0], sums[0][1]), _mm256_add_epi16(sums[1][0], sums[1][1])}};
+/* The entry that each nibble of `index` chooses from a table of 16. */
+static inline __m256i look_up(const uint8_t* table, __m256i index) {
+  const __m128i entries = _mm_loadu_si128((const __m128i*)table);
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(entries), index);
 }
 
-/* Running sums of 32 rows. Three digits: of 16 bits, which the 8 x 32 entries of a K tile at 255
- * each do not exceed. */
+/* Running sums of 32 rows. Three digits: of each piece 16 bits, which the 8 x 32 entries of a K
+ * tile at 63 each do not exceed, for even and for odd bytes of the registers. */
 template <int kDigits>
 struct Sums {
-  __m256i sum[kDigits][2] = {};
+  __m256i even[4] = {}, odd[4] = {};
 
   void add(const __m256i index[4], const uint8_t* tables, uint32_t) {
-    const __m256i ones[2] = {_mm256_set1_epi8(1), _mm256_set1_epi8(1)};
-    for (int d = 0; d < kDigits; ++d) {
-      const Sums16 more = d == kDigits - 1 ? choose<true>(index, tables + d * 64, ones)
-                                           : choose<false>(index, tables + d * 64, ones);
-      for (int i = 0; i < 2; ++i) sum[d][i] = _mm256_add_epi16(sum[d][i], more.rows[i]);
+    for (int d = 0; d < 4; ++d, tables += 64) {
+      const __m256i low =
+          _mm256_add_epi8(look_up(tables, index[0]), look_up(tables + 16, index[1]));
+      const __m256i high =
+          _mm256_add_epi8(look_up(tables + 32, index[2]), look_up(tables + 48, index[3]));
+      const __m256i four = _mm256_add_epi8(low, high);
+      even[d] = _mm256_add_epi16(even[d], _mm256_and_si256(four, _mm256_set1_epi16(255)));
+      odd[d] = _mm256_add_epi16(odd[d], _mm256_srli_epi16(four, 8));
     }
   }
 
-  /* Rows 16 i to 16 i + 7, then 8 more. */
-  void finish(int i, __m256i* first, __m256i* second) const {
+  /* Rows 16 i to 16 i + 7, then 8 more; `count` words have been added. */
+  void finish(int i, int64_t count, __m256i* first, __m256i* second) const {
     const __m256i zero = _mm256_setzero_si256();
-    *first = _mm256_unpacklo_epi16(zero, sum[2][i]);  // times 2^16
-    *second = _mm256_unpackhi_epi16(zero, sum[2][i]);
-    for (int d = 0; d < 2; ++d) {
-      const __m256i low = _mm256_unpacklo_epi16(sum[d][i], zero);
-      const __m256i high = _mm256_unpackhi_epi16(sum[d][i], zero);
-      *first = _mm256_add_epi32(*first, _mm256_slli_epi32(low, 8 * d));
-      *second = _mm256_add_epi32(*second, _mm256_slli_epi32(high, 8 * d));
+    *first = *second = _mm256_set1_epi32((int32_t)((uint32_t)(-8 * 32 * count) << 18));
+    for (int d = 0; d < 4; ++d) {
+      const __m256i rows =
+          i == 0 ? _mm256_unpacklo_epi16(even[d], odd[d]) : _mm256_unpackhi_epi16(even[d], odd[d]);
+      const __m256i low = _mm256_unpacklo_epi16(rows, zero);
+      const __m256i high = _mm256_unpackhi_epi16(rows, zero);
+      *first = _mm256_add_epi32(*first, _mm256_slli_epi32(low, 6 * d));
+      *second = _mm256_add_epi32(*second, _mm256_slli_epi32(high, 6 * d));
     }
   }
 };
 
-/* One digit: of 32 bits, of even and of odd rows. */
+/* One digit, times the multiplier of its table, which is at most 64: the sum of four is at most
+ * 4 x 64 x 127. Sums of 32 bits, of even and of odd rows. */
 template <>
 struct Sums<1> {
   __m256i even[2] = {}, odd[2] = {};
@@ -127,15 +122,24 @@ struct Sums<1> {
   void add(const __m256i index[4], const uint8_t* tables, uint32_t weights) {
     const __m256i multipliers[2] = {_mm256_set1_epi16((int16_t)weights),
                                     _mm256_set1_epi16((int16_t)(weights >> 16))};
-    const Sums16 more = choose<true>(index, tables, multipliers);
+    __m256i sums[2] = {};
+    for (int i = 0; i < 2; ++i, tables += 32) {
+      const __m256i one = look_up(tables, index[2 * i]);
+      const __m256i other = look_up(tables + 16, index[2 * i + 1]);
+      const __m256i pairs[2] = {_mm256_unpacklo_epi8(one, other), _mm256_unpackhi_epi8(one, other)};
+      for (int half = 0; half < 2; ++half) {
+        sums[half] =
+            _mm256_add_epi16(sums[half], _mm256_maddubs_epi16(multipliers[i], pairs[half]));
+      }
+    }
     for (int i = 0; i < 2; ++i) {
-      const __m256i lower = _mm256_madd_epi16(more.rows[i], _mm256_set1_epi32(1));
+      const __m256i lower = _mm256_madd_epi16(sums[i], _mm256_set1_epi32(1));
       even[i] = _mm256_add_epi32(even[i], lower);
-      odd[i] = _mm256_add_epi32(odd[i], _mm256_srai_epi32(more.rows[i], 16));
+      odd[i] = _mm256_add_epi32(odd[i], _mm256_srai_epi32(sums[i], 16));
     }
   }
 
-  void finish(int i, __m256i* first, __m256i* second) const {
+  void finish(int i, int64_t, __m256i* first, __m256i* second) const {
     *first = _mm256_unpacklo_epi32(even[i], odd[i]);
     *second = _mm256_unpackhi_epi32(even[i], odd[i]);
   }
@@ -160,11 +164,11 @@ static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t co
       }
       const uint8_t* tables = bytes + i * kTableBytes<kDigits>;
       running.add(low, tables, kDigits == 1 ? weights[2 * i] : 0);
-      running.add(high, tables + 64 * kDigits, kDigits == 1 ? weights[2 * i + 1] : 0);
+      running.add(high, tables + kTableBytes<kDigits> / 2, kDigits == 1 ? weights[2 * i + 1] : 0);
     }
     for (int i = 0; i < 2; ++i) {
       __m256i first, second;
-      running.finish(i, &first, &second);
+      running.finish(i, count, &first, &second);
       int32_t* to = sums + row + 16 * i;
       _mm256_storeu_si256((__m256i*)to, first);
       _mm256_storeu_si256((__m256i*)(to + 8), second);
