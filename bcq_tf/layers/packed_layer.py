@@ -21,7 +21,7 @@ from bcq_tf.codes import CodedMatrix
 from bcq_tf.config import check_choice
 from bcq_tf.layers.kinds.coded_weight import item_bytes
 from bcq_tf.layers.kinds.registry import weight_from_dict, weight_of
-from bcq_tf.ops import TiledCodes, bcq_matmul
+from bcq_tf.ops import TiledCodes, many_rows
 from bcq_tf.ops.binary import PRECISIONS
 from bcq_tf.shown import short
 
@@ -182,12 +182,13 @@ class PackedLayer:
     def product(self, x, name: str):
         """x [..., C] times the packed weight `name`, as a matrix [R, C]: [..., R].
 
-        Binary codes are multiplied as they are; others have their float value made for it.
+        Binary codes are multiplied as they are, but for many rows of x, see `bcq_tf.ops.many_rows`;
+        others have their float value made for it.
         """
         if x.dtype not in COMPUTE_DTYPES:
             x = keras.ops.cast(x, self.compute_dtype)
         if self.packed_weights[name].PRODUCTS:
-            return bcq_matmul(x, self.codes_of(name), self.precision)
+            return many_rows.product(x, self.codes_of(name), self.precision)
         return tf.einsum("...c,rc->...r", x, self.float_matrix(name, x.dtype))
 
     def float_matrix(self, name: str, dtype: str | None = None):

@@ -23,7 +23,6 @@ def _columns_of_rows(codes: TiledCodes, dtype: tf.DType):
 
 
 columns = Op(compiled.columns, _columns_of_rows)
-"""(codes, dtype) -> W^T [C, R], as kernels of layers are."""
 
 
 def bcq_matmul(x, codes: BinaryCodes | TiledCodes, precision: str = "exact"):
@@ -102,6 +101,14 @@ def bcq_gather(codes: BinaryCodes | TiledCodes, ids, dtype=tf.float32):
     dtype = tf.as_dtype(dtype)
     check_dtype("dtype", dtype)
     return gather(integer_ids(ids), codes, dtype)
+
+
+def bcq_columns(codes: BinaryCodes | TiledCodes, dtype=tf.float32):
+    """W^T [C, R], as kernels of layers are, of the matrix W that `codes` stand for; arguments,
+    bits and gradients as those of `bcq_gather` for all rows."""
+    dtype = tf.as_dtype(dtype)
+    check_dtype("dtype", dtype)
+    return columns(tiled(codes), dtype)
 
 
 def check_dtype(name: str, dtype: tf.DType) -> None:

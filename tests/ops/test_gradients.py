@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from bcq_tf.ops import TiledCodes, bcq_gather, bcq_matmul
-from bcq_tf.ops.binary import columns
+from bcq_tf.ops.binary import bcq_columns
 from tests.ops.codes import FORMS, random_codes
 
 SOME_FORMS = ["plain", "one_weight", "short_last_group", "ragged", "ragged_groups"]
@@ -34,7 +34,7 @@ def ours(codes):
         return (
             tf.reduce_sum(tf.sin(bcq_matmul(x, own))),
             tf.reduce_sum(tf.cos(bcq_gather(own, ids))),
-            tf.reduce_sum(tf.sin(columns(own, tf.float32)[:, 2:])),
+            tf.reduce_sum(tf.sin(bcq_columns(own)[:, 2:])),
         )
 
     return loss, tiled.parts
@@ -104,7 +104,7 @@ def test_gradients_have_the_dtypes_of_what_they_are_of(ops, dtype, scale_dtype):
         tape.watch((x, *tiled.parts))
         rows = tf.cos(tf.cast(bcq_gather(tiled, [0, 5], dtype), tf.float32))
         product = tf.sin(tf.cast(bcq_matmul(x, tiled), tf.float32))
-        turned = tf.sin(tf.cast(columns(tiled, tf.as_dtype(dtype)), tf.float32)[:, 2:])
+        turned = tf.sin(tf.cast(bcq_columns(tiled, dtype), tf.float32)[:, 2:])
         value = tf.reduce_sum(rows) + tf.reduce_sum(product) + tf.reduce_sum(turned)
     found = tape.gradient(value, (x, *tiled.parts))
     assert [gradient.dtype for gradient in found] == [dtype, scale_dtype, scale_dtype]

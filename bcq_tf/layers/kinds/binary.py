@@ -6,7 +6,6 @@ import dataclasses
 import functools
 
 import keras
-import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes, MatrixView
 from bcq_tf.config import FLOAT_DTYPES, check_choice
@@ -14,7 +13,7 @@ from bcq_tf.layers.kinds.coded_weight import CodedWeight
 from bcq_tf.layers.kinds.registry import register
 from bcq_tf.layers.packed_embedding import PackedEmbedding
 from bcq_tf.ops import Layout, TiledCodes, bcq_gather
-from bcq_tf.ops.binary import columns
+from bcq_tf.ops.binary import bcq_columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +104,7 @@ class BinaryWeight(CodedWeight):
     def value(self, parts: dict, dtype: str):
         if self.view.is_reshape or not self.view.is_reshape_turned:
             return super().value(parts, dtype)
-        return keras.ops.reshape(columns(self.tiled(parts), tf.as_dtype(dtype)), self.view.shape)
+        return keras.ops.reshape(bcq_columns(self.tiled(parts), dtype), self.view.shape)
 
     def to_dict(self) -> dict:
         return super().to_dict() | {"plane_rows": list(self.plane_rows)}

@@ -1,0 +1,75 @@
+"""The product of a layer: from the codes, or for many rows of x with the matrix made for it.
+
+A product from the codes takes a time for each row of x; making the matrix takes one whatever the
+batch is, and then a row costs what it costs a float layer. So from some number of rows on the
+matrix is quicker, where the processor is one that looks up few signs at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from bcq_tf import native
+from bcq_tf.ops import binary
+from bcq_tf.ops.engine import has_gpu
+from bcq_tf.ops.layout import Layout
+from bcq_tf.ops.tiled_codes import TiledCodes
+
+MOST_WEIGHTS = 1 << 24
+"""Larger matrices are never made: their floats would take more than 64 MiB."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Times:
+    """Nanoseconds of a thread: of a sign in a product, by precision, and to make a weight."""
+
+    exact: float
+    fast: float
+    made: float
+
+
+# Measured on processors of each kind; with AVX-512 the codes are as quick for any number of rows.
+_TIMES = {"avx2": _Times(0.044, 0.0265, 1.3), "portable": _Times(0.14, 0.2, 1.9)}
+_FLOAT = 0.065  # of a float32 product, a weight
+
+
+def product(x, codes: TiledCodes, precision: str):
+    """x [..., C] -> x W^T [..., R], as `bcq_matmul`, or for more than `most_rows` rows of x the
+    float32 product."""
+    most = most_rows(codes.layout, precision)
+    if most is None:
+        return binary.bcq_matmul(x, codes, precision)
+    rows = x.shape[:-1].num_elements()
+    if rows is None:
+        return tf.cond(
+            tf.size(x, tf.int64) > most * codes.layout.columns,
+            lambda: _float_product(x, codes),
+            lambda: binary.bcq_matmul(x, codes, precision),
+        )
+    if rows > most:
+        return _float_product(x, codes)
+    return binary.bcq_matmul(x, codes, precision)
+
+
+def most_rows(layout: Layout, precision: str) -> int | None:
+    """Up to how many rows of x the codes are multiplied as they are; None for any number."""
+    core = native.core()
+    times = core and _TIMES.get(native.isa_of(core))
+    if times is None or not binary.product.is_compiled or has_gpu():
+        return None
+    if layout.rows * layout.columns > MOST_WEIGHTS:
+        return None
+    bits = sum(layout.plane_rows) / layout.rows
+    slower = bits * getattr(times, precision) - _FLOAT
+    return int(times.made / slower) if slower > 0 else None
+
+
+def _float_product(x, codes: TiledCodes):
+    columns = codes.layout.columns
+    flat = tf.reshape(tf.cast(x, tf.float32), [-1, columns])
+    y = tf.matmul(flat, binary.bcq_columns(codes))
+    shape = tf.concat([tf.shape(x)[:-1], [codes.layout.rows]], axis=0)
+    y = tf.ensure_shape(tf.reshape(y, shape), [*x.shape[:-1], codes.layout.rows])
+    return tf.cast(y, x.dtype)
