@@ -8,6 +8,7 @@ matrix is quicker, where the processor is one that looks up few signs at once.
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import tensorflow as tf
 
@@ -15,6 +16,7 @@ from bcq_tf import native
 from bcq_tf.ops import binary
 from bcq_tf.ops.engine import has_gpu
 from bcq_tf.ops.layout import Layout
+from bcq_tf.ops.portable import dimensions, flat, unflat
 from bcq_tf.ops.tiled_codes import TiledCodes
 
 MOST_WEIGHTS = 1 << 24
@@ -38,26 +40,22 @@ _FLOAT = 0.065  # of a float32 product, a weight
 def product(x, codes: TiledCodes, precision: str):
     """x [..., C] -> x W^T [..., R], as `bcq_matmul`, or for more than `most_rows` rows of x the
     float32 product."""
-    most = most_rows(codes.layout, precision)
-    if most is None:
+    most, rows = most_rows(codes.layout, precision), x.shape[:-1].num_elements()
+    if most is None or (rows is not None and rows <= most):
         return binary.bcq_matmul(x, codes, precision)
-    rows = x.shape[:-1].num_elements()
-    if rows is None:
-        return tf.cond(
-            tf.size(x, tf.int64) > most * codes.layout.columns,
-            lambda: _float_product(x, codes),
-            lambda: binary.bcq_matmul(x, codes, precision),
-        )
-    if rows > most:
+    if rows is not None:
         return _float_product(x, codes)
-    return binary.bcq_matmul(x, codes, precision)
+    return tf.cond(
+        tf.size(x, tf.int64) > most * codes.layout.columns,
+        lambda: _float_product(x, codes),
+        lambda: binary.bcq_matmul(x, codes, precision),
+    )
 
 
 def most_rows(layout: Layout, precision: str) -> int | None:
     """Up to how many rows of x the codes are multiplied as they are; None for any number."""
-    core = native.core()
-    times = core and _TIMES.get(native.isa_of(core))
-    if times is None or not binary.product.is_compiled or has_gpu():
+    times = _times()
+    if times is None or not binary.product.is_compiled:
         return None
     if layout.rows * layout.columns > MOST_WEIGHTS:
         return None
@@ -66,10 +64,13 @@ def most_rows(layout: Layout, precision: str) -> int | None:
     return int(times.made / slower) if slower > 0 else None
 
 
+@functools.cache
+def _times() -> _Times | None:
+    core = native.core()
+    return None if core is None or has_gpu() else _TIMES.get(native.isa_of(core))
+
+
 def _float_product(x, codes: TiledCodes):
-    columns = codes.layout.columns
-    flat = tf.reshape(tf.cast(x, tf.float32), [-1, columns])
-    y = tf.matmul(flat, binary.bcq_columns(codes))
-    shape = tf.concat([tf.shape(x)[:-1], [codes.layout.rows]], axis=0)
-    y = tf.ensure_shape(tf.reshape(y, shape), [*x.shape[:-1], codes.layout.rows])
-    return tf.cast(y, x.dtype)
+    layout = codes.layout
+    y = tf.matmul(flat(x, layout.columns), binary.bcq_columns(codes))
+    return unflat(tf.cast(y, x.dtype), layout.rows, dimensions(x)[:-1])

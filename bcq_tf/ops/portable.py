@@ -27,21 +27,21 @@ def product(x, codes: TiledCodes, precision: str = "exact"):
     @tf.custom_gradient
     def run(x, *parts):
         own = codes.with_parts(parts)
-        flat = _flat(x, layout.columns)
-        y = tf.matmul(flat, _values(_all_rows(own), own), transpose_b=True)
+        rows = flat(x, layout.columns)
+        y = tf.matmul(rows, _values(_all_rows(own), own), transpose_b=True)
 
         def gradient(dy):
             # The matrix is made again: of a model's matrices never more than one is in memory.
             with tf.GradientTape() as tape:
                 tape.watch(parts)
                 matrix = _values(_all_rows(own), own)
-            dy = _flat(dy, layout.rows)
-            dmatrix = tf.matmul(dy, flat, transpose_a=True)
-            dx = _unflat(tf.cast(tf.matmul(dy, matrix), x.dtype), layout.columns, batch)
+            dy = flat(dy, layout.rows)
+            dmatrix = tf.matmul(dy, rows, transpose_a=True)
+            dx = unflat(tf.cast(tf.matmul(dy, matrix), x.dtype), layout.columns, batch)
             return dx, *tape.gradient(matrix, parts, dmatrix)
 
-        batch = _dimensions(x)[:-1]
-        return _unflat(tf.cast(y, x.dtype), layout.rows, batch), gradient
+        batch = dimensions(x)[:-1]
+        return unflat(tf.cast(y, x.dtype), layout.rows, batch), gradient
 
     return run(x, *codes.parts)
 
@@ -54,7 +54,7 @@ def gather(ids, codes: TiledCodes, dtype: tf.DType):
     flat = tf.reshape(ids, [-1])
     values = _values(tf.gather(_all_rows(codes), flat), codes)
     values = nan_where_no_row(values, flat, codes.layout.rows)
-    return _unflat(tf.cast(values, dtype), codes.layout.columns, _dimensions(ids))
+    return unflat(tf.cast(values, dtype), codes.layout.columns, dimensions(ids))
 
 
 def _values(rows, codes: TiledCodes):
@@ -115,18 +115,18 @@ def _all_rows(codes: TiledCodes):
     return tf.cast(codes.row_place, tf.int64)
 
 
-def _flat(tensor, last: int):
-    # [..., last] -> float32 [n, last]
+def flat(tensor, last: int):
+    """[..., last] -> float32 [n, last]"""
     return tf.cast(tf.reshape(tensor, [-1, last]), tf.float32)
 
 
-def _unflat(values, last: int, batch):
-    # [n, last] -> [*batch, last]
+def unflat(values, last: int, batch):
+    """[n, last] -> [*batch, last]"""
     shape = [*batch, last] if isinstance(batch, list) else tf.concat([batch, [last]], axis=0)
     return tf.reshape(values, shape)
 
 
-def _dimensions(tensor):
-    # A list where all is known, so that the shape of the result is known too.
+def dimensions(tensor):
+    """A list where all is known, so that the shape of the result is known too."""
     known = tensor.shape.is_fully_defined()
     return tensor.shape.as_list() if known else tf.shape(tensor)

@@ -91,14 +91,26 @@ def test_gradients_are_those_of_the_codes():
         close(one, other, 1e-4)
 
 
+@pytest.fixture
+def processor(monkeypatch):
+    """A function that has the core run with an instruction set."""
+
+    def choose(isa):
+        monkeypatch.setattr(native, "isa_of", lambda core: isa)
+        many_rows._times.cache_clear()
+
+    yield choose
+    many_rows._times.cache_clear()
+
+
 def layout(bits, rows=1000, columns=1000):
     return Layout(rows, columns, columns, (rows,) * bits)
 
 
 @pytest.mark.parametrize("precision", ["exact", "fast"])
 @pytest.mark.parametrize("isa", ["avx2", "portable"])
-def test_most_rows_falls_with_the_bits(monkeypatch, isa, precision):
-    monkeypatch.setattr(native, "isa_of", lambda core: isa)
+def test_most_rows_falls_with_the_bits(processor, isa, precision):
+    processor(isa)
     if many_rows.most_rows(layout(4), precision) is None:
         pytest.skip("the ops are not compiled")
     most = [many_rows.most_rows(layout(bits), precision) or np.inf for bits in range(1, 9)]
@@ -106,10 +118,10 @@ def test_most_rows_falls_with_the_bits(monkeypatch, isa, precision):
     assert most[0] > 8 * most[-1]
 
 
-def test_most_rows_is_none_where_the_codes_are_never_slower(monkeypatch):
-    monkeypatch.setattr(native, "isa_of", lambda core: "avx512")
+def test_most_rows_is_none_where_the_codes_are_never_slower(processor):
+    processor("avx512")
     assert many_rows.most_rows(layout(4), "exact") is None
-    monkeypatch.setattr(native, "isa_of", lambda core: "avx2")
+    processor("avx2")
     assert many_rows.most_rows(layout(4, 5000, 5000), "exact") is None  # its floats are too many
     with portable_ops():
         assert many_rows.most_rows(layout(4), "exact") is None

@@ -136,20 +136,23 @@ static void reconstruct_row(const bcq_matrix* m, int64_t row, bcq_type type, voi
   }
 }
 
-/* `weights` of a tile's rows, where they stand in a column [rows] at `out`. */
-static inline void put_column(const bcq_matrix* m, const Tile& tile, const float weights[kTileRows],
-                              bcq_type type, void* out) {
+/* Writes a number for each row of a tile to where the rows are in `to` [rows], rounded to its type.
+ */
+static inline void store_rows(const bcq_matrix* m, const Tile& tile, const float from[kTileRows],
+                              bcq_type type, void* to) {
   if (m->row_order == nullptr) {
-    return from_floats(weights, type, tile.rows, element(out, type, tile.first));
+    return from_floats(from, type, tile.rows, element(to, type, tile.first));
   }
-  float column[kTileRows];
-  from_floats(weights, type, tile.rows, column);
-  for (int64_t r = 0; r < tile.rows; ++r) {
-    __builtin_memcpy(element(out, type, m->row_order[tile.first + r]), element(column, type, r),
-                     type_bytes(type));
+  float values[kTileRows];  // of the type; large enough for all
+  from_floats(from, type, kTileRows, values);
+  const int64_t bytes = type_bytes(type);
+  for (int64_t i = 0; i < tile.rows; ++i) {
+    __builtin_memcpy(element(to, type, original_row(m, tile.first + i)), element(values, type, i),
+                     bytes);
   }
 }
 
+/* The columns of one word: straight to their place where 64 floats stand side by side there. */
 static void columns_of_word(const bcq_matrix* m, int64_t word, bcq_type type, void* out) {
   const int64_t count = word_columns(m, word);
   void* const first = element(out, type, word * kWordBits * m->rows);
@@ -165,7 +168,7 @@ static void columns_of_word(const bcq_matrix* m, int64_t word, bcq_type type, vo
     float weights[kWordBits][kTileRows];
     weights_by_column(tile, word, scales, count, kTileRows, weights[0]);
     for (int64_t c = 0; c < count; ++c) {
-      put_column(m, tile, weights[c], type, element(first, type, c * m->rows));
+      store_rows(m, tile, weights[c], type, element(first, type, c * m->rows));
     }
   }
 }

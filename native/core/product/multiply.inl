@@ -123,21 +123,6 @@ static void add_block(const bcq_matrix* m, const Tables* t, Block* block) {
   }
 }
 
-/* Writes 64 sums of one row of x to where their rows are in y [rows], rounded to its type. */
-static inline void store_outputs(const bcq_matrix* m, const Tile& tile, const float sums[kTileRows],
-                                 bcq_type type, void* y) {
-  if (m->row_order == nullptr) {
-    return from_floats(sums, type, tile.rows, element(y, type, tile.first));
-  }
-  float values[kTileRows];  // of the type; large enough for all
-  from_floats(sums, type, kTileRows, values);
-  const int64_t bytes = type_bytes(type);
-  for (int64_t i = 0; i < tile.rows; ++i) {
-    __builtin_memcpy(element(y, type, original_row(m, tile.first + i)), element(values, type, i),
-                     bytes);
-  }
-}
-
 static bool is_finite(const Tables* t, int64_t row) {
   for (int64_t k = 0; k < t->tiles; ++k) {
     if (!t->finite[row * t->tiles + k]) return false;
@@ -164,7 +149,7 @@ static void multiply(const bcq_matrix* m, const Tables* t, bcq_type type, const 
         store(sums + r, narrow(load<f64x8>(from), load<f64x8>(from + 8)));
       }
       if (!finite) plain_product(m, tile, type, element(x, type, (row + b) * m->columns), sums);
-      store_outputs(m, tile, sums, type, element(y, type, (row + b) * m->rows));
+      store_rows(m, tile, sums, type, element(y, type, (row + b) * m->rows));
     }
   }
 }
