@@ -54,7 +54,7 @@ void test_product(const RandomMatrix& w, bcq_precision precision, const Numbers&
                                [&](int64_t c, int64_t r) { return w.magnitude(r, c); });
   expect_near(y, expected, bounds, y.rounding(), "y");
   expect(product(w, precision, x, 0, batch, scattered()).bytes == y.bytes, "bits by threads");
-  if (batch < 2) return;
+  if (batch < 2 || precision == BCQ_FAST) return;
   const Numbers last = product(w, precision, x, batch - 1, 1, alone());
   expect(memcmp(last.at(0), y.at((batch - 1) * rows), last.bytes.size()) == 0, "bits by batch");
 }

@@ -73,8 +73,9 @@ def test_unknown_sizes(name):
     float_layer, packed = layers_of(name)
     x = inputs(CASES[name])
     spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
-    function = tf.function(packed, input_signature=[spec])
-    close(function(x), float_layer(x))
+    close(tf.function(packed, input_signature=[spec])(x), float_layer(x))
+    # Plain convolutions of no samples have the shape of their input where TensorFlow uses oneDNN.
+    function = tf.function(packed, input_signature=[spec], jit_compile=packed.supports_jit)
     assert function(x[:0]).shape == (0, *float_layer(x).shape[1:])
 
 

@@ -35,8 +35,8 @@ def test_every_form_within_the_error_bound(library, form, precision):
 @pytest.mark.parametrize("bits", [1, 3])
 @pytest.mark.parametrize(
     ("precision", "outliers", "bound"),
-    [(EXACT, 1, 3e-7), (EXACT, 100, 2e-6), (FAST, 1, 1e-2)],
-    ids=["exact", "exact, outliers", "fast"],
+    [(EXACT, 1, 4e-7), (EXACT, 100, 2e-6), (FAST, 1, 5e-3), (FAST, 100, 5e-3)],
+    ids=["exact", "exact, outliers", "fast", "fast, outliers"],
 )
 def test_the_published_bounds(library, bits, precision, outliers, bound):
     rng = np.random.default_rng(bits)
@@ -50,15 +50,15 @@ def test_the_published_bounds(library, bits, precision, outliers, bound):
         assert relative_rms(row, expected_row) <= bound
 
 
-@PRECISIONS
 @EVERY_FORM
-def test_every_instruction_set_gives_the_same_bits(libraries, form, precision):
+@pytest.mark.parametrize(("precision", "batch"), [(EXACT, 11), (EXACT, 100), (FAST, 3)])
+def test_every_instruction_set_gives_the_same_bits(libraries, form, precision, batch):
     if len(libraries) == 1:
         pytest.skip("this processor has one")
     results = []
     for library in libraries.values():
         packed = packed_codes(form)
-        x = inputs((11, packed.codes.columns), seed(form))
+        x = inputs((batch, packed.codes.columns), seed(form))
         results.append(product(library, packed, x, precision))
     for one, other in itertools.pairwise(results):
         np.testing.assert_array_equal(one, other)
@@ -72,6 +72,8 @@ def test_threads_and_splits_of_the_batch_do_not_change_a_bit(library, form, prec
     expected = product(library, packed, x, precision)
     for threads in (2, 7):
         np.testing.assert_array_equal(product(library, packed, x, precision, threads), expected)
+    if precision == FAST:  # many rows may go another way
+        return
     for size in (1, 2, 3, 8, 44):
         parts = [product(library, packed, x[i : i + size], precision) for i in range(0, 45, size)]
         np.testing.assert_array_equal(np.concatenate(parts), expected)

@@ -35,6 +35,7 @@ InstructionSet choose() {
     take_over(set->embedding, &chosen.embedding);
     take_over(set->quadratic, &chosen.quadratic);
     take_over(set->solver, &chosen.solver);
+    take_over(set->batch, &chosen.batch);
     if (wanted != nullptr && std::strcmp(wanted, set->name) == 0) break;
   }
   return chosen;

@@ -27,6 +27,7 @@ struct InstructionSet {
   const EmbeddingKernels* embedding;
   const QuadraticKernels* quadratic;
   solver::Worker (*solver)(int bits, bool offset);
+  const BatchKernels* batch = nullptr; /* NULL in all sets: many rows are looked up, too */
 };
 
 /* The best that this processor has, room by room; or what the environment variable BCQ_TF_ISA asks

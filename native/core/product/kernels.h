@@ -16,18 +16,18 @@ enum {
   kTileRows = BCQ_TILE_ROWS,
   kWordBits = BCQ_WORD_BITS,
   kTileWords = 32,    /* a K tile: words of the reduction axis that share one fixed-point unit */
-  kBlockTiles = 4,    /* row tiles that one pass over the tables of a K tile serves */
-  kBlockBatch = 8,    /* rows of x that one pass over the words of a K tile serves */
   kGradientBatch = 64 /* rows of dy that are worked on together */
 };
 
-/* A few rows of x as tables of partial sums. Pointers to memory of the caller's. */
+/* A few rows of x as a method of multiplying wants them. Pointers to memory of the caller's. */
 struct Tables {
-  bcq_precision precision;
+  int64_t batch;       /* rows of x */
+  int64_t block;       /* rows of x that are multiplied together */
   int64_t tiles;       /* K tiles */
-  int64_t row_bytes;   /* of `bytes`, for a row of x */
+  int64_t bytes_size;  /* of `bytes` */
+  int64_t row_bytes;   /* of `bytes`, for a row of x; where rows of x stand one after the other */
   int64_t row_weights; /* of `weights`, for a row of x */
-  uint8_t* bytes;      /* [batch][words][ProductKernels::table_bytes] */
+  uint8_t* bytes;      /* tables of partial sums, or digits: as the method has them */
   uint32_t* weights;   /* fast: [batch][words][2], a byte for each table: its integer multiplier */
   double* units;       /* [batch][tiles]: what 1 in the integer sums stands for */
   double* sums;        /* [batch][tiles][kTileWords]: of x, over each segment of a K tile */
@@ -44,18 +44,29 @@ struct Segments {
   Segment segment[kTileWords];
 };
 
-struct ProductKernels {
-  /* Bytes of the tables of one word of 32 inputs, by precision. */
-  int64_t table_bytes[2];
-  /* What 64 signs take, roughly, by precision. */
-  double sign_nanoseconds[2];
+/* A way to multiply. All that are exact give the same bits. */
+struct ProductMethod {
+  int64_t least_batch; /* rows of x from which on it is quicker than looking up */
+  int64_t most_bits;   /* planes of a matrix for which it serves */
+  int64_t most_block;  /* rows of x that one pass over the words of a K tile serves */
+  int64_t most_tiles;  /* row tiles that one pass over the tables of a K tile serves */
+  int64_t most_bytes;  /* of tables that are made at one time */
+  /* What 64 signs take for a row of x, roughly. */
+  double sign_nanoseconds;
+  /* The sizes of the tables, for the batch and block that stand in `tables`. */
+  void (*plan)(const bcq_matrix*, Tables* tables);
   /* Makes the tables of K tile `tile` of the row of x at `x`, as row `row` of `tables`. */
   void (*prepare)(const bcq_matrix*, bcq_type, const void* x, int64_t row, int64_t tile,
                   const Tables* tables);
-  /* y for `batch` rows of x from `row` on (at most kBlockBatch) and `count` row tiles from
-   * `first_tile` on (at most kBlockTiles); x and y are those of row 0 of `tables`. */
+  /* y for `batch` rows of x from `row` on (one block) and `count` row tiles from `first_tile` on
+   * (at most most_tiles); x and y are those of row 0 of `tables`. */
   void (*multiply)(const bcq_matrix*, const Tables* tables, bcq_type, const void* x, void* y,
                    int64_t row, int64_t batch, int64_t first_tile, int64_t count);
+};
+
+struct ProductKernels {
+  /* By precision. */
+  ProductMethod look_up[2];
   /* dy [batch, rows] -> `out` [batch][64], float32, for one row tile; 0 past the last row. */
   void (*arrange)(const bcq_matrix*, bcq_type, const void* dy, int64_t batch, int64_t tile,
                   float* out);
@@ -74,6 +85,11 @@ struct ProductKernels {
    * [.., columns] that `places` lists. */
   void (*row_scale_gradient)(const bcq_matrix*, int64_t row, bcq_type, const void* dout,
                              const int64_t* places, int64_t count, float* dscales, float* doffset);
+};
+
+/* Products of several rows of x, by a unit that multiplies matrices: by precision. */
+struct BatchKernels {
+  ProductMethod method[2];
 };
 
 /* Whether sizes, types and pointers keep the rules of matrix.h. */

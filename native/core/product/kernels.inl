@@ -4,19 +4,15 @@ namespace product {
 
 #include "core/product/dequantize.inl"
 #include "core/product/gradients.inl"
+#include "core/product/reconstruct.inl"
+#include "core/product/inputs.inl"
+#include "core/product/outputs.inl"
 #include "core/product/multiply.inl"
 #include "core/product/tables.inl"
 
-static constexpr ProductKernels kKernels = {{kTableBytes<3>, kTableBytes<1>},
-                                            {kSignNanoseconds<3>, kSignNanoseconds<1>},
-                                            prepare,
-                                            multiply,
-                                            arrange,
-                                            transposed,
-                                            scale_gradient,
-                                            reconstruct_row,
-                                            columns_of_word,
-                                            row_scale_gradient};
+static constexpr ProductKernels kKernels = {
+    {kLookUp<3>, kLookUp<1>}, arrange,         transposed,        scale_gradient,
+    reconstruct_row,          columns_of_word, row_scale_gradient};
 
 }  // namespace product
 

@@ -5,38 +5,6 @@
  *   y[r] = sum over segments of (unit (sum over planes of scale (sum of entries))
  *                                + offset (sum of x))                                 */
 
-/* Scales or offsets of 64 rows as double; past the last row zeros. */
-static inline void load_scales(const void* scales, int32_t type, int64_t rows,
-                               double to[kTileRows]) {
-  for (int i = 0; i < kTileRows; i += kLanes) {
-    const f32x16 v = load_some(element(scales, type, i), type, rows - i);
-    store(to + i, widen_low(v));
-    store(to + i + 8, widen_high(v));
-  }
-}
-
-/* A row tile and its scales in one group. */
-struct ScaledTile {
-  Tile tile;
-  int64_t group;
-  alignas(64) double scale[BCQ_MAX_BITS][kTileRows], offset[kTileRows];
-
-  void start(const bcq_matrix* m, int64_t index) {
-    tile = tile_at(m, index);
-    group = -1;
-  }
-
-  void choose_group(const bcq_matrix* m, int64_t wanted) {
-    if (group == wanted) return;
-    group = wanted;
-    for (int64_t p = 0; p < tile.planes; ++p) {
-      load_scales(scales_at(m, group, p, tile.first), m->scale_type, tile.rows, scale[p]);
-    }
-    if (m->offset == nullptr) return;
-    load_scales(offset_at(m, group, tile.first), m->scale_type, tile.rows, offset);
-  }
-};
-
 /* Adds one segment of one row of x to y [64]: sums [planes][64], `sum_stride` apart, times the
  * planes' scales and the unit; and the offset times the sum of x. */
 static inline void add_segment(const ScaledTile& scaled, const int32_t* sums, int64_t sum_stride,
@@ -86,6 +54,8 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segme
   }
 }
 
+enum { kBlockTiles = 4, kBlockBatch = 8 };
+
 /* The row tiles and rows of x that are worked on together, so that tables stay in the cache while
  * the words of several tiles pass, and words while several rows of x do. */
 struct Block {
@@ -123,33 +93,17 @@ static void add_block(const bcq_matrix* m, const Tables* t, Block* block) {
   }
 }
 
-static bool is_finite(const Tables* t, int64_t row) {
-  for (int64_t k = 0; k < t->tiles; ++k) {
-    if (!t->finite[row * t->tiles + k]) return false;
-  }
-  return true;
-}
-
+template <int kDigits>
 static void multiply(const bcq_matrix* m, const Tables* t, bcq_type type, const void* x, void* y,
                      int64_t row, int64_t batch, int64_t first_tile, int64_t count) {
   Block block;
   block.start(row, batch, first_tile, count);
-  if (t->precision == BCQ_EXACT) {
-    add_block<3>(m, t, &block);
-  } else {
-    add_block<1>(m, t, &block);
-  }
+  add_block<kDigits>(m, t, &block);
   for (int64_t b = 0; b < batch; ++b) {
     const bool finite = is_finite(t, row + b);
     for (int64_t i = 0; i < count; ++i) {
-      const Tile tile = tile_at(m, first_tile + i);
-      float sums[kTileRows];
-      for (int r = 0; r < kTileRows; r += kLanes) {
-        const double* from = block.y[b] + i * kTileRows + r;
-        store(sums + r, narrow(load<f64x8>(from), load<f64x8>(from + 8)));
-      }
-      if (!finite) plain_product(m, tile, type, element(x, type, (row + b) * m->columns), sums);
-      store_rows(m, tile, sums, type, element(y, type, (row + b) * m->rows));
+      store_product(m, first_tile + i, finite, type, element(x, type, (row + b) * m->columns),
+                    block.y[b] + i * kTileRows, element(y, type, (row + b) * m->rows));
     }
   }
 }

@@ -9,7 +9,8 @@
 typedef enum { BCQ_EXACT = 0, BCQ_FAST = 1 } bcq_precision;
 
 /* x [batch, columns] -> y [batch, rows], both of `type`. The result is the same for every
- * `parallel` and every split of the batch. */
+ * `parallel`; where exact it is also the same for every split of the batch and every instruction
+ * set. */
 BCQ_EXPORT bcq_status bcq_product(const bcq_matrix* matrix, bcq_precision precision, bcq_type type,
                                   const void* x, int64_t batch, void* y, bcq_parallel parallel);
 

@@ -1,128 +1,43 @@
 /* A row of x -> tables of partial sums. The set's table_sums.inl has store_tables() and
- * store_multipliers().
- *
- * Inputs are taken 64 at a time, as 16 quads of 4. A quad's lane is 4 p + 2 w + h: byte p of word
- * w, and of that byte the half h (0: low nibble), so that the four quads whose tables share one
- * 64-byte register are lanes 4 apart. */
+ * store_multipliers(). */
 
-enum { kQuadInputs = 4, kBlockWords = 2, kBlockInputs = kBlockWords * kWordBits };
-enum { kMostBlocks = kTileWords / kBlockWords };
-
-/* Entries are made in 32-bit fixed point, of which the digits are the upper bits. Sums stay below
- * 2^31 - 2^23 with one digit and 2^31 - 2^7 with three, for the rounding, by a part in 2^20 that
- * covers the rounding errors of float32 on the way. */
-static constexpr double kExactRange = 0x1p31 * (1 - 0x1p-20), kExactSteps = 0x1p8;
+/* Fast: entries are made in 32-bit fixed point, of which the one digit is the upper byte. They stay
+ * below 2^31 - 2^23, for the rounding, by a part in 2^20 that covers the rounding errors of float32
+ * on the way. */
 static constexpr double kFastRange = 127 * 0x1p24 * (1 - 0x1p-20), kFastSteps = 0x1p24;
 /* A quad's multiplier is at most this. */
 static constexpr float kMostMultiplier = 64;
 
-/* The inputs of a K tile by quads, times 2^exponent: [block][input of the quad][lane]. */
-struct Quads {
-  alignas(64) float input[kMostBlocks][kQuadInputs][kLanes];
-  int64_t blocks;
-  int exponent;
-  float norm; /* the largest sum of the magnitudes of a quad */
-};
-
-static inline float power_of_two(int exponent) {
-  const uint32_t bits = (uint32_t)(exponent + 127) << 23;
-  float result;
-  __builtin_memcpy(&result, &bits, sizeof result);
-  return result;
-}
-
-/* Input k of the two byte pairs' quads: lanes 4 p + h of bytes p, each twice. */
-template <int K>
-static inline f32x16 every_quad(const f32x16& first, const f32x16& second) {
-  return __builtin_shufflevector(first, second, K, K + 4, K, K + 4, K + 8, K + 12, K + 8, K + 12,
-                                 K + 16, K + 20, K + 16, K + 20, K + 24, K + 28, K + 24, K + 28);
-}
-
-template <int K>
-static inline f32x16 quad_inputs(const f32x16 x[4]) {
-  const f32x16 word0 = every_quad<K>(x[0], x[1]), word1 = every_quad<K>(x[2], x[3]);
-  return __builtin_shufflevector(word0, word1, 0, 1, 18, 19, 4, 5, 22, 23, 8, 9, 26, 27, 12, 13, 30,
-                                 31);
-}
-
-static inline f32x16 magnitude(const f32x16& v) { return (f32x16)((u32x16)v & 0x7fffffffu); }
-
-static inline f32x16 norms(const float input[kQuadInputs][kLanes]) {
-  const f32x16 a = magnitude(load<f32x16>(input[0])) + magnitude(load<f32x16>(input[1]));
-  const f32x16 b = magnitude(load<f32x16>(input[2])) + magnitude(load<f32x16>(input[3]));
-  return a + b;
-}
-
-/* The exponent of the largest magnitude as its bits stand in float32; 255: NaN or Inf. */
-static inline int largest_exponent(const float* x, int64_t count) {
-  u32x16 largest = {};
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const u32x16 bits = load<u32x16>(x + i) & 0x7f800000u;
-    largest = bits > largest ? bits : largest;
-  }
-  uint32_t result = 0;
-  for (int i = 0; i < kLanes; ++i) result = largest[i] > result ? largest[i] : result;
-  return (int)(result >> 23);
-}
-
-/* Scales x so that its largest magnitude is from 1 to 2, or to 2^23 where x is denormal: sums
- * neither overflow nor lose digits. */
-static inline void to_quads(const float* x, int64_t count, int largest, Quads* quads) {
-  quads->exponent = largest == 0 ? 149 : 127 - largest;
-  quads->blocks = divide_up(count, kBlockInputs);
-  const float scale = power_of_two(quads->exponent / 2);
-  const float rest = power_of_two(quads->exponent - quads->exponent / 2);
-  f32x16 norm = {};
-  for (int64_t i = 0; i < quads->blocks; ++i) {
-    f32x16 v[4];
-    for (int j = 0; j < 4; ++j) {
-      v[j] = load<f32x16>(x + i * kBlockInputs + j * kLanes) * scale * rest;
-    }
-    float(*input)[kLanes] = quads->input[i];
-    store(input[0], quad_inputs<0>(v));
-    store(input[1], quad_inputs<1>(v));
-    store(input[2], quad_inputs<2>(v));
-    store(input[3], quad_inputs<3>(v));
-    const f32x16 more = norms(input);
-    norm = more > norm ? more : norm;
-  }
-  quads->norm = 0;
-  for (int i = 0; i < kLanes; ++i) quads->norm = norm[i] > quads->norm ? norm[i] : quads->norm;
-}
-
-/* The 16 signed sums of each quad, times its factor, in 32-bit fixed point; entry i has + for input
- * k where bit k of i is 1. `rounding` is added to all, 1 less to those with + for input 3: ties, of
- * which there are many, go up in one half of the entries and down in those opposite to them. */
-static inline void signed_sums(const float input[kQuadInputs][kLanes], const f32x16& factor,
-                               int32_t rounding, u32x16 entries[16]) {
-  u32x16 x[kQuadInputs];
+/* The integers nearest to the inputs times their quad's factor. */
+static inline void rounded(const float input[kQuadInputs][kLanes], const f32x16& factor,
+                           u32x16 x[kQuadInputs]) {
   for (int k = 0; k < kQuadInputs; ++k) {
     x[k] = (u32x16)nearest(load<f32x16>(input[k]) * factor);
   }
+}
+
+/* The 16 signed sums of each quad; entry i has + for input k where bit k of i is 1. `lower` is
+ * added to those with - for input 3, `upper` to those with +. */
+static inline void signed_sums(const u32x16 x[kQuadInputs], uint32_t lower, uint32_t upper,
+                               u32x16 entries[16]) {
   const u32x16 sum = x[0] + x[1], difference = x[0] - x[1];
   const u32x16 pair[4] = {-sum, difference, -difference, sum};
   const u32x16 sum2 = x[2] + x[3], difference2 = x[2] - x[3];
-  const u32x16 pair2[4] = {rounding - sum2, rounding + difference2, rounding - 1 - difference2,
-                           rounding - 1 + sum2};
+  const u32x16 pair2[4] = {lower - sum2, lower + difference2, upper - difference2, upper + sum2};
   for (int i = 0; i < 16; ++i) entries[i] = pair[i & 3] + pair2[i >> 2];
 }
 
-/* What 1 in the sums of digits stands for, where `factor` made the fixed point of the quads. */
-static inline double unit_of(const Quads& quads, double steps, float factor) {
-  if (quads.norm == 0) return 0;
-  const double scale = power_of_two(quads.exponent / 2);
-  return steps / factor / scale / power_of_two(quads.exponent - quads.exponent / 2);
-}
-
-/* Three digits: the upper 24 bits of the sums. Returns the unit. */
+/* Three digits: the sums themselves. Returns the unit. */
 static inline double exact_tables(const Quads& quads, uint8_t* bytes) {
-  const float factor = quads.norm > 0 ? (float)(kExactRange / quads.norm) : 0;
+  const float factor = exact_factor(quads);
   for (int64_t i = 0; i < quads.blocks; ++i) {
-    u32x16 entries[16];
-    signed_sums(quads.input[i], (f32x16){} + factor, 1 << 7, entries);
+    u32x16 x[kQuadInputs], entries[16];
+    rounded(quads.input[i], (f32x16){} + factor, x);
+    for (u32x16& v : x) v <<= 8;
+    signed_sums(x, 0, 0, entries);
     store_tables<3>(entries, bytes + i * kBlockWords * kTableBytes<3>);
   }
-  return unit_of(quads, kExactSteps, factor);
+  return unit_of(quads, 1, factor);
 }
 
 /* The least integers from 1 to kMostMultiplier that are not below `ratio`. */
@@ -133,65 +48,51 @@ static inline f32x16 multipliers(const f32x16& ratio) {
   return least > kMostMultiplier ? (f32x16){} + kMostMultiplier : least;
 }
 
-/* One digit: the upper 8 bits of sums that were scaled quad by quad. Returns the unit. */
+/* One digit: the upper 8 bits of sums that were scaled quad by quad. Ties, of which there are many,
+ * go up in one half of the entries and down in those opposite to them. Returns the unit. */
 static inline double fast_tables(const Quads& quads, uint8_t* bytes, uint32_t* weights) {
   const float per_norm = quads.norm > 0 ? kMostMultiplier / quads.norm : 0;
   const float factor = (float)(kFastRange * per_norm);
   for (int64_t i = 0; i < quads.blocks; ++i) {
     const f32x16 multiplier = multipliers(norms(quads.input[i]) * per_norm);
-    u32x16 entries[16];
-    signed_sums(quads.input[i], factor / multiplier, 1 << 23, entries);
+    u32x16 x[kQuadInputs], entries[16];
+    rounded(quads.input[i], factor / multiplier, x);
+    signed_sums(x, 1 << 23, (1 << 23) - 1, entries);
     store_tables<1>(entries, bytes + i * kBlockWords * kTableBytes<1>);
     store_multipliers(nearest(multiplier), weights + i * kBlockWords * 2);
   }
   return unit_of(quads, kFastSteps, factor);
 }
 
-/* The sum in double, in an order that depends on `count` only. */
-static inline double sum_of(const float* x, int64_t count) {
-  f64x8 sum = {};
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const f32x16 v = load<f32x16>(x + i);
-    sum += widen_low(v) + widen_high(v);
-  }
-  double result = 0;
-  for (int i = 0; i < 8; ++i) result += sum[i];
-  return result;
+template <int kDigits>
+static void plan(const bcq_matrix* m, Tables* t) {
+  const int64_t words = divide_up(words_per_row(m), kBlockWords) * kBlockWords;
+  t->row_bytes = words * kTableBytes<kDigits>;
+  t->row_weights = kDigits == 1 ? words * 2 : 0;
+  t->bytes_size = t->batch * t->row_bytes;
 }
 
-static inline void store_sums(const bcq_matrix* m, const float* x, int64_t tile, double* sums) {
-  const Segments segments = segments_of(m, tile);
-  for (int64_t i = 0; i < segments.count; ++i) {
-    const Segment& s = segments.segment[i];
-    const int64_t first = s.begin - tile * kTileWords;
-    sums[i] = sum_of(x + first * kWordBits, (s.end - s.begin) * kWordBits);
-  }
-}
-
+template <int kDigits>
 static void prepare(const bcq_matrix* m, bcq_type type, const void* x_row, int64_t row,
                     int64_t tile, const Tables* t) {
-  alignas(64) float x[kMostBlocks * kBlockInputs];
-  const int64_t start = tile * kTileWords, at = row * t->tiles + tile;
-  const int64_t count = smaller(m->columns - start * kWordBits, kTileWords * kWordBits);
-  to_floats(element(x_row, type, start * kWordBits), type, count, x);
-  const int64_t padded = divide_up(count, kBlockInputs) * kBlockInputs;
-  for (int64_t i = divide_up(count, kLanes) * kLanes; i < padded; i += kLanes) {
-    store(x + i, f32x16{});
-  }
-  int largest = largest_exponent(x, padded);
-  t->finite[at] = largest < 255;
-  if (largest == 255) {
-    __builtin_memset(x, 0, sizeof x);  // another way will be taken
-    largest = 0;
-  }
-  if (m->offset != nullptr) store_sums(m, x, tile, t->sums + at * kTileWords);
-  Quads quads;
-  to_quads(x, padded, largest, &quads);
-  uint8_t* bytes = t->bytes + row * t->row_bytes;
-  if (t->precision == BCQ_EXACT) {
-    t->units[at] = exact_tables(quads, bytes + start * kTableBytes<3>);
+  TileInputs in;
+  read_inputs(m, type, x_row, row, tile, t, &in);
+  const int64_t word = tile * kTileWords, at = row * t->tiles + tile;
+  uint8_t* bytes = t->bytes + row * t->row_bytes + word * kTableBytes<kDigits>;
+  if constexpr (kDigits == 3) {
+    t->units[at] = exact_tables(in.quads, bytes);
   } else {
-    t->units[at] = fast_tables(quads, bytes + start * kTableBytes<1>,
-                               t->weights + row * t->row_weights + start * 2);
+    t->units[at] = fast_tables(in.quads, bytes, t->weights + row * t->row_weights + word * 2);
   }
 }
+
+template <int kDigits>
+static constexpr ProductMethod kLookUp = {1,
+                                          BCQ_MAX_BITS,
+                                          kBlockBatch,
+                                          kBlockTiles,
+                                          512 << 10,
+                                          kSignNanoseconds<kDigits>,
+                                          plan<kDigits>,
+                                          prepare<kDigits>,
+                                          multiply<kDigits>};

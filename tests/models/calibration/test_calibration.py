@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers as L  # noqa: N812
 
 import bcq_tf
@@ -215,12 +216,25 @@ def test_layers_of_the_users_own_that_make_something_else(positions):
         assert np.allclose(found[layer.kernel.path], plain, atol=1e-3) == alike
 
 
+class NoGradient(L.Layer):
+    """As an operation that TensorFlow differentiates on other devices alone."""
+
+    def call(self, x):
+        @tf.custom_gradient
+        def same(x):
+            def refuse(upstream):
+                raise tf.errors.UnimplementedError(None, None, "not on this device")
+
+            return tf.identity(x), refuse
+
+        return same(x)
+
+
 @only_on("tensorflow")
 def test_a_loss_without_gradients_is_said_and_inputs_count_alike():
-    # TensorFlow has none of grouped convolutions on CPUs.
     def build():
         keras.utils.set_random_seed(0)
-        layers = L.Conv1D(34, 2, groups=2, name="conv"), L.Flatten(), L.Dense(3, name="dense")
+        layers = L.Conv1D(34, 2, name="conv"), NoGradient(), L.Flatten(), L.Dense(3, name="dense")
         return keras.Sequential([keras.Input((6, 32)), *layers], name="model")
 
     model = build()

@@ -1,0 +1,173 @@
+/* The exact product, by planes or by levels. Included inside the namespace of a set.
+ *
+ * What is done in floating point is done as in core/product/multiply.inl, in the same order. */
+
+/* Up to here planes are as quick as levels, which take longer to make. */
+enum { kMostPlanesBatch = 8 };
+
+struct Exact : Work {
+  enum { kDigits = 3 };
+  bool by_levels;
+  int64_t levels_group;
+  Levels levels[4];
+  alignas(64) double total[16][kTileRows]; /* of one row block and one segment */
+  /* The sums of its parts: by planes, as integers, or by levels. */
+  alignas(64) int32_t plane_sums[BCQ_MAX_BITS][kMostBlock][kTileRows];
+  alignas(64) double level_sums[kMostBlock][kTileRows];
+
+  void start_tile();
+  void choose_group(int64_t group);
+  void add_part(const Part& part);
+};
+
+/* One plane of 16 rows of the matrix from `lane` on: its sums, times scales, to the total; with the
+ * last plane to y. */
+static inline void add_plane(Exact* w, const Part& part, const RowBlock& block, int64_t plane,
+                             int64_t lane, const int32_t* sums) {
+  const __m512d low = _mm512_load_pd(w->scaled.scale[plane] + lane);
+  const __m512d high = _mm512_load_pd(w->scaled.scale[plane] + lane + 8);
+  const bool last = plane == w->scaled.tile.planes - 1;
+  for (int64_t i = 0; i < block.rows; ++i) {
+    __m512i sum = joined(sums, block, i);
+    int32_t* before = w->plane_sums[plane][block.first - w->row + i] + lane;
+    if (!part.first) sum = _mm512_add_epi32(sum, _mm512_load_si512(before));
+    if (!part.last) {
+      _mm512_store_si512(before, sum);
+      continue;
+    }
+    double* before_planes = w->total[i] + lane;
+    __m512d total[2] = {low * _mm512_cvtepi32_pd(_mm512_castsi512_si256(sum)),
+                        high * _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(sum, 1))};
+    for (int half = 0; half < 2 && plane > 0; ++half) {
+      total[half] = _mm512_load_pd(before_planes + 8 * half) + total[half];
+    }
+    if (last) {
+      add_total(w, part, block.first + i, lane, total);
+    } else {
+      _mm512_store_pd(before_planes, total[0]);
+      _mm512_store_pd(before_planes + 8, total[1]);
+    }
+  }
+}
+
+/* A part for kStrips times 16 rows of the matrix from `lane` on, by planes. */
+template <int kA, int kStrips>
+static void add_planes(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
+  const Tile& tile = w->scaled.tile;
+  for (int64_t p = 0; p < tile.planes; ++p) {
+    const uint32_t* words = tile.words + (part.begin * tile.planes + p) * kTileRows + lane;
+    const MakeSigns<kStrips> make = {words, tile.planes * kTileRows, part.end - part.begin};
+    make_and_multiply<kA, kStrips, 4>(steps_of(part), a_of(block, part), w->b, make, w->sums);
+    for (int i = 0; i < kStrips; ++i) {
+      add_plane(w, part, block, p, lane + 16 * i, w->sums + i * kA * 256);
+    }
+  }
+}
+
+/* The sums of 16 rows of the matrix from `lane` on: with the last part of a segment to y. */
+template <bool kLast>
+static void finish_levels(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
+  const __m512d unit[2] = {_mm512_load_pd(w->levels[lane / 16].unit),
+                           _mm512_load_pd(w->levels[lane / 16].unit + 8)};
+  for (int64_t i = 0; i < block.rows; ++i) {
+    __m512d sum[2];
+    join_levels(w->sums, block, i, sum);
+    double* before = w->level_sums[block.first - w->row + i] + lane;
+    for (int half = 0; half < 2; ++half) {
+      if (!part.first) sum[half] += _mm512_load_pd(before + 8 * half);
+      if (kLast) {
+        sum[half] *= unit[half];
+      } else {
+        _mm512_store_pd(before + 8 * half, sum[half]);
+      }
+    }
+    if (kLast) add_total(w, part, block.first + i, lane, sum);
+  }
+}
+
+/* B of a part for 16 rows of the matrix from `lane` on, by levels, while that of the first row
+ * block is multiplied. */
+template <int kBits, int kA>
+static void make_levels_part(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
+  const uint32_t* words = w->scaled.tile.words + part.begin * kBits * kTileRows + lane;
+  const MakeLevels<kBits> make(words, part.end - part.begin, w->levels[lane / 16]);
+  make_and_multiply<kA, 2, kPartSteps>(steps_of(part), a_of(block, part), w->b, make, w->sums);
+}
+
+template <int kBits>
+static void levels_of(Exact* w, int64_t lane) {
+  f32x16 scales[kBits];
+  for (int p = 0; p < kBits; ++p) scales[p] = scales_of(*w, p, lane);
+  make_levels<kBits>(scales, &w->levels[lane / 16]);
+}
+
+typedef void (*Add)(Exact*, const Part&, const RowBlock&, int64_t lane);
+
+static constexpr Add kAddStrip[] = {add_planes<1, 1>, add_planes<2, 1>, add_planes<3, 1>};
+static constexpr Add kAddStrips[] = {add_planes<1, 4>, add_planes<2, 2>, add_planes<3, 2>};
+static constexpr int64_t kStripLanes[] = {64, 32, 32};
+
+/* By the number of planes and of tiles of A. */
+struct ByLevels {
+  void (*levels_of)(Exact*, int64_t lane);
+  Add make[3];
+};
+template <int kBits>
+static constexpr ByLevels kByLevelsOf = {
+    levels_of<kBits>,
+    {make_levels_part<kBits, 1>, make_levels_part<kBits, 2>, make_levels_part<kBits, 3>}};
+static constexpr ByLevels kByLevels[] = {kByLevelsOf<1>, kByLevelsOf<2>, kByLevelsOf<3>,
+                                         kByLevelsOf<4>};
+
+typedef void (*MultiplyMade)(int64_t steps, const int8_t* a, const int8_t* b, int32_t* sums);
+static constexpr MultiplyMade kMultiplyMade[] = {multiply_made<1, 2>, multiply_made<2, 2>,
+                                                 multiply_made<3, 2>};
+
+void Exact::start_tile() {
+  levels_group = -1;
+  by_levels = batch > kMostPlanesBatch && scaled.tile.planes <= kMostLevelBits;
+}
+
+void Exact::choose_group(int64_t group) {
+  scaled.choose_group(m, group);
+  if (!by_levels || levels_group == group) return;
+  levels_group = group;
+  for (int64_t lane = 0; lane < kTileRows; lane += 16) {
+    kByLevels[scaled.tile.planes - 1].levels_of(this, lane);
+  }
+}
+
+/* A part for 16 rows of the matrix from `lane` on, by levels. */
+static void add_by_levels(Exact* w, const Part& part, int64_t lane) {
+  for (int64_t i = 0; i < w->block_count; ++i) {
+    const RowBlock& block = w->blocks[i];
+    if (i == 0) {
+      kByLevels[w->scaled.tile.planes - 1].make[block.tiles - 1](w, part, block, lane);
+    } else {
+      kMultiplyMade[block.tiles - 1](steps_of(part), a_of(block, part), w->b, w->sums);
+    }
+    (part.last ? finish_levels<true> : finish_levels<false>)(w, part, block, lane);
+  }
+}
+
+/* The same by planes, for as many rows at a time as there are tiles for, or 16. */
+static void add_by_planes(Exact* w, const Part& part, int64_t lane, int64_t end, bool one_strip) {
+  for (int64_t i = 0; i < w->block_count; ++i) {
+    const RowBlock& block = w->blocks[i];
+    const int64_t lanes = one_strip ? 16 : kStripLanes[block.tiles - 1];
+    const Add add = (one_strip ? kAddStrip : kAddStrips)[block.tiles - 1];
+    for (int64_t at = lane; at < end; at += lanes) add(w, part, block, at);
+  }
+}
+
+void Exact::add_part(const Part& part) {
+  const int64_t rows = divide_up(scaled.tile.rows, 16) * 16;
+  if (!by_levels) return add_by_planes(this, part, 0, rows, false);
+  for (int64_t lane = 0; lane < rows; lane += 16) {
+    if (levels[lane / 16].fits) {
+      add_by_levels(this, part, lane);
+    } else {
+      add_by_planes(this, part, lane, lane + 16, true);
+    }
+  }
+}

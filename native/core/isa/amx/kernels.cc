@@ -1,0 +1,26 @@
+#include <immintrin.h>
+
+#include "core/isa/instruction_set.h"
+
+namespace bcq::amx {
+
+#include "core/isa/vectors.inl"
+#include "core/isa/avx512/arithmetic.inl"
+#include "core/isa/avx512/conversions.inl"
+#include "core/isa/numbers.inl"
+#include "core/product/dequantize.inl"
+#include "core/product/inputs.inl"
+#include "core/product/outputs.inl"
+#include "core/isa/amx/tiles.inl"
+#include "core/isa/amx/digits.inl"
+#include "core/isa/amx/signs.inl"
+#include "core/isa/amx/levels.inl"
+#include "core/isa/amx/work.inl"
+#include "core/isa/amx/exact.inl"
+#include "core/isa/amx/fast.inl"
+
+extern const BatchKernels kBatch = {
+    {{4, BCQ_MAX_BITS, kMostBlock, 4, 8 << 20, .05, plan<3>, prepare<3>, multiply<Exact>},
+     {6, kMostLevelBits, kMostBlock, 4, 8 << 20, .02, plan<2>, prepare<2>, multiply<Fast>}}};
+
+}  // namespace bcq::amx
