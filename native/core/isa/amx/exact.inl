@@ -2,9 +2,6 @@
  *
  * What is done in floating point is done as in core/product/multiply.inl, in the same order. */
 
-/* Up to here planes are as quick as levels, which take longer to make. */
-enum { kMostPlanesBatch = 8 };
-
 struct Exact : Work {
   enum { kDigits = 3 };
   bool by_levels;
@@ -125,7 +122,8 @@ static constexpr MultiplyMade kMultiplyMade[] = {multiply_made<1, 2>, multiply_m
 
 void Exact::start_tile() {
   levels_group = -1;
-  by_levels = batch > kMostPlanesBatch && scaled.tile.planes <= kMostLevelBits;
+  // For one tile of A, or two planes, the planes take fewer products, and less to make.
+  by_levels = blocks[0].tiles > 1 && scaled.tile.planes > 2 && scaled.tile.planes <= kMostLevelBits;
 }
 
 void Exact::choose_group(int64_t group) {

@@ -20,7 +20,7 @@ namespace bcq::amx {
 #include "core/isa/amx/fast.inl"
 
 extern const BatchKernels kBatch = {
-    {{4, BCQ_MAX_BITS, kMostBlock, 4, 8 << 20, .05, plan<3>, prepare<3>, multiply<Exact>},
-     {6, kMostLevelBits, kMostBlock, 4, 8 << 20, .02, plan<2>, prepare<2>, multiply<Fast>}}};
+    {{3, BCQ_MAX_BITS, kMostBlock, 4, 8 << 20, .13, plan<3>, prepare<3>, multiply<Exact>},
+     {5, kMostLevelBits, kMostBlock, 4, 8 << 20, .06, plan<2>, prepare<2>, multiply<Fast>}}};
 
 }  // namespace bcq::amx
