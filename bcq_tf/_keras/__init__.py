@@ -30,7 +30,12 @@ from bcq_tf._keras.fits import (
     replace_saving,
     start_at_epoch,
 )
-from bcq_tf._keras.hub import is_causal_lm, reads_hidden_states
+from bcq_tf._keras.hub import (
+    is_causal_lm,
+    reads_hidden_states,
+    set_special_tokens,
+    special_tokens,
+)
 from bcq_tf._keras.models import (
     CompiledByXla,
     forget_training,

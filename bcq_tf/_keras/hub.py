@@ -45,6 +45,23 @@ def whole_configs(model):
         yield
 
 
+def special_tokens(layer) -> dict[str, str]:
+    """{name: token} of a tokenizer; empty for other layers. Neither its config nor its files have
+    them, so that one whose tokens are not its class's own could not load its vocabulary."""
+    names = getattr(layer, "_special_token_attrs", []) if _is_hubs(type(layer)) else []
+    return {name: getattr(layer, name) for name in names}
+
+
+def set_special_tokens(layer, tokens: dict[str, str]) -> None:
+    """Gives a tokenizer those of another one; their ids come with the vocabulary."""
+    for name in layer._special_token_attrs:  # generation stops at what it finds under these names
+        delattr(layer, name)
+        delattr(layer, f"{name}_id")
+    layer._special_token_attrs = list(tokens)
+    for name, token in tokens.items():
+        setattr(layer, name, token)
+
+
 def is_causal_lm(cls: type) -> bool:
     """Whether a class is one of KerasHub's tasks that generate token after token."""
     return any(_is_hubs(base) and base.__name__ == "CausalLM" for base in cls.__mro__)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -10,10 +12,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from bcq_tf._keras import holders_by_path, overrides
+from bcq_tf._keras import holders_by_path, overrides, set_special_tokens, special_tokens
 from bcq_tf.files.container import FileFormatError
 from bcq_tf.files.stored_weights import STATE_FIELDS, StoredWeight
 from bcq_tf.shown import short
+
+SPECIAL_TOKENS = "special_tokens.json"
+"""Beside the files of a tokenizer of KerasHub: {name: token}."""
+_TOKEN_NAME = re.compile(r"[a-z_]+_(token|placeholder)(_?\d+)?")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -131,6 +137,8 @@ def _has_assets(layer) -> bool:
 def _saved_assets(layer) -> dict[str, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         layer.save_assets(folder)
+        if tokens := special_tokens(layer):
+            Path(folder, SPECIAL_TOKENS).write_text(json.dumps(tokens), encoding="utf-8")
         files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
         return {
             path.relative_to(folder).as_posix(): np.frombuffer(path.read_bytes(), np.uint8)
@@ -139,12 +147,27 @@ def _saved_assets(layer) -> dict[str, np.ndarray]:
 
 
 def _load_assets(layer, files: dict[str, np.ndarray]) -> None:
+    if SPECIAL_TOKENS in files and special_tokens(layer):
+        set_special_tokens(layer, _read_tokens(files[SPECIAL_TOKENS]))
     with tempfile.TemporaryDirectory() as folder:
         for name, content in files.items():
             path = Path(folder, name)  # a safe one, see `_is_safe`
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.tobytes())
         layer.load_assets(folder)
+
+
+def _read_tokens(content: np.ndarray) -> dict[str, str]:
+    try:
+        tokens = json.loads(content.tobytes())
+    except ValueError as error:
+        raise FileFormatError(f"its {SPECIAL_TOKENS} is no JSON") from error
+    legal = isinstance(tokens, dict) and all(
+        isinstance(token, str) and _TOKEN_NAME.fullmatch(name) for name, token in tokens.items()
+    )
+    if not legal:
+        raise FileFormatError(f"its {SPECIAL_TOKENS} must name tokens. Received: {short(tokens)}")
+    return tokens
 
 
 def _read_field(field: str, tensors: Mapping, metadata: dict, weights: int) -> dict:

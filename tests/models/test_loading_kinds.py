@@ -36,6 +36,19 @@ def llama(preprocessed):
     return hub.models.LlamaCausalLM(backbone), {"token_ids": IDS, "padding_mask": MASK}, None
 
 
+def llama3(preprocessed):
+    """A tokenizer whose special tokens are not those that its class has."""
+    vocabulary = {"<s>": 0, "a": 1, "b": 2, "Ġa": 3, "ab": 4, "Ġ": 5, "<end>": 6, "<im_x>": 7}
+    tokens = {"bos_token": "<s>", "eos_token": "<end>", "misc_special_tokens": {"<im_x>", "<end>"}}
+    tokenizer = hub.models.Llama3Tokenizer(vocabulary, ["a b", "Ġ a"], **tokens)
+    sizes = {"num_layers": 1, "num_query_heads": 4, "num_key_value_heads": 2}
+    sizes |= {"hidden_dim": 64, "intermediate_dim": 80}
+    backbone = hub.models.Llama3Backbone(vocabulary_size=90, **sizes)
+    preprocessor = hub.models.Llama3CausalLMPreprocessor(tokenizer, sequence_length=8)
+    model = hub.models.Llama3CausalLM(backbone, preprocessor)
+    return model, {"token_ids": IDS, "padding_mask": MASK}, lambda m: m.generate("ab<im_x> a", 8)
+
+
 def bert(preprocessed):
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat"]
     tokenizer = hub.models.BertTokenizer(vocabulary=words)
@@ -87,6 +100,31 @@ def test_a_task_of_kerashub(build, preprocessed, tmp_path):
             assert use(again) == answer
         elif preprocessed:
             close(use(again), answer)
+
+
+def test_special_tokens_of_a_tokenizer_come_back(tmp_path):
+    # KerasHub's own files, which .keras is one of, leave them out.
+    model, x, use = llama3(True)
+    bcq_tf.quantize_model(model, 3, effort="low", filepath=tmp_path / "m.bcq.npy")
+    again = bcq_tf.load_model(tmp_path / "m.bcq.npy")
+    close(again(x), model(x))
+    assert use(again) == use(model)
+    ours, theirs = again.preprocessor.tokenizer, model.preprocessor.tokenizer
+    assert ours.end_token_id == theirs.end_token_id == 6
+    assert set(ours.special_token_ids) == {0, 6, 7}
+    np.testing.assert_array_equal(ours("a<im_x>b"), theirs("a<im_x>b"))
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"detokenize": "a"}', b'{"end_token": 3}'])
+def test_special_tokens_that_are_none(content, tmp_path):
+    path = tmp_path / "m.bcq.npy"
+    bcq_tf.quantize_model(llama3(True)[0], 3, effort="low", filepath=path)
+    tensors = dict(bcq_tf.read(path))
+    name = next(name for name in tensors if name.endswith("special_tokens.json"))
+    tensors[name] = np.frombuffer(content, np.uint8)
+    bcq_tf.save(path, tensors, bcq_tf.read(path).metadata)
+    with pytest.raises(bcq_tf.FileFormatError, match=r"its special_tokens\.json (is no|must name)"):
+        bcq_tf.load_model(path)
 
 
 @pytest.mark.graphs
