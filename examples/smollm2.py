@@ -180,9 +180,9 @@ def answer(path: Path, prompt: str, length: int) -> None:
     begin = time.perf_counter()
     found = task.generate(text, max_length=length)
     took = time.perf_counter() - begin
-    tokens = [len(task.preprocessor.tokenizer.tokenize(each)) for each in (text, found)]
-    print(found.removeprefix(text).removesuffix("<|im_end|>").strip())
-    print(f"{tokens[1] - tokens[0]} tokens in {took:.2f} s")
+    said = found.rpartition("assistant\n")[2].strip()  # what stands between marks is left out
+    print(said)
+    print(f"{len(tokenizer_of(task).encode(said).ids) + 1} tokens in {took:.2f} s")
 
 
 if __name__ == "__main__":
