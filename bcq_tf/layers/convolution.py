@@ -9,9 +9,11 @@ import keras
 from bcq_tf._keras import changes_methods, float_class
 from bcq_tf.layers.decoded_layer import DecodedLayer
 from bcq_tf.layers.packed_layer import CodedValue
+from bcq_tf.ops.many_rows import always_gain
 
 MOST_POSITIONS = 16
-"""Up to so many positions of an input a pointwise convolution is computed from the codes."""
+"""Up to so many positions of an input a pointwise convolution is computed from the codes; on
+processors with AMX, where the kernel is not small, for any number."""
 
 
 class _PackedConvolution(DecodedLayer):
@@ -43,6 +45,8 @@ class _PackedConvolution(DecodedLayer):
             return False
         if changes_methods(float_class(self), self._KERAS):  # `convolution_op` has the kernel
             return False
+        if always_gain(self.codes_of("kernel").layout):
+            return True
         space = shape[2:] if self.data_format == "channels_first" else shape[1:-1]
         if None in space:
             return False

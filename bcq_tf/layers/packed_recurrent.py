@@ -23,10 +23,11 @@ from bcq_tf.layers.packed_classes import make_packed
 from bcq_tf.layers.packed_layer import PackedLayer
 from bcq_tf.layers.recurrent_cells import PackedCell
 from bcq_tf.ops.binary import product
+from bcq_tf.ops.many_rows import always_gain
 
 MOST_SEQUENCES = 16
 """Up to so many sequences at once are computed from the codes, step by step; for more of them the
-kernels are decoded before the first step."""
+kernels are decoded before the first step, but with AMX, where they are not small."""
 
 
 @keras.saving.register_keras_serializable(package="bcq_tf")
@@ -45,9 +46,10 @@ class PackedRecurrent:
         if not self._has_products(training):
             return self._decoded(super().inner_loop, *arguments)
         batch = sequences.shape[0]
-        if not product.is_compiled or (batch or 0) > MOST_SEQUENCES:
+        always = self._always_gains()
+        if not product.is_compiled or ((batch or 0) > MOST_SEQUENCES and not always):
             return self._decoded(self._loop, *arguments)
-        if batch is not None:
+        if batch is not None or always:
             return self._loop(*arguments)
         return tf.cond(
             tf.shape(sequences)[0] <= MOST_SEQUENCES,
@@ -76,6 +78,14 @@ class PackedRecurrent:
         return float_class(self).inner_loop in known and all(
             isinstance(cell, PackedCell) and cell.has_products(training)
             for cell in packed_cells(self)
+        )
+
+    def _always_gains(self) -> bool:
+        return all(
+            always_gain(cell.codes_of(name).layout)
+            for cell in packed_cells(self)
+            for name in cell.packed_weights
+            if name not in cell.kept_floats
         )
 
     def get_config(self):

@@ -23,6 +23,10 @@ MOST_WEIGHTS = 1 << 24
 """Larger matrices are never made: their floats would take more than 64 MiB."""
 
 
+LEAST_WEIGHTS = 1 << 16
+"""Of smaller matrices floats are as quick where rows are many."""
+
+
 @dataclasses.dataclass(frozen=True)
 class _Times:
     """Nanoseconds of a thread: of a sign in a product, by precision, and to make a weight."""
@@ -64,10 +68,21 @@ def most_rows(layout: Layout, precision: str) -> int | None:
     return int(times.made / slower) if slower > 0 else None
 
 
+def always_gain(layout: Layout) -> bool:
+    """Whether the codes are quicker than floats for any number of rows, as with AMX."""
+    large = layout.rows * layout.columns >= LEAST_WEIGHTS
+    return large and binary.product.is_compiled and not has_gpu() and _isa() == "amx"
+
+
+@functools.cache
+def _isa() -> str | None:
+    core = native.core()
+    return None if core is None else native.isa_of(core)
+
+
 @functools.cache
 def _times() -> _Times | None:
-    core = native.core()
-    return None if core is None or has_gpu() else _TIMES.get(native.isa_of(core))
+    return None if has_gpu() else _TIMES.get(_isa())
 
 
 def _float_product(x, codes: TiledCodes):

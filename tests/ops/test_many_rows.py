@@ -97,10 +97,14 @@ def processor(monkeypatch):
 
     def choose(isa):
         monkeypatch.setattr(native, "isa_of", lambda core: isa)
+        clear()
+
+    def clear():
         many_rows._times.cache_clear()
+        many_rows._isa.cache_clear()
 
     yield choose
-    many_rows._times.cache_clear()
+    clear()
 
 
 def layout(bits, rows=1000, columns=1000):
@@ -125,3 +129,15 @@ def test_most_rows_is_none_where_the_codes_are_never_slower(processor):
     assert many_rows.most_rows(layout(4, 5000, 5000), "exact") is None  # its floats are too many
     with portable_ops():
         assert many_rows.most_rows(layout(4), "exact") is None
+
+
+def test_large_matrices_always_gain_with_amx(processor):
+    processor("amx")
+    if not many_rows.binary.product.is_compiled:
+        pytest.skip("the ops are not compiled")
+    assert many_rows.always_gain(layout(4))
+    assert not many_rows.always_gain(layout(4, 100, 100))
+    with portable_ops():
+        assert not many_rows.always_gain(layout(4))
+    processor("avx512")
+    assert not many_rows.always_gain(layout(4))
