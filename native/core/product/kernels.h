@@ -48,9 +48,10 @@ struct Segments {
 struct ProductMethod {
   int64_t least_batch; /* rows of x from which on it is quicker than looking up */
   int64_t most_bits;   /* planes of a matrix for which it serves */
-  int64_t most_block;  /* rows of x that one pass over the words of a K tile serves */
-  int64_t most_tiles;  /* row tiles that one pass over the tables of a K tile serves */
-  int64_t most_bytes;  /* of tables that are made at one time */
+  /* Rows of x that one pass over the words of a K tile serves. */
+  int64_t least_block, most_block;
+  int64_t most_tiles; /* row tiles that one pass over the tables of a K tile serves */
+  int64_t most_bytes; /* of tables that are made at one time, but for the least block */
   /* What 64 signs take for a row of x, roughly. */
   double sign_nanoseconds;
   /* The sizes of the tables, for the batch and block that stand in `tables`. */

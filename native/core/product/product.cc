@@ -20,21 +20,24 @@ const ProductMethod& choose_method(const bcq_matrix* m, bcq_precision precision,
   return batch >= many.least_batch && m->bits <= many.most_bits ? many : look_up;
 }
 
-/* Sizes for `batch` rows of x, in blocks of about the same number; memory is given later. */
-Tables plan(const bcq_matrix* m, const ProductMethod& method, int64_t batch) {
+/* Sizes for `batch` rows of x, in blocks of about the same number, at most `block`; memory is given
+ * later. */
+Tables plan(const bcq_matrix* m, const ProductMethod& method, int64_t batch, int64_t block) {
   Tables t = {};
   t.batch = batch;
-  t.block = divide_up(batch, divide_up(batch, method.most_block));
+  t.block = divide_up(batch, divide_up(batch, block));
   t.tiles = divide_up(words_per_row(m), kTileWords);
   method.plan(m, &t);
   return t;
 }
 
-/* Rows of x whose tables are made at one time: whole blocks. */
-int64_t batch_at_once(const bcq_matrix* m, const ProductMethod& method, int64_t batch) {
-  const int64_t block = smaller(batch, method.most_block);
-  const int64_t fitting = method.most_bytes / plan(m, method, block).bytes_size * block;
-  return smaller(batch, fitting > 0 ? fitting : smaller(block, method.least_batch));
+/* The same for as many rows of x, of `batch`, as fit the bytes, in the largest blocks that do. */
+Tables plan_at_once(const bcq_matrix* m, const ProductMethod& method, int64_t batch) {
+  int64_t block = smaller(batch, method.most_block);
+  const auto bytes = [&] { return plan(m, method, block, block).bytes_size; };
+  while (block > method.least_block && bytes() > method.most_bytes) block = divide_up(block, 2);
+  const int64_t blocks = method.most_bytes / bytes();
+  return plan(m, method, smaller(batch, blocks > 1 ? blocks * block : block), block);
 }
 
 Memory<> allocate(Tables* t) {
@@ -92,10 +95,10 @@ bcq_status bcq_product(const bcq_matrix* matrix, bcq_precision precision, bcq_ty
   if (batch == 0) return BCQ_OK;
   if (x == nullptr || y == nullptr) return BCQ_BAD_ARGUMENT;
   const ProductMethod& method = choose_method(matrix, precision, batch);
-  const int64_t most = batch_at_once(matrix, method, batch);
-  Tables tables = plan(matrix, method, most);
+  Tables tables = plan_at_once(matrix, method, batch);
   const Memory<> memory = allocate(&tables);
   if (memory == nullptr) return BCQ_NO_MEMORY;
+  const int64_t most = tables.batch;
   for (int64_t row = 0; row < batch; row += most) {
     const void* from = element(x, type, row * matrix->columns);
     tables.batch = smaller(most, batch - row);

@@ -89,6 +89,7 @@ static void prepare(const bcq_matrix* m, bcq_type type, const void* x_row, int64
 template <int kDigits>
 static constexpr ProductMethod kLookUp = {1,
                                           BCQ_MAX_BITS,
+                                          1,
                                           kBlockBatch,
                                           kBlockTiles,
                                           512 << 10,

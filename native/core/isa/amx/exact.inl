@@ -3,14 +3,14 @@
  * What is done in floating point is done as in core/product/multiply.inl, in the same order. */
 
 struct Exact : Work {
-  enum { kDigits = 3 };
+  enum { kDigits = 3, kMostRows = kMostBlock / 2 }; /* more gain nothing here */
   bool by_levels;
   int64_t levels_group;
   Levels levels[4];
   alignas(64) double total[16][kTileRows]; /* of one row block and one segment */
   /* The sums of its parts: by planes, as integers, or by levels. */
-  alignas(64) int32_t plane_sums[BCQ_MAX_BITS][kMostBlock][kTileRows];
-  alignas(64) double level_sums[kMostBlock][kTileRows];
+  alignas(64) int32_t plane_sums[BCQ_MAX_BITS][kMostRows][kTileRows];
+  alignas(64) double level_sums[kMostRows][kTileRows];
 
   void start_tile();
   void choose_group(int64_t group);

@@ -19,8 +19,11 @@ namespace bcq::amx {
 #include "core/isa/amx/exact.inl"
 #include "core/isa/amx/fast.inl"
 
-extern const BatchKernels kBatch = {
-    {{3, BCQ_MAX_BITS, kMostBlock, 4, 8 << 20, .13, plan<3>, prepare<3>, multiply<Exact>},
-     {5, kMostLevelBits, kMostBlock, 4, 8 << 20, .06, plan<2>, prepare<2>, multiply<Fast>}}};
+enum { kLeastBlock = 16, kMostBytes = 1 << 20 };  // half of the second-level cache
+
+extern const BatchKernels kBatch = {{{3, BCQ_MAX_BITS, kLeastBlock, Exact::kMostRows, 4, kMostBytes,
+                                      .13, plan<3>, prepare<3>, multiply<Exact>},
+                                     {5, kMostLevelBits, kLeastBlock, kMostBlock, 4, kMostBytes,
+                                      .06, plan<2>, prepare<2>, multiply<Fast>}}};
 
 }  // namespace bcq::amx

@@ -2,7 +2,7 @@
  */
 
 /* Rows of x that are multiplied together. */
-enum { kMostBlock = 64, kMostRowBlocks = kMostBlock / 16 };
+enum { kMostBlock = 128, kMostRowBlocks = kMostBlock / 16 };
 
 /* Steps of a part: its A stays in the first-level cache while the rows of a tile pass. */
 enum { kPartSteps = 8, kPartWords = kPartSteps * kStepWords };
