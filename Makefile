@@ -12,7 +12,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .PHONY: help demo example native early-core test native-test python-test gpu-check lint clean
 
 help:
-	@echo "make demo    train, quantize and translate a small model (about 14 minutes, 2 cores)"
+	@echo "make demo    train, quantize and translate a small model (7 to 14 minutes, 2 cores)"
 	@echo "make example quantize a language model and a sentence encoder of others (half an hour)"
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
