@@ -22,7 +22,6 @@ from bcq_tf.ops.tiled_codes import TiledCodes
 MOST_WEIGHTS = 1 << 24
 """Larger matrices are never made: their floats would take more than 64 MiB."""
 
-
 LEAST_WEIGHTS = 1 << 16
 """Of smaller matrices floats are as quick where rows are many."""
 

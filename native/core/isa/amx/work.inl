@@ -71,15 +71,15 @@ static inline f32x16 scales_of(const Work& w, int64_t plane, int64_t lane) {
   return narrow(load<f64x8>(from), load<f64x8>(from + 8));
 }
 
-/* A segment by parts. */
+/* A segment by parts; `part` knows its K tile and what was done of that before. */
 template <class Product>
-static void add_segment(Product* p, const Segment& segment, Part part) {
+static void add_segment(Product* p, const Segment& segment, Part* part) {
   p->choose_group(segment.group);
-  for (part.begin = segment.begin; part.begin < segment.end; part.begin = part.end) {
-    part.end = smaller(part.begin + kPartWords, segment.end);
-    part.first = part.begin == segment.begin, part.last = part.end == segment.end;
-    p->add_part(part);
-    part.step += steps_of(part);
+  for (part->begin = segment.begin; part->begin < segment.end; part->begin = part->end) {
+    part->end = smaller(part->begin + kPartWords, segment.end);
+    part->first = part->begin == segment.begin, part->last = part->end == segment.end;
+    p->add_part(*part);
+    part->step += steps_of(*part);
   }
 }
 
@@ -93,11 +93,10 @@ static void add_row_tile(Product* p, int64_t tile) {
   }
   for (int64_t k = 0; k < p->t->tiles; ++k) {
     const Segments segments = segments_of(p->m, k);
-    int64_t step = 0;
-    for (int64_t i = 0; i < segments.count; ++i) {
-      const Segment& segment = segments.segment[i];
-      add_segment(p, segment, {k, i, segment.begin, segment.end, step, true, true});
-      step += divide_up(segment.end - segment.begin, kStepWords);
+    Part part = {};
+    part.k = k;
+    for (; part.segment < segments.count; ++part.segment) {
+      add_segment(p, segments.segment[part.segment], &part);
     }
   }
 }
