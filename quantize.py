@@ -63,6 +63,8 @@ def parse_arguments(arguments=None):
     add("--calibration", type=int, default=0, help="with --epochs 0 or --budget, training "
         "sentences that codes are solved for, and bits chosen by (none)")  # fmt: skip
     add("--budget", type=float, help="bits a weight in place of --bits, spent where they count")
+    add("--tune", type=int, default=0, help="with --epochs 0 and --calibration, passes over these "
+        "sentences in which scales are trained (none)")  # fmt: skip
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
     add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
@@ -141,6 +143,8 @@ def check_quantization(model, options):
         raise UserError(
             f"`calibration` needs --epochs 0 or --budget. Received: epochs={options.epochs}"
         )
+    if options.tune and (options.epochs or not options.calibration):
+        raise UserError(f"`tune` needs --epochs 0 and --calibration. Received: tune={options.tune}")
     try:
         make_callback(None, options).check(model)
     except (ValueError, TypeError) as error:
@@ -198,7 +202,12 @@ def quantize_run(folder, run, sentences, options):
         config, rules = options.config, options.rules
         samples = training_samples(run, sentences, options) if options.calibration else None
         bcq_tf.quantize_model(
-            run.model, config=config, rules=rules, calibration=samples, filepath=path
+            run.model,
+            config=config,
+            rules=rules,
+            calibration=samples,
+            tune=options.tune,
+            filepath=path,
         )
     opened = bcq_tf.read(path)
     bcq_tf.pack_model(run.model, opened)

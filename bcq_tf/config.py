@@ -250,6 +250,14 @@ def check_budget(budget, bits, calibration) -> None:
         raise ValueError(f"`budget` needs `calibration`, samples of data. Received: {budget=}")
 
 
+def check_tune(tune, calibration) -> None:
+    """Raises ValueError unless `tune` is an integer >= 0, and 0 without samples."""
+    if not is_integer(tune) or tune < 0:
+        raise ValueError(f"`tune` must be an integer >= 0. Received: tune={short(tune)}")
+    if tune and calibration is None:
+        raise ValueError(f"`tune` needs `calibration`, samples of data. Received: tune={tune}")
+
+
 def is_integer(value) -> bool:
     """Whether `value` is an int or one of NumPy's integers; its arrays have `__index__` too."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -50,6 +50,7 @@ def parse_arguments():
     add("--tokens", type=int, default=32768, help="of all of them (%(default)s)")
     add("--test", type=Path, nargs="+", required=True, help="texts of which perplexity is taken")
     add("--windows", type=int, default=4, help="of 512 tokens of each of these (%(default)s)")
+    add("--tune", type=int, default=1, help="our passes that train scales (%(default)s)")
     add("--effort", choices=("low", "full"), default="full", help="of our solver (%(default)s)")
     add("--folder", type=Path, default=Path("runs/smollm2"), help="the example's (%(default)s)")
     add("--json", type=Path, help="file that all results are written to")
@@ -90,6 +91,7 @@ def quantize(task, way, samples, options):
             calibration=smollm2.inputs(samples),
             batch_size=1,
             effort=options.effort,
+            tune=options.tune,
             filepath=Path(folder) / "model.bcq.npy",
         )
     return report.nbytes

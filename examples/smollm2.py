@@ -49,7 +49,7 @@ def main():
     took = time.perf_counter() - begin
     print(
         f"{path}: {report.bits_per_weight:.2f} bits a weight, {report.nbytes / 1e6:.1f} MB, "
-        f"calibrated with {samples.size:,} tokens and solved in {took:.0f} s",
+        f"calibrated with {samples.size:,} tokens, solved and tuned in {took:.0f} s",
         flush=True,
     )
     if test is not None:
@@ -72,6 +72,7 @@ def parse_arguments():
         help="texts to calibrate with, best of several kinds (the demo's English sentences)",
     )
     add("--tokens", type=int, default=8192, help="of it that are used (%(default)s)")
+    add("--tune", type=int, default=1, help="passes over them that train scales (%(default)s)")
     add("--effort", choices=("low", "full"), default="full", help="of the solver (%(default)s)")
     add("--test", type=Path, help="text whose perplexity is measured before and after")
     add("--windows", type=int, default=4, help="of 512 tokens of that text (%(default)s)")
@@ -148,6 +149,7 @@ def quantize(task, samples: np.ndarray, options, path: Path) -> bcq_tf.Report:
         calibration=inputs(samples),
         batch_size=1,
         effort=options.effort,
+        tune=options.tune,
         filepath=path,
         verbose=True,
         **settings,

@@ -12,7 +12,7 @@ import numpy as np
 
 from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.config import UNSET, BCQConfig, check_budget, make_config
+from bcq_tf.config import UNSET, BCQConfig, check_budget, check_tune, make_config
 from bcq_tf.files import file
 from bcq_tf.files.stored_weights import make_name
 from bcq_tf.models.allocation.allocation import spend
@@ -26,6 +26,7 @@ from bcq_tf.selection.selection import Chosen, Plan, select
 from bcq_tf.solvers import quantize
 from bcq_tf.solvers.calibrated.form import corrected
 from bcq_tf.solvers.error import error_and_energy, ratio
+from bcq_tf.training.tuning import check_backend
 
 
 class ModelQuantizer:
@@ -39,7 +40,8 @@ class ModelQuantizer:
     Attributes:
         plan: the `Plan`, which weights are chosen and which are skipped.
         codes: {position: BinaryCodes} of the last solve, empty before the first.
-        errors: {position: relative squared error} of the last solve.
+        errors: {position: relative squared error} of these codes.
+        tuned: {position: value} that `tune` gives weights without codes.
     """
 
     def __init__(self, model, config: BCQConfig | None = None, rules=None):
@@ -53,6 +55,7 @@ class ModelQuantizer:
             )
         self.codes: dict[int, BinaryCodes] = {}
         self.errors: dict[int, float] = {}
+        self.tuned: dict[int, np.ndarray] = {}
         self._energies: dict[int, float] = {}
 
     def follow(self, plan: Plan) -> None:
@@ -119,6 +122,16 @@ class ModelQuantizer:
         self.errors = {p: ratio(error, energy) for p, (_, error, energy) in solved.items()}
         self._energies = {position: energy for position, (_, _, energy) in solved.items()}
 
+    def tune(self, batches: list[tuple], epochs: int, verbose: bool = False) -> None:
+        """Trains the scales of the codes, see `bcq_tf.training.tuning.tuning.tune`."""
+        from bcq_tf.training.tuning.tuning import tune  # needs TensorFlow
+
+        self.codes, self.tuned = tune(self.model, self.plan, self.codes, batches, epochs, verbose)
+        for weight in self.plan.chosen:
+            matrix = weight.view.to_matrix(as_array(weight.variable))
+            lost = error_and_energy(matrix, self.codes[weight.position])
+            self.errors[weight.position] = ratio(*lost)
+
     def _solve_in_order(self, calibration: Calibration, solve, solved: dict) -> None:
         before = []
 
@@ -134,9 +147,13 @@ class ModelQuantizer:
                 weight.variable.assign(value)
 
     def put_codes(self, weights: Iterable[Chosen] | None = None) -> None:
-        """Gives the variables of chosen `weights`, by default all, the value of their codes."""
+        """Gives the variables of chosen `weights`, by default all, the value of their codes, and
+        those that were tuned the value that this gave them."""
         for weight in self.plan.chosen if weights is None else weights:
             _put(weight, self.codes[weight.position])
+        for weight in self.plan.skipped:
+            if weight.position in self.tuned:
+                weight.variable.assign(self.tuned[weight.position])
 
     def put_values(self, values: dict[int, np.ndarray]) -> None:
         """Gives the chosen variables `values`, as `values()` returned them."""
@@ -172,7 +189,7 @@ class ModelQuantizer:
         tensors = {
             make_name(w.position, w.path): self.codes[w.position]
             if isinstance(w, Chosen)
-            else as_array(w.variable)
+            else self.tuned.get(w.position, as_array(w.variable))
             for w in self.plan.weights
         }
         arrays, state = ModelState(states_of(self.model), self._assets).to_file()
@@ -231,6 +248,7 @@ def quantize_model(
     batch_size: int = 32,
     budget: float | None = None,
     sequential: bool = False,
+    tune: int = 0,
     filepath=None,
     verbose: bool = False,
 ) -> Report:
@@ -258,6 +276,10 @@ def quantize_model(
         sequential: whether a weight is solved for the inputs that it has once those before it are
             quantized, so that it makes up for some of what they lose: better at few bits in deep
             models. All batches run at once then, and the floats are kept until the end.
+        tune: how often the calibration samples are gone through once more, to train scales, biases
+            and normalization until the model's outputs are those of the floats, see
+            `bcq_tf.training.tuning`: once is much at 3 bits and fewer. A step takes the time of a
+            training step of the float model, and as much memory; needs TensorFlow.
         filepath: where to write the `.bcq.npy` file, or None.
         verbose: whether stderr shows how many weights are done: a bar on a terminal, else a line.
 
@@ -279,6 +301,9 @@ def quantize_model(
     check_budget(budget, bits, calibration)
     if sequential and calibration is None:
         raise ValueError("`sequential` needs `calibration`, samples of data. Received: none")
+    check_tune(tune, calibration)
+    if tune:
+        check_backend()
     if filepath is not None:
         file.check_output(filepath, "filepath")
     quantizer = ModelQuantizer(model, config, rules)
@@ -293,6 +318,8 @@ def quantize_model(
         quantizer.solve(effort, show=show, calibration=samples, sequential=sequential)
     if samples is not None:
         samples.warn(quantizer.plan.chosen)
+    if tune:
+        quantizer.tune(batches, tune, verbose)
     contents = quantizer.contents()
     if filepath is not None:
         file.save(filepath, *contents)

@@ -184,7 +184,7 @@ def _options(plan: Plan, grid, samples: Calibration, verbose: bool) -> list[list
             if not any(use.squares.any() for use in uses):
                 unknown.append(len(found))
                 uses = []
-            found.append([costs_of(matrix, uses, samples.samples, c, by_rows) for c in sizes])
+            found.append(costs_of(matrix, uses, samples.samples, sizes, by_rows))
             done += matrix.size
             show(done)
     return _with_unknown(found, unknown, [math.prod(w.view.shape) for w in plan.chosen])

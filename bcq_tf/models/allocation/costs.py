@@ -52,22 +52,26 @@ def costs_of(
     matrix: np.ndarray,
     uses: list[Use],
     samples: float,
-    configs: list[BCQConfig],
+    grid: list[list[BCQConfig]],
     by_rows: bool,
-) -> Costs:
-    """The costs of a weight.
+) -> list[Costs]:
+    """The costs of a weight, for each line of settings of a grid.
 
     Args:
         matrix: float [R, C], its value.
         uses: of the weight, with squares; none where no sample tells.
         samples: that the squares are sums over.
-        configs: the settings.
+        grid: the settings, by how scales are shared.
         by_rows: whether each row is an item.
     """
-    rows = _sampled(len(matrix))
     form = QuadraticForm.of(moments_of(uses)) if uses else None
-    errors = [_error(matrix[rows], config, form) for config in configs]
     uses = uses or [Use(None, np.ones(len(matrix)))]
+    return [_costs(matrix, uses, form, samples, configs, by_rows) for configs in grid]
+
+
+def _costs(matrix, uses, form, samples: float, configs: list[BCQConfig], by_rows: bool) -> Costs:
+    rows = _sampled(len(matrix))
+    errors = [_error(matrix[rows], config, form) for config in configs]
     losses = sum(_losses(use, matrix, rows, errors) for use in uses) / (2 * max(samples, 1.0))
     if not by_rows:
         losses = losses.sum(axis=0, keepdims=True)

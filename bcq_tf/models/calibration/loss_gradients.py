@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf._keras import mask_of, walk_layers
+from bcq_tf.models.calibration.counted import counted
 from bcq_tf.models.calibration.output_gradients import ends_in_softmax
 from bcq_tf.models.calibration.product_inputs import looked_up
 from bcq_tf.models.calibration.sums import Sums, Use, sums_of
@@ -84,8 +85,7 @@ class LossGradients:
         try:
             found = tape.gradient(flat, sources, of_loss)
         except (tf.errors.OpError, LookupError) as error:
-            line = str(error).strip().splitlines()[0]
-            raise NoGradientError(re.sub(r"^{{.*?}} ", "", line)) from error
+            raise NoGradientError(line_of(error)) from error
         own = {id(tensor): g for tensor, g in zip(flat, of_loss, strict=True)}
         at_outputs, at_watched = (
             [own.get(id(tensor), g) for tensor, g in zip(tensors, gradients, strict=True)]
@@ -117,17 +117,9 @@ class LossGradients:
         }
 
     def _of_loss(self, batch: tuple, predicted, flat: list) -> list:
-        x, _, weights = batch
         of_loss = self.sample(batch, predicted)
-        mask = mask_of(flat[0])
-        if mask is None and isinstance(x, dict):
-            mask = x.get("padding_mask")  # KerasHub's
         shape = of_loss[0].shape[:-1] if len(of_loss[0].shape) > 1 else of_loss[0].shape
-        scale = tf.ones(shape)
-        for given in (weights, mask):
-            if hasattr(given, "shape") and tuple(given.shape) == tuple(shape)[: len(given.shape)]:
-                given = tf.cast(given, tf.float32)
-                scale *= tf.reshape(given, [*given.shape, *[1] * (len(shape) - given.ndim)])
+        scale = counted(batch, mask_of(flat[0]), shape)
         self.samples += float(tf.reduce_sum(scale))
         if len(flat) > 1:
             return [tf.cast(g, p.dtype) for g, p in zip(of_loss, flat, strict=True)]
@@ -159,6 +151,11 @@ class LossGradients:
             self._uses[key].add(sums, squares)
         else:
             self._uses[key] = Use(sums, squares, logits=reverse and self._softmax)
+
+
+def line_of(error: Exception) -> str:
+    """What TensorFlow says first of why there is no gradient."""
+    return re.sub(r"^{{.*?}} ", "", str(error).strip().splitlines()[0])
 
 
 def _alone(squares: np.ndarray, columns: int) -> Use:

@@ -14,11 +14,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+CATEGORICAL, BINARY, GAUSSIAN = "categorical", "binary", "gaussian"
+_LOSSES = {
+    CATEGORICAL: ("sparse_categorical_crossentropy", "categorical_crossentropy"),
+    BINARY: ("binary_crossentropy",),
+    GAUSSIAN: ("mean_squared_error",),
+}
+
 
 def drawn(model) -> Callable | None:
     """A function (batch, predicted) -> [gradient at the output], for the loss that a model is
     compiled with; None where that is no known likelihood of a single output."""
-    sample, from_logits = _sample_of(model)
+    kind, from_logits = likelihood(model)
+    sample = _SAMPLES.get(kind)
     count = itertools.count()  # the same labels in every run
 
     def gradients(batch, predicted):
@@ -29,11 +37,12 @@ def drawn(model) -> Callable | None:
 
 def ends_in_softmax(model) -> bool:
     """Whether the loss that a model is compiled with is that of one class of many."""
-    return _sample_of(model)[0] is _categorical
+    return likelihood(model)[0] == CATEGORICAL
 
 
-def _sample_of(model) -> tuple[Callable | None, bool]:
-    # What draws labels for the model's loss, and whether the loss takes logits.
+def likelihood(model) -> tuple[str | None, bool]:
+    """What the loss that a model is compiled with takes its one output for: CATEGORICAL, BINARY or
+    GAUSSIAN, None where that is not known; and whether the loss takes logits."""
     loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
     if loss is None or isinstance(loss, (list, tuple, dict)):
         return None, False
@@ -45,8 +54,7 @@ def _sample_of(model) -> tuple[Callable | None, bool]:
     from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get(
         "from_logits", False
     )
-    sample = next((sample for names, sample in _SAMPLES if name in names), None)
-    return sample, from_logits
+    return next((kind for kind, names in _LOSSES.items() if name in names), None), from_logits
 
 
 def of_data(model) -> Callable | None:
@@ -105,8 +113,4 @@ def _of_mean(predicted) -> float:
     return 1 / max(1, predicted.shape[-1] if predicted.ndim > 1 else 1) ** 0.5
 
 
-_SAMPLES = (
-    (("sparse_categorical_crossentropy", "categorical_crossentropy"), _categorical),
-    (("binary_crossentropy",), _binary),
-    (("mean_squared_error",), _gaussian),
-)
+_SAMPLES = {CATEGORICAL: _categorical, BINARY: _binary, GAUSSIAN: _gaussian}
