@@ -14,6 +14,7 @@ import numpy as np
 
 from bcq_tf._keras import holders_by_path, overrides, set_special_tokens, special_tokens
 from bcq_tf.files.container import FileFormatError
+from bcq_tf.files.deflated import deflate, inflate
 from bcq_tf.files.stored_weights import STATE_FIELDS, StoredWeight
 from bcq_tf.shown import short
 
@@ -47,10 +48,15 @@ class ModelState:
             if isinstance(value, int):
                 return value
             name = f"{field}:{path}/{key}"
-            if field == "assets":
-                name = contents.setdefault(value.tobytes(), name)
-            arrays[name] = value
-            return name
+            if field == "states":
+                arrays[name] = value
+                return name
+            content = value.tobytes()
+            if content not in contents:
+                small = deflate(value)
+                arrays[name] = value if small is None else small
+                contents[content] = name if small is None else [name, len(value)]
+            return contents[content]
 
         metadata = {
             field: {
@@ -183,13 +189,24 @@ def _read_field(field: str, tensors: Mapping, metadata: dict, weights: int) -> d
 def _read(field: str, key: str, value, tensors: Mapping, weights: int):
     if field == "states" and type(value) is int and 0 <= value < weights:
         return value
-    array = tensors.get(value) if isinstance(value, str) else None
+    name, size = _name_and_size(value) if field == "assets" else (value, None)
+    array = tensors.get(name) if isinstance(name, str) else None
     legal = isinstance(array, np.ndarray)
     if field == "assets":
         legal = legal and array.dtype == np.uint8 and array.ndim == 1 and _is_safe(key)
     if not legal:
         raise FileFormatError(f"its metadata's {field} are wrong at {short(key)}")
-    return array
+    try:
+        return array if size is None else inflate(array, size)
+    except ValueError as error:
+        raise FileFormatError(f"its asset {short(key)} is no file of {size} bytes") from error
+
+
+def _name_and_size(value) -> tuple:
+    # Of a tensor of deflated bytes, [name, size of the file]; else of the bytes themselves.
+    if isinstance(value, list) and len(value) == 2 and type(value[1]) is int and value[1] >= 0:
+        return tuple(value)
+    return value, None
 
 
 def _is_safe(name: str) -> bool:

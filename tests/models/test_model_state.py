@@ -1,5 +1,7 @@
 """A model comes back whole: what layers compute from weights, vocabularies, metrics, states."""
 
+import zlib
+
 import keras
 import numpy as np
 import pytest
@@ -198,6 +200,31 @@ def test_equal_vocabularies_are_in_the_file_once(tmp_path):
     ]
 
 
+def test_a_long_vocabulary_takes_fewer_bytes(tmp_path):
+    words = [f"word{i}" for i in range(2000)]
+    model = keras.Sequential(
+        [
+            keras.Input((), dtype="string"),
+            keras.layers.TextVectorization(vocabulary=words, output_sequence_length=3),
+            keras.layers.Embedding(2002, 32),
+        ]
+    )
+    path = tmp_path / "m.bcq.npy"
+    bcq_tf.quantize_model(model, 3, filepath=path)
+    opened = bcq_tf.read(path)
+    packed = sum(value.nbytes for name, value in opened.items() if name.startswith("assets:"))
+    assert packed < sum(map(len, words)) / 2
+    loaded = bcq_tf.load_model(path)
+    assert loaded.layers[0].get_vocabulary() == model.layers[0].get_vocabulary()
+
+
+def test_deflated_bytes_of_another_size_are_refused(tmp_path):
+    tensors = {"octets": np.frombuffer(zlib.compress(b"a" * 50), np.uint8)}
+    metadata = {"assets": {"/layers/#0": {"v.txt": ["octets", 49]}}}
+    with pytest.raises(bcq_tf.FileFormatError, match=r"asset 'v.txt' is no file of 49 bytes"):
+        ModelState.from_file(tensors, metadata, weights=0)
+
+
 def test_state_of_the_best_epoch_comes_back_when_training_ends():
     model, _ = own_state()
     counting = model.layers[0]
@@ -325,6 +352,11 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
         ("assets", {"/layers/#0": {"vocabulary.txt": 0}}),
         ("assets", {"/layers/#0": {"vocabulary.txt": "nothing"}}),
         ("assets", {"/layers/#0": {"vocabulary.txt": "floats"}}),
+        ("assets", {"/layers/#0": {"vocabulary.txt": ["floats", 3]}}),
+        ("assets", {"/layers/#0": {"vocabulary.txt": ["octets", -1]}}),
+        ("assets", {"/layers/#0": {"vocabulary.txt": ["octets", True]}}),
+        ("assets", {"/layers/#0": {"vocabulary.txt": ["octets", 1, 2]}}),
+        ("assets", {"/layers/#0": {"vocabulary.txt": [["octets"], 1]}}),
         ("states", {"/layers/#0": {"count": -1}}),
         ("states", {"/layers/#0": {"count": 99}}),
         ("states", {"/layers/#0": {"count": 1}}),  # a tensor, but no weight
@@ -334,6 +366,7 @@ def test_a_path_that_leaves_the_folder_is_refused(name, tmp_path):
     ],
 )
 def test_tables_that_contradict_the_file(field, table):
-    tensors = {"0:kernel": np.zeros(3, np.float32), "floats": np.zeros(3, np.float32)}
+    tensors = {name: np.zeros(3, np.float32) for name in ("0:kernel", "floats")}
+    tensors["octets"] = np.zeros(3, np.uint8)
     with pytest.raises(bcq_tf.FileFormatError, match=f"its metadata's {field} are"):
         ModelState.from_file(tensors, {field: table}, weights=1)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf._keras import mask_of
+from bcq_tf._keras import as_array, mask_of
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.models.calibration.counted import counted
 from bcq_tf.models.calibration.loss_gradients import line_of
@@ -102,7 +102,7 @@ class _Tuning:
     def _result(self) -> tuple[dict, dict]:
         for tuned in self._others:
             tuned.put()
-        values = {t.weight.position: np.array(t.weight.variable) for t in self._others}
+        values = {t.weight.position: np.array(as_array(t.weight.variable)) for t in self._others}
         return {t.weight.position: t.codes() for t in self._scales}, values
 
     def _distance(self, batches: list[tuple]) -> float:
