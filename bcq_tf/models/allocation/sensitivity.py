@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from bcq_tf._keras import as_array, running_eagerly
+from bcq_tf._keras import as_array, keeping_states, running_eagerly
 from bcq_tf.config import BCQConfig, check_bits, make_config
 from bcq_tf.models.allocation.allocation import BITS
 from bcq_tf.models.allocation.costs import expected_loss
@@ -154,7 +154,7 @@ def _lines(weight: Chosen, uses: list, configs: list, samples: Calibration, loss
 def _loss(model, batches: list) -> float:
     """The mean of the loss over all samples, weighted as in `evaluate`."""
     total = count = 0.0
-    with running_eagerly():
+    with running_eagerly(), keeping_states(model):
         for x, y, weights in batches:
             predicted = model(x, training=False)
             value = model.compute_loss(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import keras
 import numpy as np
 
-from bcq_tf._keras import running_eagerly
+from bcq_tf._keras import keeping_states, running_eagerly
 from bcq_tf.models.calibration import output_gradients
 from bcq_tf.models.calibration.loss_gradients import LossGradients, NoGradientError
 from bcq_tf.models.calibration.product_inputs import tables
@@ -140,6 +140,7 @@ class Calibration:
         watch = Watch(self.model, [w for w in weights if w.position not in theirs], bool(loss))
         with contextlib.ExitStack() as stack:
             stack.enter_context(running_eagerly())
+            stack.enter_context(keeping_states(self.model))
             stack.enter_context(watch.watching())
             if loss:
                 stack.enter_context(loss.watching())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bcq_tf._keras import running_eagerly
+from bcq_tf._keras import keeping_states, running_eagerly
 from bcq_tf.models.calibration.lockstep import Lockstep
 from bcq_tf.models.calibration.moments import Calibration, named
 from bcq_tf.models.calibration.sums import Sums, sums_of
@@ -43,7 +43,7 @@ def visit_in_order(calibration: Calibration, weights: list[Chosen], visit: Calla
         visit(weight, moments, None)
     layers = _InOrder(calibration, [w for w in weights if w.position in in_order], visit)
     if layers.all:
-        with running_eagerly():
+        with running_eagerly(), keeping_states(model):
             Lockstep(model, batches, layers.all, layers.visit).run()
 
 
@@ -85,6 +85,6 @@ def _calls(model, batch: tuple, layers) -> collections.Counter:
         counts[layer] += 1
         return call(*args, **kwargs)
 
-    with running_eagerly(), named(), replaced_calls(layers, count):
+    with running_eagerly(), keeping_states(model), named(), replaced_calls(layers, count):
         model(batch[0], training=False)
     return counts

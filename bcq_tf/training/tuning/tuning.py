@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf._keras import as_array, mask_of
+from bcq_tf._keras import as_array, keeping_states, mask_of
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.models.calibration.counted import counted
 from bcq_tf.models.calibration.loss_gradients import line_of
@@ -106,12 +106,13 @@ class _Tuning:
         return {t.weight.position: t.codes() for t in self._scales}, values
 
     def _distance(self, batches: list[tuple]) -> float:
-        return float(np.mean([self._loss(*self._example(batch)) for batch in batches]))
+        losses = [self._call(self._loss, *self._example(batch)) for batch in batches]
+        return float(np.mean(losses))
 
     def _step(self, batch: tuple) -> None:
         example = self._example(batch)
         try:
-            self._train(*example)
+            self._call(self._train, *example)
         except (tf.errors.OpError, LookupError) as error:
             raise ValueError(
                 "`tune` needs a model of operations that have gradients on this device. "
@@ -123,10 +124,15 @@ class _Tuning:
         variables have the codes' values afterwards."""
         x = keras.tree.map_structure(_as_tensor, batch[0])
         self.put_floats()
-        wanted, mask = self._outputs(x)
+        wanted, mask = self._call(self._outputs, x)
         self._put_codes()
         given = batch[0], None, batch[2]
         return x, wanted, [counted(given, mask, output.shape[:-1]) for output in wanted]
+
+    def _call(self, function, *arguments):
+        # The floats and the codes begin in the same states.
+        with keeping_states(self._model):
+            return function(*arguments)
 
     def _put_codes(self) -> None:
         for tuned in self._all:

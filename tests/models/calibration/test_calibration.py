@@ -339,3 +339,28 @@ def test_bad_data_changes_nothing(calibration, error, message):
 def test_other_solvers_have_no_calibration():
     with pytest.raises(ValueError, match="needs the alternating solver.*weight"):
         bcq_tf.quantize_model(mlp(), 3, solver="greedy", calibration=data())
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"sequential": True}, {"tune": 1}, {"budget": 2.5}], ids=str
+)
+def test_stateful_layers_keep_their_states(settings):
+    """What samples leave in them would be seen by the first batch that comes after."""
+    keras.utils.set_random_seed(0)
+    x = np.random.default_rng(0).normal(size=(64, 5, 32)).astype("float32")
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=(16, 5, 32)),
+            keras.layers.LSTM(32, stateful=True),
+            keras.layers.Dense(4),
+        ]
+    )
+    model.compile(loss="mse")
+    model(x[:16])
+    before = [state.numpy() for state in model.layers[0].states]
+    settings = {"bits": 2} | settings
+    if "budget" in settings:
+        del settings["bits"]
+    bcq_tf.quantize_model(model, calibration=x, batch_size=16, **settings)
+    for state, value in zip(model.layers[0].states, before, strict=True):
+        np.testing.assert_array_equal(state, value)
