@@ -9,7 +9,7 @@ from pathlib import Path
 import bcq_tf
 from bcq_tf.cli.settings import add_settings, read_object, read_settings
 from bcq_tf.cli.start import starting
-from bcq_tf.config import check_budget, make_rules
+from bcq_tf.config import check_budget, check_tune, make_rules
 from bcq_tf.files.paths import check_writable
 from bcq_tf.reports.summary import Summary
 
@@ -143,9 +143,10 @@ def check_quantization(model, options):
         raise UserError(
             f"`calibration` needs --epochs 0 or --budget. Received: epochs={options.epochs}"
         )
-    if options.tune and (options.epochs or not options.calibration):
+    if options.tune > 0 and (options.epochs or not options.calibration):
         raise UserError(f"`tune` needs --epochs 0 and --calibration. Received: tune={options.tune}")
     try:
+        check_tune(options.tune, options.calibration)
         make_callback(None, options).check(model)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None

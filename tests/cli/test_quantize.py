@@ -92,6 +92,8 @@ def test_the_table_names_the_file(folder, run, tmp_path):
         (["--config", '{"bits": 9}'], "`bits` must be an integer from 1 to 8. Received: bits=9"),
         (["--config", "{}", "--bits", "3"], "`config` must be given alone or not at all"),
         (["--config", "2"], "`--config` must be a JSON object. Received: 2"),
+        (["--tune", "-1"], "`tune` must be an integer >= 0. Received: tune=-1"),
+        (["--tune", "1"], "`tune` needs `calibration`, samples of data. Received: tune=1"),
         (["--import", "no_such_module"], "`--import` must be a module that can be imported"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -72,6 +72,21 @@ def test_a_budget_is_spent_by_training_sentences(pretrained, tmp_path):
     assert any("row_bits" in rule for rule in rules.values())
 
 
+@pytest.mark.filterwarnings("ignore:`calibration` has too few")
+def test_scales_are_tuned_by_training_sentences(pretrained, tmp_path):
+    words = ["--bits", "2", "--epochs", "0", "--calibration", "40", "--tune"]
+    files = []
+    for passes in ("0", "2"):
+        run_quantize(pretrained, tmp_path / passes, *words, passes)
+        files.append(bcq_tf.read(tmp_path / passes / "model.bcq.npy"))
+    for name, codes in files[0].items():
+        if isinstance(codes, bcq_tf.BinaryCodes):
+            np.testing.assert_array_equal(codes.planes[0], files[1][name].planes[0])
+    reports = [bcq_tf.Report.of(file, file.metadata) for file in files]
+    solved, tuned = ([weight.error for weight in report.chosen] for report in reports)
+    assert solved != tuned
+
+
 @pytest.fixture(scope="module")
 def trained(pretrained, tmp_path_factory):
     """The folder of two epochs of latent training, in a graph."""
@@ -249,6 +264,9 @@ def loaded(pretrained):
         (["--budget", "2"], "`budget` needs `calibration`"),
         (["--budget", "2", "--bits", "3", "--calibration", "9"], "must be given without `bits`"),
         (["--calibration", "-1", "--epochs", "0"], "`calibration` must not be negative"),
+        (["--tune", "1", "--epochs", "0"], "`tune` needs --epochs 0 and --calibration"),
+        (["--tune", "1", "--budget", "2", "--calibration", "9"], "`tune` needs --epochs 0 and"),
+        (["--tune", "-1", "--epochs", "0", "--calibration", "9"], "`tune` must be an integer >= 0"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--learning-rate", "-1"], "`learning_rate` must be a positive number. Received: .*=-1.0"),
         (["--learning-rate", "nan"], "`learning_rate` must be a positive number. Received: .*=nan"),
