@@ -69,7 +69,7 @@ class _Tuning:
         self._floats = [tf.identity(variable.value) for variable in self._variables]
         self._changes = [change for tuned in self._all for change in tuned.changes]
         if not getattr(model, "run_eagerly", False):  # traced at most twice whatever the shapes
-            for name in ("_outputs", "_loss", "_train", "_put_codes"):
+            for name in ("_outputs", "_train", "_put_codes"):
                 compiled = tf.function(getattr(self, name), reduce_retracing=True, autograph=False)
                 setattr(self, name, compiled)
 
@@ -106,7 +106,11 @@ class _Tuning:
         return {t.weight.position: t.codes() for t in self._scales}, values
 
     def _distance(self, batches: list[tuple]) -> float:
-        losses = [self._call(self._loss, *self._example(batch)) for batch in batches]
+        losses = []
+        for batch in batches:
+            x, wanted, weights = self._example(batch)
+            found, _ = self._call(self._outputs, x)
+            losses.append(float(self._divergence(wanted, found, weights)))
         return float(np.mean(losses))
 
     def _step(self, batch: tuple) -> None:
@@ -142,14 +146,11 @@ class _Tuning:
         outputs = keras.tree.flatten(self._model(x, training=False))
         return outputs, mask_of(outputs[0])
 
-    def _loss(self, x, wanted: list, weights: list):
-        return self._divergence(wanted, self._outputs(x)[0], weights)
-
     def _train(self, x, wanted: list, weights: list) -> None:
         variables = [variable.value for variable in self._variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            loss = self._loss(x, wanted, weights)
+            loss = self._divergence(wanted, self._outputs(x)[0], weights)
         found = tape.gradient(loss, variables, unconnected_gradients="zero")
         pairs = zip(self._all, found, strict=True)
         gradients = [g for tuned, of in pairs for g in tuned.gradients(tf.convert_to_tensor(of))]
