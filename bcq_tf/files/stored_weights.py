@@ -116,7 +116,8 @@ def _state_names(metadata: dict) -> set[str]:
     fields = [metadata.get(field) for field in STATE_FIELDS]
     kept = [each for field in fields if isinstance(field, dict) for each in field.values()]
     values = [value for each in kept if isinstance(each, dict) for value in each.values()]
-    return {value for value in values if isinstance(value, str)}
+    names = [value[0] if isinstance(value, list) and value else value for value in values]
+    return {name for name in names if isinstance(name, str)}
 
 
 def _places(metadata: dict, number: int) -> list[str | None]:

@@ -202,20 +202,20 @@ def test_equal_vocabularies_are_in_the_file_once(tmp_path):
 
 def test_a_long_vocabulary_takes_fewer_bytes(tmp_path):
     words = [f"word{i}" for i in range(2000)]
-    model = keras.Sequential(
-        [
-            keras.Input((), dtype="string"),
-            keras.layers.TextVectorization(vocabulary=words, output_sequence_length=3),
-            keras.layers.Embedding(2002, 32),
-        ]
-    )
+    vocabulary = keras.layers.TextVectorization(output_sequence_length=3)
+    vocabulary.adapt(words)
+    layers = [vocabulary, keras.layers.Embedding(2002, 32)]
+    model = keras.Sequential([keras.Input((), dtype="string"), *layers])
     path = tmp_path / "m.bcq.npy"
     bcq_tf.quantize_model(model, 3, filepath=path)
     opened = bcq_tf.read(path)
     packed = sum(value.nbytes for name, value in opened.items() if name.startswith("assets:"))
-    assert packed < sum(map(len, words)) / 2
-    loaded = bcq_tf.load_model(path)
-    assert loaded.layers[0].get_vocabulary() == model.layers[0].get_vocabulary()
+    assert 0 < packed < sum(map(len, words)) / 2
+    for options in ({}, {"packed": False}, {"model": keras.models.clone_model(model)}):
+        loaded = bcq_tf.load_model(path, **options)
+        assert loaded.layers[0].get_vocabulary() == vocabulary.get_vocabulary()
+    report = bcq_tf.Report.of(opened, opened.metadata)
+    assert len(report.chosen) == 1
 
 
 def test_deflated_bytes_of_another_size_are_refused(tmp_path):
