@@ -6,11 +6,15 @@ import zlib
 
 import numpy as np
 
+LEAST = 4096  # bytes, below which there is little to gain
 MOST = 64  # times as many bytes as they take, so that a small file makes no large one
 
 
 def deflate(content: np.ndarray) -> np.ndarray | None:
-    """Uint8 [bytes] in at least an eighth fewer; None where there is no way, or one past `MOST`."""
+    """Uint8 [bytes] in at least an eighth fewer; None for content shorter than `LEAST`, where there
+    is no way, or one past `MOST`."""
+    if len(content) < LEAST:
+        return None
     small = np.frombuffer(zlib.compress(content.tobytes(), 9), np.uint8)
     return small if len(content) / MOST <= len(small) < 0.875 * len(content) else None
 

@@ -7,7 +7,7 @@ import pytest
 
 from bcq_tf.files.deflated import MOST, deflate, inflate
 
-WORDS = np.frombuffer("\n".join(f"word{i}" for i in range(500)).encode(), np.uint8)
+WORDS = np.frombuffer("\n".join(f"word{i}" for i in range(2000)).encode(), np.uint8)
 
 
 def octets(content: bytes) -> np.ndarray:
@@ -22,8 +22,8 @@ def test_content_comes_back():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"a", np.random.default_rng(0).bytes(1000), bytes(100_000)],
-    ids=["nothing", "one byte", "noise", "nothing but zeros"],
+    [b"", WORDS[:4000].tobytes(), np.random.default_rng(0).bytes(10_000), bytes(100_000)],
+    ids=["nothing", "short", "noise", "nothing but zeros"],
 )
 def test_what_gains_nothing_or_too_much_stays(content):
     assert deflate(octets(content)) is None
