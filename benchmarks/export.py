@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.apart import run_apart
+from benchmarks.process_memory import PEAK, process_memory
 
 FLOAT, COMPILED, PORTABLE = "float SavedModel", "SavedModel, compiled ops", "SavedModel, portable"
 ONNX, ONNX_PACKED = "ONNX", "ONNX, without constant folding"
@@ -86,7 +87,7 @@ def measure(name, path, options):
     """{"load_seconds", "peak_bytes", "milliseconds"} of the median call."""
     x = np.random.default_rng(0).standard_normal((1, options.width), np.float32)
     load = make_loader(name)
-    before, start = peak_memory(), time.perf_counter()
+    before, start = process_memory(PEAK), time.perf_counter()
     call = load(path)
     loaded = time.perf_counter() - start
     call(x)
@@ -97,7 +98,7 @@ def measure(name, path, options):
         times.append(time.perf_counter() - start)
     return {
         "load_seconds": loaded,
-        "peak_bytes": peak_memory() - before,
+        "peak_bytes": process_memory(PEAK) - before,
         "milliseconds": 1e3 * statistics.median(times),
     }
 
@@ -142,12 +143,6 @@ def tflite_call(tf, path, kind):
 def saved_model_call(tf, loaded):
     # The variables live as long as what was loaded.
     return lambda x: loaded.signatures["serving_default"](x=tf.constant(x))["output_0"].numpy()
-
-
-def peak_memory():
-    """Bytes of this process at most so far (Linux)."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
 def size(path):

@@ -17,8 +17,10 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.apart import run_apart
+from benchmarks.process_memory import OWN, PEAK, process_memory
 from benchmarks.result_table import result_table
 
+MEMORY = {OWN: "own memory", PEAK: "with mapped files, most"}
 WAYS = {
     "packed": (True, False),
     "packed, run eagerly": (True, True),
@@ -61,7 +63,7 @@ def measure(way, options):
     import bcq_tf
 
     tf.constant(0.0)
-    before = memory()
+    before = {kind: process_memory(kind) for kind in MEMORY}
     times = [time.perf_counter()]
     packed, eagerly = WAYS[way]
     task = bcq_tf.load_model(options.file, packed=packed)
@@ -70,16 +72,9 @@ def measure(way, options):
     prompt = len(task.preprocessor.tokenizer(options.prompt))
     task.generate(options.prompt, max_length=prompt + 1)
     times.append(time.perf_counter())
-    grown = {key: (value - before[key]) / 1e3 for key, value in memory().items()}
+    grown = {name: (process_memory(kind) - before[kind]) / 1e6 for kind, name in MEMORY.items()}
     seconds = {"load": times[1] - times[0], "first token": times[2] - times[0]}
     return seconds | grown
-
-
-def memory():
-    """Of this process, kB: {what it is: how much}."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    names = {"RssAnon": "own memory", "VmHWM": "with mapped files, most"}
-    return {name: int(lines[key].split()[0]) for key, name in names.items()}
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from benchmarks.process_memory import OWN, process_memory
 from benchmarks.result_table import result_table
 
 SEED = 0
@@ -106,9 +107,9 @@ def load(name, small, large):
     import bcq_tf
 
     kept = [look_up(name, bcq_tf.read(small)["embeddings"])]
-    before = resident()
+    before = process_memory(OWN)
     kept.append(look_up(name, bcq_tf.read(large)["embeddings"]))
-    grown = resident() - before
+    grown = process_memory(OWN) - before
     return {"variables": sum(v.numpy().nbytes for v in kept[1].variables), "process": grown}
 
 
@@ -128,12 +129,6 @@ def look_up(name, tensor):
         layer = layers.QuantEmbedding.from_codes(tensor)
     layer(np.array([1]))
     return layer
-
-
-def resident():
-    """Bytes of the process' own memory."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
 
 if __name__ == "__main__":

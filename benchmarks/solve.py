@@ -24,6 +24,7 @@ from rich.console import Console
 from bcq_tf import native
 from bcq_tf.solvers import quantize, relative_error, spans
 from bcq_tf.solvers.binary.least_squares import PIVOT_FLOOR
+from benchmarks.process_memory import PEAK, process_memory
 from benchmarks.result_table import result_table
 
 COLUMNS, BITS = (128, 1024, 4096), (2, 3, 4)
@@ -205,7 +206,7 @@ def large(options, console):
                     codes = quantize(matrix, bits, **extra)
                     elapsed = time.perf_counter() - begin[0]
                     cpu = time.process_time() - begin[1]
-                memory = (peak() - before - codes.nbytes) / 2**20
+                memory = (process_memory(PEAK) - before - codes.nbytes) / 2**20
                 del codes
                 yield common | {"elapsed": elapsed, "cpu": cpu, "memory": memory}
 
@@ -214,13 +215,7 @@ def reset_peak():
     """Begins to watch the process's memory (Linux, glibc); returns the bytes in use."""
     ctypes.CDLL(None).malloc_trim(0)  # or what was freed would hide what is taken
     Path("/proc/self/clear_refs").write_text("5")
-    return peak()
-
-
-def peak():
-    """The most bytes in use since `reset_peak`."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+    return process_memory(PEAK)
 
 
 if __name__ == "__main__":
