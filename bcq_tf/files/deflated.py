@@ -15,7 +15,7 @@ def deflate(content: np.ndarray) -> np.ndarray | None:
     is no way, or one past `MOST`."""
     if len(content) < LEAST:
         return None
-    small = np.frombuffer(zlib.compress(content.tobytes(), 9), np.uint8)
+    small = np.frombuffer(zlib.compress(content.tobytes()), np.uint8)
     return small if len(content) / MOST <= len(small) < 0.875 * len(content) else None
 
 
