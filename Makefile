@@ -9,7 +9,7 @@ BUILD = $(BIN)/cmake --build build/native
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo example native early-core test native-test python-test gpu-check lint clean
+.PHONY: help demo example native early-core test native-test arm-test python-test gpu-check lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (7 to 14 minutes, 2 cores)"
@@ -54,9 +54,23 @@ native-test: .venv/compiles
 	$(BIN)/cmake --build build/sanitized
 	$(BIN)/ctest --test-dir build/sanitized --parallel 2 --output-on-failure --quiet
 
+# The same tests of the core for 64-bit ARM, in an emulator, where the distribution's cross compiler
+# and emulator are installed.
+arm-test: .venv/compiles
+	@which aarch64-linux-gnu-g++ qemu-aarch64 > /dev/null || { \
+	    echo "make arm-test: skipped, as there is no aarch64-linux-gnu-g++ or no qemu-aarch64" \
+	    "(Debian: g++-aarch64-linux-gnu, qemu-user)"; exit 0; }; \
+	mkdir -p build/arm && \
+	$(CMAKE) -B build/arm -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	    -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DBCQ_TESTS=ON \
+	    -DCMAKE_CROSSCOMPILING_EMULATOR="qemu-aarch64;-L;/usr/aarch64-linux-gnu" \
+	    -DCMAKE_BUILD_TYPE=Quick -DCMAKE_CXX_FLAGS_QUICK=-O1 -DBCQ_OUTPUT=$(abspath build/arm) && \
+	$(BIN)/cmake --build build/arm && \
+	$(BIN)/ctest --test-dir build/arm --parallel 2 --output-on-failure --quiet
+
 # All of it at once: the sanitized core compiles while packages are installed.
 test:
-	@$(MAKE) --no-print-directory --jobs=3 lint native-test python-test
+	@$(MAKE) --no-print-directory --jobs=3 lint native-test arm-test python-test
 
 python-test: native
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder

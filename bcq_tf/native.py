@@ -4,8 +4,8 @@ Environment variables, read when a library is first wanted:
 
 - `BCQ_TF_NATIVE`: "auto" (the default) uses the compiled libraries where they can be used and warns
   once where they cannot; "0" never uses them; "require" makes it an error that they cannot be used.
-- `BCQ_TF_ISA`: the instruction set of the core, "portable", "avx2", "avx512" or "amx"; by default
-  the best that the processor has.
+- `BCQ_TF_ISA`: the instruction set of the core, "portable", "avx2", "avx512" or "amx", on ARM
+  "portable", "neon" or "dotprod"; by default the best that the processor has.
 
 `print(bcq_tf.native.status())` tells what is used, and why not if not.
 """

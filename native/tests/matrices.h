@@ -131,7 +131,9 @@ struct RandomMatrix {
         offset(random_numbers(f.scale_type, groups * f.rows)) {
     for (int64_t n : f.plane_rows) planes.push_back(random_plane(n));
     for (int64_t r = 0; r < f.rows; ++r) order.push_back(static_cast<int32_t>(r));
-    if (f.order) std::shuffle(order.begin(), order.end(), random_bits);
+    for (size_t i = order.size(); f.order && i > 1; --i) {  // as every library would shuffle
+      std::swap(order[i - 1], order[random_bits() % i]);
+    }
     place.resize(order.size());
     for (size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<int32_t>(i);
     for (int64_t i = 0; i < plane_count(); ++i) {

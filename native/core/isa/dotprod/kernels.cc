@@ -1,0 +1,15 @@
+#include <arm_neon.h>
+
+#include "core/isa/instruction_set.h"
+
+namespace bcq::dotprod {
+
+#include "core/isa/vectors.inl"
+#include "core/isa/portable/arithmetic.inl"
+#include "core/isa/neon/conversions.inl"
+#include "core/isa/numbers.inl"
+#include "core/isa/dotprod/products.inl"
+#include "core/isa/neon/table_sums.inl"
+#include "core/product/kernels.inl"
+
+}  // namespace bcq::dotprod
