@@ -42,6 +42,7 @@ TOP = {
     "bcq_tf.config": set(),
     "bcq_tf.shown": set(),
     "bcq_tf.native": set(),
+    "bcq_tf.pool": set(),
     "bcq_tf._tensorflow": {"tensorflow"},
 }
 TRAINED_CODES = "autoencoder", "best_weights", "compressor"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from bcq_tf.pool import cores
 
 # What is treated at once: enough that the work outweighs NumPy's calls, little enough that the
 # arrays of a chunk stay in a core's cache.
@@ -62,9 +63,3 @@ def for_chunks(count: int, width: int, levels: int, work: Callable[[slice], None
     with ThreadPoolExecutor(workers) as pool:
         for _ in pool.map(work, chunks):  # the loop raises what `work` raised
             pass
-
-
-def cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

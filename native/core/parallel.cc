@@ -1,17 +1,27 @@
 #include "core/parallel.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
 namespace {
 
-constexpr int64_t kLeastNanoseconds = 50000;  // of a thread's share, that starting it pays
+constexpr int64_t kLeastNanoseconds = 10000;  // of a thread's share, that waking it pays
 constexpr int64_t kPartsPerThread = 8;        // so that all end at about the same time
-constexpr int32_t kMostThreads = 1024;        // of one task, whatever is asked for
+constexpr int32_t kMostThreads = 1024;        // of one pool, whatever is asked for
+// How long a thread looks for the next task before it sleeps: products follow one another.
+constexpr std::chrono::microseconds kAwake{20};
+
+std::atomic<int> forks{0};  // of this process and those before it; other threads end at a fork
 
 struct Work {
   std::atomic<int64_t> next{0};
@@ -28,35 +38,125 @@ struct Work {
   }
 };
 
-void run_threads(void* context, int64_t items, int64_t nanoseconds, bcq_task task, void* argument) {
-  if (items <= 0) return;
-  const double total = static_cast<double>(items) * static_cast<double>(nanoseconds);
-  const double worthwhile = std::max(1.0, total / kLeastNanoseconds);
-  const int64_t most = std::min<int64_t>(reinterpret_cast<intptr_t>(context), items);
-  const int64_t threads = worthwhile < most ? static_cast<int64_t>(worthwhile) : most;
-  if (threads <= 1) return task(argument, 0, items);
-
-  Work work;
-  work.items = items;
-  work.step = std::max<int64_t>(1, items / (threads * kPartsPerThread));
-  work.task = task;
-  work.argument = argument;
-  std::vector<std::thread> others;
-  try {
-    others.reserve(threads - 1);
-    while (static_cast<int64_t>(others.size()) < threads - 1) {
-      others.emplace_back([&work] { work.run(); });
+/* Looks again and again whether something holds, for kAwake; whether it did. */
+template <class Condition>
+bool look_for(const Condition& holds) {
+  const auto end = std::chrono::steady_clock::now() + kAwake;
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (holds()) return true;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#elif defined(__aarch64__)
+      __asm__ volatile("yield");
+#endif
     }
-  } catch (const std::exception&) {
-    // The system has no more threads or no memory: those that there are do the work.
-  }
-  work.run();
-  for (std::thread& other : others) other.join();
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
 }
 
 }  // namespace
 
-bcq_parallel bcq_threads(int32_t threads) {
-  const intptr_t count = std::clamp(threads, 1, kMostThreads);
-  return {run_threads, reinterpret_cast<void*>(count), static_cast<int32_t>(count)};
+/* Threads join a task while it has places: a place is taken and the thread counted as inside in one
+ * step, and the caller returns when no place is left and nobody inside, so that what a task reads
+ * stays as long as a thread works on it. */
+struct bcq_pool {
+  const int forked = forks;
+  std::mutex one_task, sleep;
+  std::condition_variable wake;
+  std::atomic<uint64_t> state{0};  // kPlace for each place, 1 for each thread inside
+  std::atomic<int> sleepers{0};
+  bool ends = false;  // under `sleep`
+  Work work;
+  std::vector<std::thread> others;
+
+  static constexpr uint64_t kPlace = uint64_t{1} << 32;
+
+  void run(int64_t items, int64_t nanoseconds, bcq_task task, void* argument) {
+    const double total = static_cast<double>(items) * static_cast<double>(nanoseconds);
+    const auto most = static_cast<double>(std::min<int64_t>(others.size() + 1, items));
+    const auto threads = static_cast<int64_t>(std::min(most, total / kLeastNanoseconds));
+    if (threads <= 1 || forked != forks || !one_task.try_lock()) return task(argument, 0, items);
+    const std::lock_guard<std::mutex> unlocked_at_the_end(one_task, std::adopt_lock);
+    work.next = 0;
+    work.items = items;
+    work.step = std::max<int64_t>(1, items / (threads * kPartsPerThread));
+    work.task = task;
+    work.argument = argument;
+    state = kPlace * static_cast<uint64_t>(threads - 1);
+    if (sleepers > 0) {
+      const std::lock_guard<std::mutex> seen_or_not_asleep(sleep);
+      wake.notify_all();
+    }
+    work.run();
+    state &= kPlace - 1;
+    while (state != 0) {
+      if (!look_for([this] { return state == 0; })) std::this_thread::yield();
+    }
+  }
+
+  bool has_place() const { return state >= kPlace; }
+
+  void join() {
+    for (uint64_t before = state; before >= kPlace;) {
+      if (!state.compare_exchange_weak(before, before - kPlace + 1)) continue;
+      work.run();
+      --state;
+      return;
+    }
+  }
+
+  void live() {
+    for (;;) {
+      if (!look_for([this] { return has_place(); })) {
+        std::unique_lock<std::mutex> lock(sleep);
+        ++sleepers;
+        wake.wait(lock, [this] { return ends || has_place(); });
+        --sleepers;
+        if (ends) return;
+      }
+      join();
+    }
+  }
+
+  void end() {
+    {
+      const std::lock_guard<std::mutex> lock(sleep);
+      ends = true;
+    }
+    wake.notify_all();
+    for (std::thread& other : others) other.join();
+  }
+};
+
+bcq_pool* bcq_pool_create(int32_t threads) {
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  static_cast<void>(watched);
+  std::unique_ptr<bcq_pool> pool(new (std::nothrow) bcq_pool);
+  if (pool == nullptr) return nullptr;
+  bcq_pool* const made = pool.get();
+  try {
+    made->others.reserve(kMostThreads);
+    while (static_cast<int32_t>(made->others.size()) + 1 < std::min(threads, kMostThreads)) {
+      made->others.emplace_back([made] { made->live(); });
+    }
+  } catch (const std::exception&) {
+    // The system has no more threads or no memory: those that there are do the work.
+  }
+  return pool.release();
+}
+
+void bcq_pool_free(bcq_pool* pool) {
+  if (pool == nullptr || pool->forked != forks) return;  // whose threads are another process'
+  pool->end();
+  delete pool;
+}
+
+bcq_parallel bcq_pool_parallel(bcq_pool* pool) {
+  if (pool == nullptr) return {nullptr, nullptr, 1};
+  const auto run = [](void* context, int64_t items, int64_t nanoseconds, bcq_task task,
+                      void* argument) {
+    static_cast<bcq_pool*>(context)->run(items, nanoseconds, task, argument);
+  };
+  return {run, pool, static_cast<int32_t>(pool->others.size()) + 1};
 }

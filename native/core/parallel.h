@@ -1,5 +1,5 @@
 /* Who runs the parts of a task: the caller. TensorFlow's ops hand in its own thread pool; where
- * there is none, bcq_threads() makes one of plain threads.
+ * there is none, bcq_pool_create() makes one.
  */
 #ifndef BCQ_CORE_PARALLEL_H_
 #define BCQ_CORE_PARALLEL_H_
@@ -19,8 +19,20 @@ typedef struct {
   int32_t threads; /* how many may work at once, 1 or more */
 } bcq_parallel;
 
-/* A bcq_parallel of this many plain threads, from 1 to 1024, without state to be freed. */
-BCQ_EXPORT bcq_parallel bcq_threads(int32_t threads);
+/* Threads that wait for work, once made. */
+typedef struct bcq_pool bcq_pool;
+
+/* A pool of `threads`, from 1 to 1024, the calling one included; fewer where the system has no
+ * more. NULL: no memory. */
+BCQ_EXPORT bcq_pool* bcq_pool_create(int32_t threads);
+
+/* Ends the threads. No task may be running. */
+BCQ_EXPORT void bcq_pool_free(bcq_pool* pool);
+
+/* The pool as a bcq_parallel, for as long as it lives; NULL: the calling thread alone. One task
+ * runs on all threads at a time: those that come meanwhile run on the threads that called them, and
+ * so do all in a process that was forked off. */
+BCQ_EXPORT bcq_parallel bcq_pool_parallel(bcq_pool* pool);
 
 #ifdef __cplusplus
 

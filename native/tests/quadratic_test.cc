@@ -65,8 +65,8 @@ struct Case {
 
 void test_feedback(const Sizes& sizes) {
   Case c(sizes);
-  expect(bcq_feed_back(&c.block, c.targets.data(), c.codes.data(), c.errors.data(),
-                       bcq_threads(2)) == BCQ_OK,
+  expect(bcq_feed_back(&c.block, c.targets.data(), c.codes.data(), c.errors.data(), scattered()) ==
+             BCQ_OK,
          "status of feedback");
   for (int64_t r = 0; r < sizes.rows; ++r) {
     for (int64_t k = 0; k < sizes.columns; ++k) {
@@ -83,7 +83,7 @@ void test_feedback(const Sizes& sizes) {
 void test_descent(const Sizes& sizes) {
   Case c(sizes);
   const std::vector<float> before = c.errors;
-  expect(bcq_descend(&c.block, c.targets.data(), c.codes.data(), c.errors.data(), bcq_threads(2)) ==
+  expect(bcq_descend(&c.block, c.targets.data(), c.codes.data(), c.errors.data(), scattered()) ==
              BCQ_OK,
          "status of descent");
   for (int64_t r = 0; r < sizes.rows; ++r) {
@@ -104,7 +104,7 @@ void test_bad_arguments() {
   context = "bad arguments";
   Case c({3, 5, 2, 4});
   const auto status = [&](const bcq_block& block) {
-    return bcq_descend(&block, c.targets.data(), c.codes.data(), c.errors.data(), bcq_threads(1));
+    return bcq_descend(&block, c.targets.data(), c.codes.data(), c.errors.data(), alone());
   };
   expect(status(c.block) == BCQ_OK, "good");
   bcq_block wrong[8];
@@ -113,8 +113,7 @@ void test_bad_arguments() {
   wrong[4].columns = int64_t{1} << 40, wrong[5].values = nullptr, wrong[6].rows = int64_t{1} << 60;
   c.group_of[4] = 2;
   for (const bcq_block& block : wrong) expect(status(block) == BCQ_BAD_ARGUMENT, "refused");
-  expect(bcq_feed_back(nullptr, nullptr, nullptr, nullptr, bcq_threads(1)) == BCQ_BAD_ARGUMENT,
-         "nothing");
+  expect(bcq_feed_back(nullptr, nullptr, nullptr, nullptr, alone()) == BCQ_BAD_ARGUMENT, "nothing");
 }
 
 }  // namespace

@@ -11,9 +11,9 @@ import pytest
 
 from bcq_tf import native
 from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
+from bcq_tf.pool import threads
 from bcq_tf.solvers import quantize, spans
 from bcq_tf.solvers.binary import compiled
-from bcq_tf.solvers.threads import threads
 from tests.native.core import compiled_isas
 from tests.solvers.reference import DISTRIBUTIONS, draw, squared_error
 

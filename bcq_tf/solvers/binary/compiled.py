@@ -15,10 +15,10 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.packing import words_per_row
 from bcq_tf.codes.scale_dtypes import SCALE_DTYPES
 from bcq_tf.config import BCQConfig
+from bcq_tf.pool import threads
 from bcq_tf.solvers.binary import alternating
 from bcq_tf.solvers.binary.block import params_of
 from bcq_tf.solvers.binary.starts import MAX_TABULATED, noise, start_scales
-from bcq_tf.solvers.threads import threads
 
 SLAB_WEIGHTS = 1 << 22  # handed over at once, so that copies of another dtype stay small
 LONGEST = 1 << 30  # columns of a group that the core takes

@@ -7,7 +7,7 @@ import ctypes
 import numpy as np
 
 from bcq_tf import native
-from bcq_tf.solvers.threads import threads
+from bcq_tf.pool import threads
 
 
 class _Block(ctypes.Structure):
