@@ -9,6 +9,7 @@ from .codes import UniformCodes as UniformCodes
 from .config import BCQConfig as BCQConfig
 from .config import Rule as Rule
 from .export.onnx import export_onnx as export_onnx
+from .export.runtime.writing import export_runtime as export_runtime
 from .export.saved_model import export_saved_model as export_saved_model
 from .export.saved_model import load_saved_model as load_saved_model
 from .export.tflite import export_tflite as export_tflite

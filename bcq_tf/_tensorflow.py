@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 from tensorflow.python.eager.tape import variable_accessed
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 merge_call = tf.__internal__.distribute.interim.maybe_merge_call
 
-__all__ = ["merge_call", "variable_accessed"]
+__all__ = ["function_def_to_graph", "merge_call", "variable_accessed"]

@@ -25,6 +25,7 @@ FOLDERS = {
     "codes": NUMPY,
     "solvers": NUMPY,
     "files": NUMPY | {"ml_dtypes"},
+    "runtime": NUMPY,
     "reports": {"rich"},
     "embeddings": NUMPY | {"lazy_loader"},
     "_keras": KERAS,

@@ -12,10 +12,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.codes.layout import Layout
+from bcq_tf.codes.tiles import plane_words
 from bcq_tf.ops import TiledCodes, binary
 from bcq_tf.ops.engine import using
-from bcq_tf.ops.layout import Layout
-from bcq_tf.ops.tiled_codes import plane_words
 
 # [256, 8]: bit k of a byte is the sign of its column k, 1 for +1.
 SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bitorder="little")

@@ -7,9 +7,9 @@
 They run compiled where `bcq_tf.native` has the library, in plain TensorFlow ops otherwise.
 """
 
+from bcq_tf.codes.layout import Layout
 from bcq_tf.ops.binary import bcq_gather, bcq_matmul
 from bcq_tf.ops.engine import portable_ops
-from bcq_tf.ops.layout import Layout
 from bcq_tf.ops.tiled_codes import TiledCodes
 
 __all__ = ["Layout", "TiledCodes", "bcq_gather", "bcq_matmul", "portable_ops"]

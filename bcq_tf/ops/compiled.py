@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from bcq_tf.codes.layout import Layout
 from bcq_tf.ops.engine import library
-from bcq_tf.ops.layout import Layout
 from bcq_tf.ops.tiled_codes import TiledCodes
 
 

@@ -13,9 +13,9 @@ import functools
 import tensorflow as tf
 
 from bcq_tf import native
+from bcq_tf.codes.layout import Layout
 from bcq_tf.ops import binary
 from bcq_tf.ops.engine import has_gpu
-from bcq_tf.ops.layout import Layout
 from bcq_tf.ops.portable import dimensions, flat, unflat
 from bcq_tf.ops.tiled_codes import TiledCodes
 

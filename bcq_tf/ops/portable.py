@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from bcq_tf.codes.layout import TILE_ROWS, Layout
 from bcq_tf.codes.packing import WORD_BITS
 from bcq_tf.ops.fields import nan_where_no_row
-from bcq_tf.ops.layout import TILE_ROWS, Layout
 from bcq_tf.ops.tiled_codes import TiledCodes
 
 _BIT = np.uint32(1) << np.arange(WORD_BITS, dtype=np.uint32)

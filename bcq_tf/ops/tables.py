@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from bcq_tf.codes.layout import MOST_ROWS
 from bcq_tf.config import check_integer
-from bcq_tf.ops.layout import MOST_ROWS
 
 
 @dataclasses.dataclass(frozen=True)

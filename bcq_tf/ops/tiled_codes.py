@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.codes import BinaryCodes
-from bcq_tf.ops.layout import TILE_ROWS, Layout
+from bcq_tf.codes.layout import Layout
+from bcq_tf.codes.tiles import plane_words, scales_of, tiles_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,22 +46,18 @@ class TiledCodes:
         Scales and offset are float16 where all of them are in `codes`, float32 otherwise.
         """
         layout = Layout.of(codes)
-        parts = [*codes.scales, *([] if codes.offset is None else [codes.offset])]
-        half = all(part.dtype == np.float16 for part in parts)
-        dtype = np.float16 if half else np.float32
+        scales, offset = scales_of(codes, layout)
         order = codes.row_order
         # Outside of any graph, so that what is made while a function is traced outlives it.
         with tf.init_scope():
             return cls(
-                scales=tf.constant(_scales(codes, layout).astype(dtype, copy=False)),
+                scales=tf.constant(scales),
                 layout=layout,
-                offset=None
-                if codes.offset is None
-                else tf.constant(np.ascontiguousarray(codes.offset.T, dtype)),
+                offset=None if offset is None else tf.constant(offset),
                 row_order=None if order is None else tf.constant(order.astype(np.uint32)),
                 row_place=None if order is None else tf.constant(np.argsort(order), tf.uint32),
                 # Last: once a large block has been freed, malloc keeps smaller ones.
-                tiles=tf.constant(_tiles(codes, layout)),
+                tiles=tf.constant(tiles_of(codes, layout)),
             )
 
     def to_codes(self) -> BinaryCodes:
@@ -126,48 +123,6 @@ def tiled(codes: BinaryCodes | TiledCodes) -> TiledCodes:
     if isinstance(codes, TiledCodes):
         return codes.tensors()
     raise TypeError(f"`codes` must be BinaryCodes or TiledCodes. Received: {type(codes).__name__}")
-
-
-def _tiles(codes: BinaryCodes, layout: Layout) -> np.ndarray:
-    # The words of all tiles, [layout.words].
-    tiles = np.zeros(layout.words, np.uint32)
-    for i, plane in enumerate(codes.planes):
-        for first_row, words in _plane_views(tiles, layout, i):
-            rows = plane[first_row : first_row + TILE_ROWS * len(words)]
-            whole = len(rows) // TILE_ROWS
-            words[:whole] = rows[: whole * TILE_ROWS].reshape(words[:whole].shape)
-            for last in words[whole:]:
-                last[: len(rows) % TILE_ROWS] = rows[whole * TILE_ROWS :]
-    return tiles
-
-
-def plane_words(tiles, layout: Layout, plane: int) -> np.ndarray:
-    """The words of a plane, uint32 [rows that it covers, words of a row]."""
-    views = _plane_views(np.asarray(tiles), layout, plane)
-    none = np.empty((0, layout.row_words), np.uint32)
-    parts = [none, *(words.reshape(-1, layout.row_words) for _, words in views)]
-    return np.concatenate(parts)[: layout.plane_rows[plane]]
-
-
-def _plane_views(tiles: np.ndarray, layout: Layout, plane: int):
-    # Yields the number of a first row, and the words of a plane from there on as a view of the
-    # tiles, [tiles, 64, words of a row]: one for all tiles that have the same number of planes.
-    # Views, as indices would take more memory than the words.
-    changes = np.flatnonzero(np.diff(layout.tile_planes)) + 1
-    for same in np.split(np.arange(len(layout.tile_planes)), changes):
-        begin, planes = layout.tile_starts[same[0]], layout.tile_planes[same[0]]
-        if planes > plane:
-            shape = (len(same), layout.row_words, planes, TILE_ROWS)
-            words = tiles[begin : begin + np.prod(shape)].reshape(shape)
-            yield same[0] * TILE_ROWS, words[:, :, plane].swapaxes(1, 2)
-
-
-def _scales(codes: BinaryCodes, layout: Layout) -> np.ndarray:
-    # [G, bits, R], 0 where a plane does not cover a row.
-    scales = np.zeros(layout.scales_shape, np.result_type(*codes.scales))
-    for i, scale in enumerate(codes.scales):
-        scales[:, i, : len(scale)] = scale.T
-    return scales
 
 
 def _tensor(name: str, value, dtypes: tuple, shape: tuple[int, ...]):

@@ -52,7 +52,9 @@ typedef enum {
   BCQ_BAD_ID = 2,       /* an id that is no row */
   BCQ_NO_MEMORY = 3,
   BCQ_NO_DEVICE = 4, /* CUDA only: no device, or an error of the driver */
-  BCQ_BAD_ROWS = 5   /* CPU only: row_order and row_place that are not each other's inverse */
+  BCQ_BAD_ROWS = 5,  /* CPU only: row_order and row_place that are not each other's inverse */
+  BCQ_NO_FILE = 6,   /* of runtime/bcq.h: a file that cannot be opened */
+  BCQ_BAD_FILE = 7   /* the same: one that breaks a rule of its format */
 } bcq_status;
 
 #endif

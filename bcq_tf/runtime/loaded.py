@@ -1,0 +1,205 @@
+"""`load`: the functions of a file with a graph, run in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from bcq_tf.files.container import FileFormatError
+from bcq_tf.runtime import graph
+from bcq_tf.runtime.graph import Function, Node
+from bcq_tf.runtime.opened import Opened
+from bcq_tf.runtime.operations import OPERATIONS
+from bcq_tf.shown import short
+
+CALL = "call"
+"""The function that a model itself is."""
+
+
+class Loaded:
+    """A model that runs without the framework it was made with: functions of arrays.
+
+    `loaded(x)` is what the model gives; `loaded.function("step")` another function of the file.
+
+    Attributes:
+        weights: the file's weights and arrays, an `Opened`.
+        functions: names of the functions, and of each its inputs.
+    """
+
+    def __init__(self, opened: Opened):
+        if graph.KEY not in opened.metadata:
+            raise FileFormatError(
+                f"{opened.path!r} has no graph: `bcq_tf.export_runtime` writes files that have"
+            )
+        try:
+            read = graph.from_json(opened.metadata[graph.KEY], opened)
+        except FileFormatError as error:
+            raise FileFormatError(f"{opened.path!r} is no file to run: {error}") from None
+        self.weights = opened
+        self._programs: dict[str, _Program] = {}
+        for name, function in read.items():
+            self._programs[name] = _Program(function, opened, self._programs)
+        self.functions = {name: f.inputs for name, f in read.items() if f.structure is not None}
+
+    def __call__(self, *inputs):
+        """The outputs of the model, in the structure that it gives.
+
+        Args:
+            inputs: arrays, in the order of `functions["call"]`, or in the structure that the model
+                takes; or one dict of all, by the names there.
+
+        Raises:
+            TypeError, ValueError: they are of other number, dtype or shape.
+        """
+        return self.function(CALL)(*inputs)
+
+    def function(self, name: str) -> Callable:
+        """The function `name` of the file, called as the model is.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if name not in self.functions:
+            raise ValueError(
+                f"`name` must be one of {list(self.functions)}. Received: {short(name)}"
+            )
+        program = self._programs[name]
+        return lambda *inputs: program.call(inputs)
+
+    def __repr__(self) -> str:
+        return f"Loaded({self.weights.path!r}, functions {', '.join(self.functions)})"
+
+
+def load(path, threads: int | None = None) -> Loaded:
+    """A model that `bcq_tf.export_runtime` wrote, ready to run with NumPy alone.
+
+    Args:
+        path, threads: see `open`.
+
+    Raises:
+        FileFormatError: the file is damaged, or has no graph.
+        OSError: it cannot be read.
+
+    Example:
+        >>> bcq_tf.export_runtime(bcq_tf.pack_model(model, "model.bcq.npy"), "run.bcq.npy")
+        >>> runtime.load("run.bcq.npy")(np.ones((1, 64), "float32")).shape
+        (1, 10)
+    """
+    return Loaded(Opened(path, threads))
+
+
+class _Program:
+    """A function, ready to run."""
+
+    def __init__(self, function: Function, weights: Mapping, programs: Mapping[str, _Program]):
+        self._function = function
+        given = [(self._resolved(node.inputs, weights), node) for node in function.nodes]
+        runs = [_runner(node, programs) for node in function.nodes]
+        ends = graph.last_uses(function)
+        self._steps = [
+            (
+                run,
+                inputs,
+                [i for i, each in enumerate(inputs) if type(each) is int],
+                node.outputs,
+                end,
+            )
+            for run, (inputs, node), end in zip(runs, given, ends, strict=True)
+        ]
+        self._outputs = self._resolved(function.outputs, weights)
+
+    @staticmethod
+    def _resolved(inputs: tuple, weights: Mapping) -> list:
+        return [weights[each] if isinstance(each, str) else each for each in inputs]
+
+    def call(self, inputs: tuple):
+        """The outputs in their structure, for inputs that are checked."""
+        outputs = self.run(_checked(inputs, self._function.inputs))
+        return _put_together(self._function.structure, outputs)
+
+    def run(self, inputs: list) -> list:
+        """The outputs, one after the other."""
+        values = list(inputs)
+        for run, given, places, outputs, end in self._steps:
+            arguments = list(given)
+            for i in places:
+                arguments[i] = values[given[i]]
+            result = run(*arguments)
+            if type(result) is tuple:
+                if len(result) != outputs:
+                    raise ValueError(f"`{outputs}` values are wanted. Received: {len(result)}")
+                values.extend(result)
+            else:
+                values.append(result)
+            for value in end:
+                values[value] = None
+        return [values[each] if type(each) is int else each for each in self._outputs]
+
+
+def _runner(node: Node, programs: Mapping[str, _Program]) -> Callable:
+    if node.operation == "while":
+        return _loop(*(programs[node.attributes[name]] for name in graph.CONTROL["while"]))
+    if node.operation == "if":
+        return _choice(*(programs[node.attributes[name]] for name in graph.CONTROL["if"]))
+    run, attributes = OPERATIONS[node.operation].run, dict(node.attributes)
+    return (lambda *inputs: run(*inputs, **attributes)) if attributes else run
+
+
+def _loop(condition: _Program, body: _Program) -> Callable:
+    def run(*values):
+        while condition.run(values)[0]:
+            values = body.run(values)
+        return tuple(values)
+
+    return run
+
+
+def _choice(then: _Program, otherwise: _Program) -> Callable:
+    def run(condition, *values):
+        return tuple((then if condition else otherwise).run(values))
+
+    return run
+
+
+def _checked(inputs: tuple, specs: tuple) -> list:
+    names = [spec["name"] for spec in specs]
+    if len(inputs) == 1 and isinstance(inputs[0], Mapping) and set(inputs[0]) == set(names):
+        inputs = tuple(inputs[0][name] for name in names)
+    flat = list(_leaves(inputs))
+    if len(flat) != len(specs):
+        raise TypeError(f"`inputs` must be {len(specs)} arrays, {names}. Received: {len(flat)}")
+    return [_checked_input(each, spec) for each, spec in zip(flat, specs, strict=True)]
+
+
+def _checked_input(value, spec: Mapping) -> np.ndarray:
+    array, dtype, shape = np.asarray(value), np.dtype(spec["dtype"]), spec["shape"]
+    if array.dtype != dtype:
+        if not np.can_cast(array.dtype, dtype, "same_kind"):
+            raise TypeError(f"`{spec['name']}` must be {dtype}. Received: {array.dtype}")
+        array = array.astype(dtype)
+    if shape is not None:
+        fits = array.ndim == len(shape)
+        fits = fits and all(n in (None, m) for n, m in zip(shape, array.shape, strict=True))
+        if not fits:
+            raise ValueError(f"`{spec['name']}` must be {shape}. Received: {list(array.shape)}")
+    return array
+
+
+def _leaves(value):
+    # As TensorFlow flattens: dicts by sorted keys.
+    if isinstance(value, Mapping):
+        value = [value[key] for key in sorted(value)]
+    if not isinstance(value, list | tuple):
+        yield value
+        return
+    for each in value:
+        yield from _leaves(each)
+
+
+def _put_together(structure, outputs: list):
+    if isinstance(structure, dict):
+        return {key: _put_together(each, outputs) for key, each in structure.items()}
+    if isinstance(structure, list):
+        return [_put_together(each, outputs) for each in structure]
+    return None if structure is None else np.asarray(outputs[structure])

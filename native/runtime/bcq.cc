@@ -1,0 +1,84 @@
+/* The C interface: no exception leaves it. */
+#include "runtime/bcq.h"
+
+#include <cstdio>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "runtime/failure.h"
+#include "runtime/file.h"
+
+using bcq::runtime::Failure;
+
+namespace {
+
+/* As much of a text as there is room for, in whole characters. */
+void write_message(const char* path, const char* text, char* message, size_t size) {
+  if (message == nullptr || size == 0) return;
+  const int wanted = std::snprintf(message, size, "'%s' is not a whole bcq_tf file: %s", path, text);
+  if (wanted < 0 || static_cast<size_t>(wanted) < size) return;
+  size_t end = size - 1;
+  while (end > 0 && (static_cast<unsigned char>(message[end - 1]) & 0xc0) == 0x80) --end;
+  if (end > 0 && static_cast<unsigned char>(message[end - 1]) >= 0xc0) --end;
+  message[end] = '\0';
+}
+
+}  // namespace
+
+const char* bcq_version(void) { return BCQ_VERSION; }
+
+bcq_status bcq_open(const char* path, bcq_file** file, char* message, size_t message_size) {
+  if (message != nullptr && message_size > 0) message[0] = '\0';
+  if (file == nullptr) return BCQ_BAD_ARGUMENT;
+  *file = nullptr;
+  if (path == nullptr) return BCQ_BAD_ARGUMENT;
+  try {
+    *file = new bcq_file(path);
+    return BCQ_OK;
+  } catch (const Failure& failure) {
+    write_message(path, failure.text.c_str(), message, message_size);
+    return failure.status;
+  } catch (const std::exception&) {
+    write_message(path, "there is no memory for it", message, message_size);
+    return BCQ_NO_MEMORY;
+  }
+}
+
+void bcq_close(bcq_file* file) { delete file; }
+
+int64_t bcq_count(const bcq_file* file) {
+  return file == nullptr ? 0 : static_cast<int64_t>(file->weights().size());
+}
+
+const bcq_weight* bcq_at(const bcq_file* file, int64_t index) {
+  if (index < 0 || index >= bcq_count(file)) return nullptr;
+  return &file->weights()[static_cast<size_t>(index)];
+}
+
+const bcq_weight* bcq_find(const bcq_file* file, const char* name) {
+  return file == nullptr || name == nullptr ? nullptr : file->find(name);
+}
+
+const char* bcq_metadata(const bcq_file* file, size_t* size) {
+  if (size != nullptr) *size = file == nullptr ? 0 : file->metadata().size();
+  return file == nullptr ? nullptr : file->metadata().c_str();
+}
+
+bcq_status bcq_rows(const bcq_weight* weight, const int64_t* ids, int64_t count, float* out,
+                    int64_t* bad, bcq_parallel parallel) {
+  int64_t unasked;
+  if (bad == nullptr) bad = &unasked;
+  if (weight == nullptr) return BCQ_BAD_ARGUMENT;
+  const bcq_ids wide = {ids, sizeof(int64_t)};
+  switch (weight->kind) {
+    case BCQ_BINARY:
+      return bcq_gather(&weight->binary, ids, count, BCQ_FLOAT32, out, bad, parallel);
+    case BCQ_UNIFORM:
+      return bcq_uniform_rows(&weight->uniform, wide, count, out, bad, parallel);
+    case BCQ_COMPOSITIONAL:
+      return bcq_compositional_rows(&weight->compositional, wide, count, out, bad, parallel);
+    default:
+      return BCQ_BAD_ARGUMENT;
+  }
+}
