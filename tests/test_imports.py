@@ -39,7 +39,7 @@ FOLDERS = {
 }
 # The modules at the top, below all folders; and the files of a folder that need more than it.
 TOP = {
-    "bcq_tf": {"lazy_loader"},
+    "bcq_tf": {"lazy_loader"},  # where there is one
     "bcq_tf.config": set(),
     "bcq_tf.shown": set(),
     "bcq_tf.native": set(),

@@ -13,11 +13,15 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-import ml_dtypes
 import numpy as np
 
 from bcq_tf.files import strict_json
 from bcq_tf.shown import short
+
+try:
+    import ml_dtypes
+except ImportError:  # the runtime needs NumPy alone
+    ml_dtypes = None
 
 Value = TypeVar("Value")
 VERSION = 1
@@ -31,9 +35,6 @@ DTYPES = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
     "I64": np.dtype("<i8"),
     "I32": np.dtype("<i4"),
     "I16": np.dtype("<i2"),
@@ -44,6 +45,9 @@ DTYPES = {
     "U8": np.dtype("u1"),
     "BOOL": np.dtype("?"),
 }
+_NOT_NUMPYS = {"BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+if ml_dtypes is not None:
+    DTYPES |= {code: np.dtype(getattr(ml_dtypes, name)) for code, name in _NOT_NUMPYS.items()}
 _CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 # What np.save writes for a vector of bytes, its length left open.
@@ -293,6 +297,8 @@ def _check_entry(name: str, entry) -> tuple[np.dtype, list[int], int]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise FileFormatError(f"tensor {short(name)} needs dtype, shape and data_offsets")
     code, shape = entry["dtype"], entry["shape"]
+    if isinstance(code, str) and code in _NOT_NUMPYS and code not in DTYPES:
+        raise FileFormatError(f"tensor {short(name)} is {code}: the package ml_dtypes is needed")
     if not isinstance(code, str) or code not in DTYPES:
         raise FileFormatError(f"tensor {short(name)} has the unknown dtype {short(code)}")
     itemsize = DTYPES[code].itemsize

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bcq_tf.files.container import FileFormatError
+from bcq_tf.files.container import DTYPES, FileFormatError
 from bcq_tf.runtime.operations import OPERATIONS
 from bcq_tf.shown import short
 
@@ -24,6 +24,7 @@ CONTROL = {"while": ("condition", "body"), "if": ("then", "otherwise")}
 """The nodes that run other functions, by the names that say which."""
 INLINE = ("float32", "float64", "float16", "int32", "int64", "bool", "uint8", "int8", "uint32")
 """Dtypes of constants that stand in the graph itself."""
+_INPUTS = ("", *(dtype.name for dtype in DTYPES.values()))  # no name: of any dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Function:
     """Nodes in the order in which they run.
 
     Args:
-        inputs: of each input its "name", "dtype" and "shape", of which None is any length.
+        inputs: of each input its "name", "dtype" and "shape", of which None is any length. Where
+            other nodes call the function, they have no name and dtype, "".
         nodes: `Node`s.
         outputs: what it gives, as the inputs of a node.
         structure: how the outputs are put together: a number of them, or a list or dict of such.
@@ -77,7 +79,7 @@ def from_json(graph, names: Iterable[str]) -> dict[str, Function]:
     """
     if not isinstance(graph, dict) or set(graph) != {"version", "functions"}:
         raise FileFormatError("its graph does not have a version and functions")
-    if graph["version"] != VERSION:
+    if type(graph["version"]) is not int or graph["version"] != VERSION:
         raise FileFormatError(
             f"its graph is of version {short(graph['version'])} and this bcq_tf reads {VERSION}"
         )
@@ -111,7 +113,7 @@ class _Reader:
 
     def _input(self, each) -> dict:
         legal = isinstance(each, dict) and set(each) == {"name", "dtype", "shape"}
-        legal = legal and isinstance(each["name"], str) and isinstance(each["dtype"], str)
+        legal = legal and isinstance(each["name"], str) and each["dtype"] in _INPUTS
         shape = each["shape"] if legal else None
         lengths = shape is None or (
             isinstance(shape, list) and all(n is None or (type(n) is int and n >= 0) for n in shape)

@@ -15,6 +15,8 @@ from bcq_tf.shown import short
 
 CALL = "call"
 """The function that a model itself is."""
+ASSETS = "assets"
+"""Where in the metadata the names of further contents stand; their arrays' names begin with it."""
 
 
 class Loaded:
@@ -25,6 +27,7 @@ class Loaded:
     Attributes:
         weights: the file's weights and arrays, an `Opened`.
         functions: names of the functions, and of each its inputs.
+        assets: {name: bytes} that came along.
     """
 
     def __init__(self, opened: Opened):
@@ -40,6 +43,7 @@ class Loaded:
         self._programs: dict[str, _Program] = {}
         for name, function in read.items():
             self._programs[name] = _Program(function, opened, self._programs)
+        self.assets = _assets(opened)
         self.functions = {name: f.inputs for name, f in read.items() if f.structure is not None}
 
     def __call__(self, *inputs):
@@ -60,7 +64,7 @@ class Loaded:
         Raises:
             ValueError: there is none.
         """
-        if name not in self.functions:
+        if not isinstance(name, str) or name not in self.functions:
             raise ValueError(
                 f"`name` must be one of {list(self.functions)}. Received: {short(name)}"
             )
@@ -87,6 +91,16 @@ def load(path, threads: int | None = None) -> Loaded:
         (1, 10)
     """
     return Loaded(Opened(path, threads))
+
+
+def _assets(opened: Opened) -> dict[str, bytes]:
+    names, assets = opened.metadata.get(ASSETS, []), {}
+    for name in names if isinstance(names, list) else [names]:
+        array = opened.get(f"{ASSETS}/{name}") if isinstance(name, str) else None
+        if not isinstance(array, np.ndarray) or array.dtype != np.uint8:
+            raise FileFormatError(f"{opened.path!r} does not have what it names {short(name)}")
+        assets[name] = array.tobytes()
+    return assets
 
 
 class _Program:
@@ -173,7 +187,8 @@ def _checked(inputs: tuple, specs: tuple) -> list:
 
 
 def _checked_input(value, spec: Mapping) -> np.ndarray:
-    array, dtype, shape = np.asarray(value), np.dtype(spec["dtype"]), spec["shape"]
+    array, shape = np.asarray(value), spec["shape"]
+    dtype = np.dtype(spec["dtype"] or array.dtype)
     if array.dtype != dtype:
         if not np.can_cast(array.dtype, dtype, "same_kind"):
             raise TypeError(f"`{spec['name']}` must be {dtype}. Received: {array.dtype}")

@@ -62,7 +62,7 @@ class Weight(abc.ABC):
         ids = np.ascontiguousarray(ids, np.int64).reshape(ids.shape)
         if not self._is_compiled():
             self._check_ids(ids)
-            return self.codes.rows(ids.ravel()).reshape(*ids.shape, -1)
+            return self.codes.rows(ids.ravel()).reshape(*ids.shape, self.shape[1])
         rows, bad = np.empty((*ids.shape, self.shape[1]), np.float32), ctypes.c_int64()
         status = self._look_up(ids, rows, ctypes.byref(bad))
         if status == core.BAD_ID:

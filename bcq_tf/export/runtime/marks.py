@@ -15,7 +15,6 @@ from bcq_tf.ops import binary, compositional, uniform
 from bcq_tf.ops.engine import using
 from bcq_tf.runtime.weights import CLASSES
 
-
 _MARKED = ("PyFunc", "PyFuncStateless")
 
 

@@ -153,6 +153,10 @@ def _convolution(op) -> dict:
     return given
 
 
+def _resizing(op) -> dict:
+    return {"corners": op.get_attr("align_corners"), "centers": op.get_attr("half_pixel_centers")}
+
+
 def _check_layout(op) -> None:
     layout = op.get_attr("data_format").decode()
     if not layout.endswith("C"):
@@ -186,6 +190,8 @@ ATTRIBUTES: dict[str, tuple[str, Callable]] = {
     "MirrorPad": ("mirror_pad", _text("mode")),
     "OneHot": ("one_hot", _renamed(axis="axis")),
     "Pack": ("stack", _renamed(axis="axis")),
+    "ResizeBilinear": ("resize_bilinear", _resizing),
+    "ResizeNearestNeighbor": ("resize_nearest", _resizing),
     "Shape": ("shape", _dtype("out_type")),
     "Size": ("size", _dtype("out_type")),
     "Squeeze": ("squeeze", _renamed(axes="squeeze_dims")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from bcq_tf.export.interface import check_compute_dtype, check_packed, identifier, input_specs
@@ -12,10 +13,16 @@ from bcq_tf.export.runtime.conversion import Conversion
 from bcq_tf.export.runtime.marks import Marks
 from bcq_tf.files import file
 from bcq_tf.runtime import graph
-from bcq_tf.runtime.loaded import CALL
+from bcq_tf.runtime.loaded import ASSETS, CALL
 
 
-def export_runtime(model, path, functions: Mapping | None = None, input_signature=None) -> int:
+def export_runtime(
+    model,
+    path,
+    functions: Mapping | None = None,
+    input_signature=None,
+    assets: Mapping[str, bytes] | None = None,
+) -> int:
     """Writes a packed model as one file for `bcq_tf.runtime.load`, weights in their codes.
 
     Args:
@@ -27,6 +34,7 @@ def export_runtime(model, path, functions: Mapping | None = None, input_signatur
             one structure for each argument. None: the model, under the name "call".
         input_signature: of the model itself; `input_specs` tells. None for its own inputs, any
             batch size.
+        assets: {name: bytes} to come along, as `Loaded.assets`: a vocabulary, for example.
 
     Returns:
         Size of the file in bytes.
@@ -42,15 +50,28 @@ def export_runtime(model, path, functions: Mapping | None = None, input_signatur
     check_packed(model)
     check_compute_dtype(model, ("float32", "float16"))
     file.check_output(path)
+    files = _checked_assets(assets)
     given = _given(model, functions, input_signature)
     marks = Marks(model)
     conversion = Conversion(marks)
     for name, (function, specs) in given.items():
         conversion.add(name, *_traced(name, function, specs, marks))
-    metadata = {graph.KEY: graph.to_json(conversion.functions)}
+    metadata = {graph.KEY: graph.to_json(conversion.functions), ASSETS: list(files)}
     used = _used(conversion)
     codes = {name: value for name, value in marks.codes.items() if name in used}
-    return file.save(path, codes | conversion.arrays, metadata)
+    contents = {f"{ASSETS}/{name}": content for name, content in files.items()}
+    return file.save(path, codes | conversion.arrays | contents, metadata)
+
+
+def _checked_assets(assets: Mapping | None) -> dict[str, np.ndarray]:
+    if not isinstance(assets, Mapping | None):
+        raise TypeError(f"`assets` must be a dict. Received: {type(assets).__name__}")
+    for name, content in (assets or {}).items():
+        if not isinstance(name, str) or not isinstance(content, bytes):
+            raise TypeError(
+                f"`assets` must be {{name: bytes}}. Received: {name!r}: {type(content).__name__}"
+            )
+    return {name: np.frombuffer(content, np.uint8) for name, content in (assets or {}).items()}
 
 
 def _given(model, functions: Mapping | None, signature) -> dict[str, tuple[Callable, list]]:

@@ -3,6 +3,7 @@
 from bcq_tf.runtime.operations import (  # noqa: F401 (they register what they have)
     arrays,
     elementwise,
+    images,
     lists,
     products,
     reductions,
