@@ -14,6 +14,7 @@ BAD_ID = 2  # a bcq_status
 TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1}
 """`bcq_type` by dtype."""
 
+_Bytes = ctypes.c_char * 0
 _POINTER, _COUNT, _NUMBER = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32
 
 
@@ -87,8 +88,16 @@ def function(name: str):
     return prototype((name, native.core()))
 
 
+def address(array: np.ndarray):
+    """Where the data of a contiguous array stand, as an argument of a function of the core.
+
+    Of arrays that may be written in a quarter of the time that `array.ctypes.data` takes.
+    """
+    return _Bytes.from_buffer(array) if array.flags.writeable else array.ctypes.data
+
+
 def pointer(array: np.ndarray | None) -> int | None:
-    """Where an array's data stand."""
+    """Where an array's data stand, as a field of a structure."""
     return None if array is None else array.ctypes.data
 
 

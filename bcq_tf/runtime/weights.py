@@ -11,7 +11,7 @@ from bcq_tf.codes import BinaryCodes, CodedMatrix, CompositionalCodes, UniformCo
 from bcq_tf.codes.coded_matrix import row_blocks
 from bcq_tf.codes.layout import Layout
 from bcq_tf.codes.tiles import scales_of, tiles_of
-from bcq_tf.pool import Parallel, threads
+from bcq_tf.pool import threads
 from bcq_tf.runtime import core
 from bcq_tf.shown import short
 
@@ -29,9 +29,8 @@ class Weight(abc.ABC):
         shape: (R, C).
     """
 
-    def __init__(self, codes: CodedMatrix, count: int | None = None):
+    def __init__(self, codes: CodedMatrix):
         self.codes, self.shape = codes, codes.shape
-        self._threads = count
 
     @property
     def bits_per_weight(self) -> float:
@@ -102,9 +101,6 @@ class Weight(abc.ABC):
         """The whole matrix, float32 [R, C]."""
         return self.codes.reconstruct()
 
-    def _parallel(self) -> Parallel:
-        return threads(self._threads)
-
     def _check_ids(self, ids: np.ndarray) -> None:
         wrong = ids[(ids < 0) | (ids >= self.shape[0])]
         if wrong.size:
@@ -132,8 +128,8 @@ class BinaryWeight(Weight):
 
     codes: BinaryCodes
 
-    def __init__(self, codes: BinaryCodes, count: int | None = None):
-        super().__init__(codes, count)
+    def __init__(self, codes: BinaryCodes, thread_count: int | None = None):
+        super().__init__(codes)
         self._product, self._gather = map(core.function, ("bcq_product", "bcq_gather"))
         if not self._is_compiled():
             return
@@ -154,13 +150,14 @@ class BinaryWeight(Weight):
             *sizes, core.TYPES[scales.dtype], *map(core.pointer, arrays.values())
         )
         self._address = ctypes.addressof(self._matrix)
+        self._parallel = threads(thread_count)
 
     def _is_compiled(self) -> bool:
         return self._product is not None
 
     def _look_up(self, ids, rows, bad) -> int:
         return self._gather(
-            self._address, ids.ctypes.data, ids.size, 0, rows.ctypes.data, bad, self._parallel()
+            self._address, core.address(ids), ids.size, 0, core.address(rows), bad, self._parallel
         )
 
     def _multiply(self, x, precision, y) -> None:
@@ -168,8 +165,8 @@ class BinaryWeight(Weight):
             return super()._multiply(x, precision, y)
         batch = y.size // self.shape[0]
         core.check(
-            self._product(self._address, precision, core.TYPES[x.dtype], x.ctypes.data, batch,
-                          y.ctypes.data, self._parallel())
+            self._product(self._address, precision, core.TYPES[x.dtype], core.address(x), batch,
+                          core.address(y), self._parallel)
         )  # fmt: skip
 
 
@@ -178,9 +175,10 @@ class _TableWeight(Weight):
 
     FUNCTION: str
 
-    def __init__(self, codes: CodedMatrix, count: int | None = None):
-        super().__init__(codes, count)
+    def __init__(self, codes: CodedMatrix, thread_count: int | None = None):
+        super().__init__(codes)
         self._rows = core.function(self.FUNCTION)
+        self._parallel = threads(thread_count) if self._is_compiled() else None
         self._table = self._make_table()
         self._address = ctypes.addressof(self._table)
 
@@ -193,7 +191,7 @@ class _TableWeight(Weight):
 
     def _look_up(self, ids, rows, bad) -> int:
         of_ids = core.Ids(ids.ctypes.data, ids.itemsize)
-        return self._rows(self._address, of_ids, ids.size, rows.ctypes.data, bad, self._parallel())
+        return self._rows(self._address, of_ids, ids.size, core.address(rows), bad, self._parallel)
 
 
 class UniformWeight(_TableWeight):
