@@ -213,5 +213,5 @@ def test_every_operation_of_the_table_has_a_case():
 def test_every_operation_of_the_runtime_is_of_use():
     of_table = {*table.NAMES.values(), *(name for name, _ in table.ATTRIBUTES.values())}
     of_table |= {name for name, _ in table.FIRST.values()}
-    others = {"identity", "concatenate", "split_evenly", "list_empty", "product", "rows", "columns"}
+    others = {"concatenate", "split_evenly", "list_empty", "product", "rows", "columns"}
     assert set(OPERATIONS) == of_table | others

@@ -7,12 +7,6 @@ import numpy as np
 from bcq_tf.runtime.operations.registry import operation
 
 
-@operation("identity")
-def identity(x):
-    """x."""
-    return x
-
-
 @operation("shape")
 def shape(x, *, dtype: str = "int32"):
     """The lengths of the axes."""
