@@ -44,9 +44,9 @@ class PackedGenerator(CompiledByXla, PackedTask):
         """As the float task's; where that fills the cache for a prompt, with no logits."""
         rows, one = _prompt_rows.get(), super().call_with_cache
         length = token_ids.shape[1]
-        size = length if rows is None else part_rows(length)
-        fills = isinstance(cache_update_index, int) and size < length
-        if not fills or len(getattr(cache, "shape", ())) != CACHE_RANK:
+        fills = rows is not None and isinstance(cache_update_index, int)
+        size = part_rows(length) if fills else length
+        if size == length or len(getattr(cache, "shape", ())) != CACHE_RANK:
             return one(token_ids, cache, cache_update_index, **others)
 
         def read(first, cache):

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import keras
+import keras_hub as hub
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -177,6 +178,44 @@ def test_a_translator_with_its_loop(tied, tmp_path):
     source[1, 3:] = 0
     np.testing.assert_array_equal(loaded.function("greedy")(source), greedy_decode(model, source))
     np.testing.assert_array_equal(loaded.function("beam")(source), beam_search(model, source, 3))
+
+
+def gpt2():
+    backbone = hub.models.GPT2Backbone(60, 2, 4, 32, 64, max_sequence_length=24)
+    return hub.models.GPT2CausalLM(backbone, preprocessor=None)
+
+
+def llama():
+    backbone = hub.models.LlamaBackbone(
+        vocabulary_size=60,
+        num_layers=2,
+        num_query_heads=4,
+        num_key_value_heads=2,
+        hidden_dim=32,
+        intermediate_dim=64,
+        tie_word_embeddings=True,
+    )
+    return hub.models.LlamaCausalLM(backbone, preprocessor=None)
+
+
+@pytest.mark.parametrize("make", [gpt2, llama])
+def test_a_language_model_with_its_loop(make, tmp_path):
+    task = packed(make())
+    task.compile(sampler="greedy")
+
+    def generate(token_ids, padding_mask):
+        return task.generate_step({"token_ids": token_ids, "padding_mask": padding_mask}, [1])
+
+    signature = [
+        tf.TensorSpec([2, 16], tf.int32, "token_ids"),
+        tf.TensorSpec([2, 16], tf.bool, "padding_mask"),
+    ]
+    loaded = exported(task, tmp_path, functions={"generate": (generate, signature)})
+    ids = np.zeros((2, 16), "int32")
+    ids[:, :5] = np.random.default_rng(0).integers(2, 60, (2, 5))
+    expected = generate(tf.constant(ids), tf.constant(ids > 0))
+    for name, value in loaded.function("generate")(ids, ids > 0).items():
+        np.testing.assert_array_equal(value, expected[name])
 
 
 def test_a_step_with_caches_as_inputs_and_outputs(tmp_path):

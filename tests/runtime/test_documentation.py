@@ -7,7 +7,11 @@ from bcq_tf.runtime.graph import CONTROL
 from bcq_tf.runtime.operations import OPERATIONS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "runtime.md").read_text("utf-8")
-WORDS = {word for quoted in re.findall("`([^`]+)`", TEXT.split("## The graph")[1]) for word in quoted.split()}
+WORDS = {
+    word
+    for quoted in re.findall("`([^`]+)`", TEXT.split("## The graph")[1])
+    for word in quoted.split()
+}
 
 
 def test_every_operation_is_named():

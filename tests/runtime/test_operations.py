@@ -72,6 +72,7 @@ CASES = {
     "BiasAdd": lambda: raw.BiasAdd(value=X, bias=Y[0]),
     "SelectV2": lambda: raw.SelectV2(condition=B[0], t=X, e=-X),
     "Select": lambda: raw.Select(condition=B[:, 0, 0], x=X, y=-X),
+    "Bitcast": lambda: raw.Bitcast(input=X, type=tf.int32),
     "Cast_to_int": lambda: raw.Cast(x=7 * X, DstT=tf.int32),
     "Cast_to_bool": lambda: raw.Cast(x=N - 3, DstT=tf.bool),
     "Cast_to_half": lambda: raw.Cast(x=X, DstT=tf.float16),

@@ -131,6 +131,15 @@ def _text(name: str) -> Callable:
     return lambda op: {name: op.get_attr(name).decode()}
 
 
+def _bits(op) -> dict:
+    given = _dtype("type")(op)
+    if op.inputs[0].dtype.size != op.get_attr("type").size:
+        raise ValueError(
+            f"`model` must keep the bytes of a number to be exported. Received: Bitcast ({op.name})"
+        )
+    return given
+
+
 def _windows(op) -> dict:
     _check_layout(op)
     return {
@@ -174,6 +183,7 @@ ATTRIBUTES: dict[str, tuple[str, Callable]] = {
     "BatchMatMul": ("matmul", _transposed("adj_x", "adj_y")),
     "BatchMatMulV2": ("matmul", _transposed("adj_x", "adj_y")),
     "BatchMatMulV3": ("matmul", _transposed("adj_x", "adj_y")),
+    "Bitcast": ("bitcast", _bits),
     "Cast": ("cast", _dtype("DstT")),
     "Conv2D": ("convolve", _convolution),
     "Conv2DBackpropInput": ("convolve_transposed", _convolution),

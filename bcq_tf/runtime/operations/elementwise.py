@@ -124,6 +124,12 @@ def cast(x, *, dtype: str):
     return np.asarray(x).astype(dtype)
 
 
+@operation("bitcast")
+def bitcast(x, *, dtype: str):
+    """The bits of x as numbers of another dtype of as many bytes."""
+    return np.asarray(x).view(dtype)
+
+
 @operation("relu")
 def relu(x):
     """max(x, 0)."""
