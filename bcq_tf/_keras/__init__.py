@@ -46,7 +46,7 @@ from bcq_tf._keras.models import (
     sync_variables,
     unpickled_model,
 )
-from bcq_tf._keras.recurrent_states import keeping_states
+from bcq_tf._keras.recurrent_states import keeping_states, recurrent_states
 from bcq_tf._keras.serialized import serialized_model
 from bcq_tf._keras.structure import (
     holders_by_path,

@@ -282,6 +282,47 @@ def test_an_operation_that_the_runtime_lacks_is_named(tmp_path):
     assert path.read_text() == "earlier"
 
 
+@pytest.mark.parametrize("kind", ["recurrent", "counter"])
+def test_a_model_that_remembers_is_refused(kind, tmp_path):
+    x = keras.Input((5, 32), batch_size=2)
+    y = layers.LSTM(40, stateful=True)(x) if kind == "recurrent" else Counter()(x)
+    model = packed(keras.Model(x, layers.Dense(70)(y)))
+    with pytest.raises(
+        ValueError, match="`model` must not change its variables when .* Received: "
+    ):
+        exported(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+class Counter(keras.layers.Layer):
+    """Counts its calls."""
+
+    def build(self, input_shape):
+        self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.count.assign_add(1.0)
+        return x * self.count
+
+
+def test_a_function_that_remembers_is_refused(tmp_path):
+    model, calls = packed_mlp().model, tf.Variable(0.0)
+
+    def counted(x):
+        return model(x) * calls.assign_add(1.0)
+
+    signature = [tf.TensorSpec([None, 32], tf.float32)]
+    with pytest.raises(ValueError, match="must not write to variables .* AssignAddVariableOp"):
+        exported(model, tmp_path, functions={"counted": (counted, signature)})
+
+
+def test_dropout_is_no_memory(tmp_path):
+    x = keras.Input((32,))
+    model = packed(keras.Model(x, layers.Dropout(0.5)(layers.Dense(70)(x))))
+    arrays = np.ones((2, 32), "float32")
+    same({"y": exported(model, tmp_path)(arrays)}, {"y": np.asarray(model(arrays))})
+
+
 def test_channels_first_are_refused(tmp_path):
     x = keras.Input((8, 6, 6))
     pooled = layers.MaxPooling2D(2, data_format="channels_first")(x)

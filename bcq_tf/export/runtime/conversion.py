@@ -48,6 +48,7 @@ class Conversion:
         """
         definition = concrete.graph.as_graph_def()
         self.definitions |= {f.signature.name: f for f in definition.library.function}
+        _check_writes_nothing(definition)
         captured = {inside.ref(): outside for outside, inside in concrete.graph.captures}
         handles = {variable.handle.ref(): variable for variable in concrete.graph.variables}
         given = [tensor for tensor in concrete.inputs if tensor.ref() not in captured]
@@ -228,6 +229,17 @@ class _Body:
 
     def _graph(self, name: str):
         return function_def_to_graph(self._all.definitions[name])
+
+
+def _check_writes_nothing(definition) -> None:
+    # What is written to a variable or a table is not in what the outputs are made of.
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    for node in nodes:
+        if node.op.startswith(("Assign", "ResourceScatter", "LookupTableI", "StatefulRandom")):
+            raise ValueError(
+                "`model` must not write to variables or tables when it is called. "
+                f"Received: {node.op} ({node.name})"
+            )
 
 
 def _needed(outputs: list, known: dict) -> list:

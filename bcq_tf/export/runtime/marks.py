@@ -8,7 +8,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from bcq_tf._keras import walk_layers
+from bcq_tf._keras import recurrent_states, walk_layers
 from bcq_tf.codes import CodedMatrix
 from bcq_tf.layers import PackedLayer
 from bcq_tf.ops import binary, compositional, uniform
@@ -41,6 +41,7 @@ class Marks:
     """
 
     def __init__(self, model):
+        self._model = model
         self.codes: dict[str, CodedMatrix] = {}
         self._names: dict[int, str] = {}  # by the id of the variable with the signs or fields
         self._variables = []
@@ -82,8 +83,21 @@ class Marks:
             uniform.gather: self._uniform,
             compositional.gather: self._compositional,
         }
-        with keras.StatelessScope(stand_ins), using(ops):
+        with keras.StatelessScope(stand_ins) as scope, using(ops):
             yield
+        self._check_unchanged(scope)
+
+    def _check_unchanged(self, scope: keras.StatelessScope) -> None:
+        # What a run would have to remember is not in the graph. Random seeds matter to random
+        # numbers alone, of which there are none.
+        given = {id(variable) for variable in self._variables}
+        for variable in (*self._model.variables, *recurrent_states(self._model)):
+            changed = id(variable) in scope.state_mapping and id(variable) not in given
+            if changed and variable.name != "seed_generator_state":
+                raise ValueError(
+                    "`model` must not change its variables when it is called: give states as "
+                    f"inputs and outputs of one of `functions`. Received: {variable.path}"
+                )
 
     def _product(self, x, codes, precision: str = "exact"):
         shape = [*x.shape[:-1], codes.layout.rows] if x.shape.rank is not None else None
