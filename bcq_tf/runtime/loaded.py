@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -104,51 +104,50 @@ def _assets(opened: Opened) -> dict[str, bytes]:
 
 
 class _Program:
-    """A function, ready to run."""
+    """A function, ready to run.
+
+    All that its nodes take stands in one list: inputs, what nodes give, and what never changes.
+    """
 
     def __init__(self, function: Function, weights: Mapping, programs: Mapping[str, _Program]):
         self._function = function
-        given = [(self._resolved(node.inputs, weights), node) for node in function.nodes]
-        runs = [_runner(node, programs) for node in function.nodes]
-        ends = graph.last_uses(function)
-        self._steps = [
-            (
-                run,
-                inputs,
-                [i for i, each in enumerate(inputs) if type(each) is int],
-                node.outputs,
-                end,
-            )
-            for run, (inputs, node), end in zip(runs, given, ends, strict=True)
-        ]
-        self._outputs = self._resolved(function.outputs, weights)
+        count = len(function.inputs) + sum(node.outputs for node in function.nodes)
+        self._places = [None] * count
 
-    @staticmethod
-    def _resolved(inputs: tuple, weights: Mapping) -> list:
-        return [weights[each] if isinstance(each, str) else each for each in inputs]
+        def place_of(each) -> int:
+            if type(each) is int:
+                return each
+            self._places.append(weights[each] if isinstance(each, str) else each)
+            return len(self._places) - 1
+
+        self._steps, first = [], len(function.inputs)
+        for node, ends in zip(function.nodes, graph.last_uses(function), strict=True):
+            given = [place_of(each) for each in node.inputs]
+            self._steps.append((_runner(node, programs), given, first, node.outputs, ends))
+            first += node.outputs
+        self._outputs = [place_of(each) for each in function.outputs]
 
     def call(self, inputs: tuple):
         """The outputs in their structure, for inputs that are checked."""
         outputs = self.run(_checked(inputs, self._function.inputs))
         return _put_together(self._function.structure, outputs)
 
-    def run(self, inputs: list) -> list:
+    def run(self, inputs: Sequence) -> list:
         """The outputs, one after the other."""
-        values = list(inputs)
-        for run, given, places, outputs, end in self._steps:
-            arguments = list(given)
-            for i in places:
-                arguments[i] = values[given[i]]
-            result = run(*arguments)
-            if type(result) is tuple:
-                if len(result) != outputs:
-                    raise ValueError(f"`{outputs}` values are wanted. Received: {len(result)}")
-                values.extend(result)
-            else:
-                values.append(result)
-            for value in end:
-                values[value] = None
-        return [values[each] if type(each) is int else each for each in self._outputs]
+        values = self._places.copy()
+        values[: len(inputs)] = inputs
+        for run, given, first, outputs, ends in self._steps:
+            result = run(*[values[place] for place in given])
+            if type(result) is not tuple:
+                result = (result,)
+            if len(result) != outputs:
+                raise ValueError(
+                    f"an operation must give {outputs} values. Received: {len(result)}"
+                )
+            values[first : first + outputs] = result
+            for place in ends:
+                values[place] = None
+        return [values[place] for place in self._outputs]
 
 
 def _runner(node: Node, programs: Mapping[str, _Program]) -> Callable:

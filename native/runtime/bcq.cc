@@ -13,14 +13,30 @@ using bcq::runtime::Failure;
 
 namespace {
 
-/* As much of a text as there is room for, in whole characters. */
-void write_message(const char* path, const char* text, char* message, size_t size) {
+const char* problem(bcq_status status) {
+  switch (status) {
+    case BCQ_NO_FILE:
+      return "cannot be opened";
+    case BCQ_NO_MEMORY:
+      return "cannot be kept in memory";
+    default:
+      return "is not a whole bcq_tf file";
+  }
+}
+
+/* As much of the message as there is room for, in whole characters, on one line. */
+void write_message(const char* path, bcq_status status, const char* text, char* message,
+                   size_t size) {
   if (message == nullptr || size == 0) return;
-  const int wanted = std::snprintf(message, size, "'%s' is not a whole bcq_tf file: %s", path, text);
+  const int wanted = std::snprintf(message, size, "'%s' %s: %s", path, problem(status), text);
+  for (char* c = message; *c != '\0'; ++c) {
+    if (*c == '\n' || *c == '\r') *c = ' ';
+  }
   if (wanted < 0 || static_cast<size_t>(wanted) < size) return;
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(message[i]); };
   size_t end = size - 1;
-  while (end > 0 && (static_cast<unsigned char>(message[end - 1]) & 0xc0) == 0x80) --end;
-  if (end > 0 && static_cast<unsigned char>(message[end - 1]) >= 0xc0) --end;
+  while (end > 0 && byte(end - 1) >> 6 == 2) --end;
+  if (end > 0 && byte(end - 1) >> 6 == 3) --end;
   message[end] = '\0';
 }
 
@@ -37,10 +53,10 @@ bcq_status bcq_open(const char* path, bcq_file** file, char* message, size_t mes
     *file = new bcq_file(path);
     return BCQ_OK;
   } catch (const Failure& failure) {
-    write_message(path, failure.text.c_str(), message, message_size);
+    write_message(path, failure.status, failure.text.c_str(), message, message_size);
     return failure.status;
   } catch (const std::exception&) {
-    write_message(path, "there is no memory for it", message, message_size);
+    write_message(path, BCQ_NO_MEMORY, "the system has no more", message, message_size);
     return BCQ_NO_MEMORY;
   }
 }

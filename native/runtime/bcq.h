@@ -57,12 +57,7 @@ typedef struct {
   int64_t bytes;        /* of all numbers; may be 0 */
 } bcq_array;
 
-typedef enum {
-  BCQ_ARRAY = 0,
-  BCQ_BINARY = 1,
-  BCQ_UNIFORM = 2,
-  BCQ_COMPOSITIONAL = 3
-} bcq_kind;
+typedef enum { BCQ_ARRAY = 0, BCQ_BINARY = 1, BCQ_UNIFORM = 2, BCQ_COMPOSITIONAL = 3 } bcq_kind;
 
 /* A weight of a file. Of the last four members that of its kind is filled, the others are zeros. */
 typedef struct {

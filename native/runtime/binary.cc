@@ -137,8 +137,7 @@ bcq_matrix read_binary(const Entry& entry, Tables* tables) {
   const Facts facts = read_facts(entry);
   const Tensor& planes = entry.take("planes", BCQ_U32, 2);
   const Tensor& scale_numbers = entry.take("scales");
-  const Tensor* const offset =
-      facts.offset == Presence::kAbsent ? nullptr : &entry.take("offset");
+  const Tensor* const offset = facts.offset == Presence::kAbsent ? nullptr : &entry.take("offset");
   const Tensor* const row_order =
       facts.row_order == Presence::kAbsent ? nullptr : &entry.take("row_order");
   check_rows(entry, facts);

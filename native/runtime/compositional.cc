@@ -75,8 +75,8 @@ bcq_compositional read_compositional(const Entry& entry) {
   if (!padded_with_zeros(octets, rows, count, bits)) {
     entry.fail_rule("packed", "have padding bits of 0", "1");
   }
-  const bcq_compositional table = {rows, count,  entries,       codebooks.shape[2], bits,
-                                   type, octets, codebooks.data};
+  const bcq_compositional table = {rows, count, entries, codebooks.shape[2],
+                                   bits, type,  octets,  codebooks.data};
   check_indexes(entry, table);
   return table;
 }

@@ -149,13 +149,11 @@ Contents decode(const uint8_t* bytes, size_t size) {
   }
   Contents contents;
   contents.document = document_of(header);
-  const JsonValue document =
-      parse("document", contents.document, characters(contents.document));
+  const JsonValue document = parse("document", contents.document, characters(contents.document));
   check_version(document);
   const std::vector<int64_t> checksums = checksums_of(document, count);
   contents.data_bytes = static_cast<int64_t>(body.size - header_end);
-  contents.tensors =
-      tensors_of(header, checksums, body.bytes + header_end, contents.data_bytes);
+  contents.tensors = tensors_of(header, checksums, body.bytes + header_end, contents.data_bytes);
   return contents;
 }
 

@@ -35,10 +35,8 @@ int64_t Entry::integer(const char* key, int64_t least, int64_t most) const {
   const JsonValue value = get(key);
   const std::optional<int64_t> number = value.integer();
   if (number && *number >= least && *number <= most) return *number;
-  const std::string rule = most == INT64_MAX ? "be a positive integer"
-                                             : "be an integer from " + std::to_string(least) +
-                                                   " to " + std::to_string(most);
-  fail_rule(key, rule, key + ("=" + shown(value.text())));
+  fail_rule(key, "be an integer from " + std::to_string(least) + " to " + std::to_string(most),
+            key + ("=" + shown(value.text())));
 }
 
 Presence Entry::presence(std::string_view key) const {

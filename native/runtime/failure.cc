@@ -8,27 +8,38 @@ namespace {
 
 constexpr size_t kMostShown = 120;  // bytes
 
-bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+/* The length of the character that a text begins with, whether or not it is UTF-8. */
+size_t character_length(std::string_view text) {
+  size_t length = 1;
+  while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xc0) == 0x80) {
+    ++length;
+  }
+  return length;
+}
+
+/* On one line. */
+std::string escaped(std::string_view character) {
+  const auto byte = static_cast<unsigned char>(character[0]);
+  if (byte >= 0x20 && byte != 0x7f) return std::string(character);
+  char text[8];
+  std::snprintf(text, sizeof(text), "\\x%02x", byte);
+  return text;
+}
 
 }  // namespace
 
 void refuse(const std::string& text) { throw Failure{BCQ_BAD_FILE, text}; }
 
 std::string shown(std::string_view text) {
-  size_t length = text.size() < kMostShown ? text.size() : kMostShown;
-  while (length < text.size() && length > 0 && continues(text[length])) --length;
   std::string result;
-  for (const char c : text.substr(0, length)) {
-    const auto byte = static_cast<unsigned char>(c);
-    char escaped[8];
-    std::snprintf(escaped, sizeof(escaped), "\\x%02x", byte);
-    if (byte < 0x20 || byte == 0x7f) {
-      result += escaped;
-    } else {
-      result += c;
-    }
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, character_length(text));
+    const std::string next = escaped(character);
+    if (result.size() + next.size() > kMostShown) return result + "...";
+    result += next;
+    text.remove_prefix(character.size());
   }
-  return length < text.size() ? result + "..." : result;
+  return result;
 }
 
 std::string quoted(std::string_view text) { return "'" + shown(text) + "'"; }

@@ -105,9 +105,8 @@ class Checker {
   void check_keys(size_t first) {
     const auto text = [this](const Key& key) { return text_.substr(key.at, key.length); };
     const auto begin = keys_.begin() + static_cast<ptrdiff_t>(first);
-    std::sort(begin, keys_.end(), [&](const Key& a, const Key& b) {
-      return compare_strings(text(a), text(b)) < 0;
-    });
+    std::sort(begin, keys_.end(),
+              [&](const Key& a, const Key& b) { return compare_strings(text(a), text(b)) < 0; });
     const auto twice = std::adjacent_find(begin, keys_.end(), [&](const Key& a, const Key& b) {
       return compare_strings(text(a), text(b)) == 0;
     });

@@ -39,6 +39,9 @@ bool parse(std::string_view head, uint64_t* count) {
 
 size_t check_npy_header(const uint8_t* bytes, size_t size) {
   const std::string_view head(reinterpret_cast<const char*>(bytes), std::min(size, kBytes));
+  if (head.find("'descr': '|O'") != head.npos) {
+    refuse("it holds pickled Python objects, which are never run");
+  }
   uint64_t expected = 0;
   if (!parse(head, &expected)) {
     refuse("it does not begin with the .npy header of a vector of bytes");

@@ -75,9 +75,8 @@ void check_data(const Tensor& tensor, int64_t checksum, int64_t begin) {
   const auto* const bytes = static_cast<const uint8_t*>(tensor.data);
   const auto count = static_cast<size_t>(tensor.bytes);
   if (crc32(0, bytes, count) != checksum) {
-    refuse("tensor " + quoted(tensor.name) + " fails its checksum (bytes " +
-           std::to_string(begin) + " to " + std::to_string(begin + tensor.bytes) +
-           " of the data)");
+    refuse("tensor " + quoted(tensor.name) + " fails its checksum (bytes " + std::to_string(begin) +
+           " to " + std::to_string(begin + tensor.bytes) + " of the data)");
   }
   const bool is_boolean = tensor.dtype == BCQ_BOOL;
   if (is_boolean && std::any_of(bytes, bytes + count, [](uint8_t byte) { return byte > 1; })) {

@@ -49,9 +49,9 @@ void Tensors::sort_names() {
 }
 
 const Tensor& Tensors::take(std::string_view name) {
-  const auto found =
-      std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                       [this](uint32_t i, std::string_view wanted) { return all_[i].name < wanted; });
+  const auto found = std::lower_bound(
+      by_name_.begin(), by_name_.end(), name,
+      [this](uint32_t i, std::string_view wanted) { return all_[i].name < wanted; });
   const bool is_there = found != by_name_.end() && all_[*found].name == name;
   if (!is_there || all_[*found].taken) refuse("tensor " + quoted(name) + " is missing");
   all_[*found].taken = true;

@@ -17,7 +17,7 @@ bcq_array array_of(const Tensor& tensor) {
 
 /* Fills what a matrix of any kind has. */
 template <class Codes>
-void set(bcq_weight* weight, bcq_kind kind, Codes bcq_weight::*member, const Codes& codes) {
+void set(bcq_weight* weight, bcq_kind kind, Codes bcq_weight::* member, const Codes& codes) {
   weight->kind = kind;
   weight->rows = codes.rows;
   weight->columns = codes.columns;
@@ -28,7 +28,8 @@ void set(bcq_weight* weight, bcq_kind kind, Codes bcq_weight::*member, const Cod
 
 bcq_weight read_weight(const std::string& name, const JsonValue& value, Tensors* tensors,
                        Tables* tables) {
-  const JsonValue kind = value.is_object() ? value.member("kind").value_or(JsonValue()) : JsonValue();
+  const JsonValue kind =
+      value.is_object() ? value.member("kind").value_or(JsonValue()) : JsonValue();
   const std::string text = kind.is_string() ? kind.string() : "";
   const Entry entry(name, value, tensors);
   bcq_weight weight = {};
