@@ -8,6 +8,7 @@ common, so an environment has one of them.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,7 @@ packed = bcq_tf.load_model("model.bcq.npy")
 ones = np.ones((1, 64), "float32")
 bcq_tf.export_runtime(packed, "run.bcq.npy")
 np.save("expected.npy", packed(ones))
+assert bcq_tf.native.core() is not None
 print(bcq_tf.native.status())
 """
 RUNTIME = """
@@ -40,6 +42,7 @@ from bcq_tf import native, runtime
 answers = runtime.load("run.bcq.npy")(np.ones((1, 64), "float32"))
 np.testing.assert_allclose(answers, np.load("expected.npy"), atol=1e-5)
 assert not {"tensorflow", "keras"} & set(sys.modules)
+assert native.core() is not None
 print(native.status())
 """
 
@@ -97,7 +100,8 @@ def named_for_systems(wheel: Path, output: Path) -> Path:
     before = set(output.glob("*.whl"))
     # TensorFlow's libraries are found in the process, not in the wheel.
     repair = [sys.executable, "-m", "auditwheel", "repair", "--exclude", "libtensorflow*"]
-    done = subprocess.run([*repair, "-w", output, wheel], capture_output=True, text=True)
+    tools = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run([*repair, "-w", output, wheel], capture_output=True, text=True, env=tools)
     made = set(output.glob("*.whl")) - before
     if done.returncode or not made:
         reason = (done.stderr.strip().splitlines() or ["already there"])[-1]

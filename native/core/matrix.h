@@ -54,7 +54,8 @@ typedef enum {
   BCQ_NO_DEVICE = 4, /* CUDA only: no device, or an error of the driver */
   BCQ_BAD_ROWS = 5,  /* CPU only: row_order and row_place that are not each other's inverse */
   BCQ_NO_FILE = 6,   /* of runtime/bcq.h: a file that cannot be opened */
-  BCQ_BAD_FILE = 7   /* the same: one that breaks a rule of its format */
+  BCQ_BAD_FILE = 7,  /* the same: one that breaks a rule of its format */
+  BCQ_OVER_LIMIT = 8 /* of runtime/bcq_graph.h: a run that takes more than it may */
 } bcq_status;
 
 #endif

@@ -1,0 +1,21 @@
+/* Half precision: float16 to float32 and back. */
+#ifndef BCQ_RUNTIME_GRAPH_HALF_H_
+#define BCQ_RUNTIME_GRAPH_HALF_H_
+
+#include "runtime/graph/context.h"
+
+namespace bcq::graph {
+
+float from_half(uint16_t half);
+/* The nearest one, of two the even one. */
+uint16_t to_half(float x);
+
+Array widened(Context& context, const Array& half);
+Array narrowed(Context& context, const Array& single);
+
+/* The numbers of an array in another dtype. */
+Array as_dtype(Context& context, const Array& x, bcq_dtype dtype);
+
+}  // namespace bcq::graph
+
+#endif
