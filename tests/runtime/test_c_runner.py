@@ -41,8 +41,16 @@ PLACES = (
     ROOT / "build/runtime-graph/runtime/libbcq.so",
     ROOT / "build/runtime-graph/libbcq.so",
 )
-FOUND = next((str(path) for path in PLACES if path and Path(path).exists()), None)
-pytestmark = pytest.mark.skipif(FOUND is None, reason="libbcq.so is not built")
+
+
+def _opened(path):
+    """The library at a path; None: there is none that runs graphs."""
+    library = ctypes.CDLL(str(path)) if path and Path(path).exists() else None
+    return library if hasattr(library, "bcq_load") else None
+
+
+LIBRARY = next((found for found in map(_opened, PLACES) if found), None)
+pytestmark = pytest.mark.skipif(LIBRARY is None, reason="no libbcq.so that runs graphs is built")
 
 OK, BAD_ARGUMENT, BAD_ID, BAD_FILE, OVER_LIMIT = 0, 1, 2, 7, 8
 _CODES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I64", "I32", "I16", "I8", "U64",
@@ -92,9 +100,8 @@ class Input(ctypes.Structure):
     )
 
 
-def library():
-    """The library, with the types of what its functions take."""
-    lib = ctypes.CDLL(FOUND)
+def declare(lib):
+    """Tells ctypes what the library's functions take."""
     pointer, text, count = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64
     for name, result, arguments in (
         ("bcq_open", ctypes.c_int, (text, pointer, pointer, ctypes.c_size_t)),
@@ -115,10 +122,10 @@ def library():
          (pointer, text, pointer, count, pointer, count, Parallel, pointer, ctypes.c_size_t)),
     ):  # fmt: skip
         getattr(lib, name).restype, getattr(lib, name).argtypes = result, arguments
-    return lib
 
 
-LIBRARY = library() if FOUND else None
+if LIBRARY is not None:
+    declare(LIBRARY)
 
 
 class StatusError(Exception):
