@@ -94,6 +94,7 @@ CASES = {
     "GatherV2_batch_two": lambda: raw.GatherV2(
         params=X, indices=(N % 5)[:, :, None], axis=2, batch_dims=2),
     "GatherNd": lambda: raw.GatherNd(params=X, indices=[[0, 1], [2, 3]]),
+    "GatherNd_all": lambda: raw.GatherNd(params=X, indices=np.zeros((2, 0), "int32")),
     "ScatterNd": lambda: raw.ScatterNd(indices=[[1], [1], [0]], updates=X[:, 0], shape=[4, 5]),
     "TensorScatterUpdate": lambda: raw.TensorScatterUpdate(
         tensor=X, indices=[[0, 1], [2, 3]], updates=Y[:2]),
@@ -216,3 +217,11 @@ def test_every_operation_of_the_runtime_is_of_use():
     of_table |= {name for name, _ in table.FIRST.values()}
     others = {"concatenate", "split_evenly", "list_empty", "product", "rows", "columns"}
     assert set(OPERATIONS) == of_table | others
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 6, 4), (3, 3, 2, 9)], ids=["plain", "groups"])
+def test_a_convolution_of_no_samples(shape):
+    # TensorFlow's own has another shape on some processors.
+    run, settings = OPERATIONS["convolve"].run, {"dilations": [1, 1], "padding": "SAME"}
+    expected = run(IMAGE, kernel(*shape), strides=[2, 1], **settings).shape
+    assert run(IMAGE[:0], kernel(*shape), strides=[2, 1], **settings).shape == (0, *expected[1:])

@@ -127,6 +127,8 @@ def gather_nd(x, ids):
     """The parts of x at the indexes that the last axis of `ids` holds."""
     for axis in range(ids.shape[-1]):
         _check_ids(ids[..., axis], x.shape[axis])
+    if ids.shape[-1] == 0:  # all of x, each time
+        return np.broadcast_to(x, ids.shape[:-1] + x.shape)
     return x[tuple(np.moveaxis(ids, -1, 0))]
 
 

@@ -23,12 +23,13 @@ def convolve(x, kernel, *, strides: list, dilations: list, padding: str, explici
     axes = len(sizes)
     places = patches.shape[: 1 + axes]
     patches = np.moveaxis(patches, 1 + axes, -1)  # [B, places, sizes, C]
+    width = int(np.prod(kernel.shape[:-1]))  # of a patch of one group
     if groups == 1:
-        return patches.reshape(*places, -1) @ kernel.reshape(-1, kernel.shape[-1])
+        return patches.reshape(*places, width) @ kernel.reshape(width, kernel.shape[-1])
     per = kernel.shape[-1] // groups
     parts = [
-        patches[..., g * kernel.shape[-2] : (g + 1) * kernel.shape[-2]].reshape(*places, -1)
-        @ kernel[..., g * per : (g + 1) * per].reshape(-1, per)
+        patches[..., g * kernel.shape[-2] : (g + 1) * kernel.shape[-2]].reshape(*places, width)
+        @ kernel[..., g * per : (g + 1) * per].reshape(width, per)
         for g in range(groups)
     ]
     return np.concatenate(parts, -1)
