@@ -77,7 +77,7 @@ test:
 quick-libbcq: .venv/compiles
 	@mkdir -p build
 	@{ $(CMAKE) -B build/libbcq -DBCQ_RUNTIME=ON -DBCQ_SETS=portable -DCMAKE_BUILD_TYPE=Quick \
-	    -DCMAKE_CXX_FLAGS_QUICK=-O1 && $(BIN)/cmake --build build/libbcq; } > build/libbcq.log 2>&1 || \
+	    -DCMAKE_CXX_FLAGS_QUICK=-O0 && $(BIN)/cmake --build build/libbcq; } > build/libbcq.log 2>&1 || \
 	    { cat build/libbcq.log; exit 1; }
 
 python-test: native quick-libbcq

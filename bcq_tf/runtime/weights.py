@@ -15,7 +15,6 @@ from bcq_tf.pool import threads
 from bcq_tf.runtime import core
 from bcq_tf.shown import short
 
-PRECISIONS = {"exact": 0, "fast": 1}
 CACHE_LINE = 64  # bytes
 
 
@@ -84,18 +83,18 @@ class Weight(abc.ABC):
             TypeError, ValueError: an argument breaks its rule.
         """
         x = np.asarray(x, order="C")
-        columns = self.shape[1]
+        if x.dtype not in core.TYPES or x.shape[-1:] != self.shape[1:]:
+            self._refuse(x)
+        if precision not in ("exact", "fast"):
+            raise ValueError(f"`precision` must be 'exact' or 'fast'. Received: {short(precision)}")
+        y = np.empty((*x.shape[:-1], self.shape[0]), x.dtype)
+        self._multiply(x, precision == "fast", y)
+        return y
+
+    def _refuse(self, x: np.ndarray) -> None:
         if x.dtype not in core.TYPES:
             raise TypeError(f"`x` must be float32 or float16. Received: {x.dtype}")
-        if x.ndim == 0 or x.shape[-1] != columns:
-            raise ValueError(f"`x` must be [..., {columns}]. Received: {list(x.shape)}")
-        if precision not in PRECISIONS:
-            raise ValueError(
-                f"`precision` must be one of {list(PRECISIONS)}. Received: {short(precision)}"
-            )
-        y = np.empty((*x.shape[:-1], self.shape[0]), x.dtype)
-        self._multiply(x, PRECISIONS[precision], y)
-        return y
+        raise ValueError(f"`x` must be [..., {self.shape[1]}]. Received: {list(x.shape)}")
 
     def reconstruct(self) -> np.ndarray:
         """The whole matrix, float32 [R, C]."""
@@ -106,7 +105,7 @@ class Weight(abc.ABC):
         if wrong.size:
             raise IndexError(f"`ids` must be from 0 to {self.shape[0] - 1}. Received: {wrong[0]}")
 
-    def _multiply(self, x: np.ndarray, precision: int, y: np.ndarray) -> None:
+    def _multiply(self, x: np.ndarray, fast: bool, y: np.ndarray) -> None:
         # By rows that are decoded block by block.
         flat = x.reshape(-1, self.shape[1]).astype(np.float32)
         out = y.reshape(-1, self.shape[0])
@@ -160,14 +159,14 @@ class BinaryWeight(Weight):
             self._address, core.address(ids), ids.size, 0, core.address(rows), bad, self._parallel
         )
 
-    def _multiply(self, x, precision, y) -> None:
-        if not self._is_compiled():
-            return super()._multiply(x, precision, y)
-        batch = y.size // self.shape[0]
-        core.check(
-            self._product(self._address, precision, core.TYPES[x.dtype], core.address(x), batch,
-                          core.address(y), self._parallel)
-        )  # fmt: skip
+    def _multiply(self, x, fast, y) -> None:
+        product, address = self._product, core.address
+        if product is None:
+            return super()._multiply(x, fast, y)
+        batch, dtype = y.size // self.shape[0], core.TYPES[x.dtype]
+        status = product(self._address, fast, dtype, address(x), batch, address(y), self._parallel)
+        if status:
+            core.check(status)
 
 
 class _TableWeight(Weight):

@@ -118,7 +118,7 @@ BAD = {
     "precision": (
         lambda w: w.matmul(np.zeros((1, w.shape[1]), "f"), precision="best"),
         ValueError,
-        "`precision` must be one of",
+        "`precision` must be 'exact' or 'fast'",
     ),
 }
 
