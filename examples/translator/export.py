@@ -13,9 +13,10 @@ with starting():
     import tensorflow as tf
 
     from examples.translator.translate import VOCABULARIES
-    from transformer import script
+    from transformer import evaluation, script
     from transformer.beam_search import beam_search
     from transformer.decoding import greedy_decode
+    from transformer.errors import UserError
     from translate import load_quantized
 
 EXAMPLES = """examples:
@@ -34,6 +35,7 @@ def parse_arguments(arguments=None) -> argparse.Namespace:
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    evaluation.check_beam_size(options.beam_size)
     run = load_quantized(options.file)
     vocabularies = run.vocabularies.source, run.vocabularies.target
     signature = [tf.TensorSpec([None, None], tf.int32, "source")]
@@ -41,15 +43,16 @@ def main(arguments=None):
         "greedy": lambda source: greedy_decode(run.model, source),
         "beam": lambda source: beam_search(run.model, source, options.beam_size),
     }
-    nbytes = bcq_tf.export_runtime(
-        run.model,
-        options.output,
-        functions={name: (function, signature) for name, function in functions.items()},
-        assets={
-            name: vocabulary.model_bytes
-            for name, vocabulary in zip(VOCABULARIES, vocabularies, strict=True)
-        },
-    )
+    assets = [vocabulary.model_bytes for vocabulary in vocabularies]
+    try:
+        nbytes = bcq_tf.export_runtime(
+            run.model,
+            options.output,
+            functions={name: (function, signature) for name, function in functions.items()},
+            assets=dict(zip(VOCABULARIES, assets, strict=True)),
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(error) from None
     print(f"{options.output}: {nbytes / 1e6:.2f} MB, vocabularies included")
 
 

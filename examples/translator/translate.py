@@ -72,7 +72,7 @@ def parse_arguments(arguments=None) -> argparse.Namespace:
     parser.add_argument("sentences", nargs="*", help="sentences (lines of standard input)")
     parser.add_argument("--beam", action="store_true", help="beam search in place of greedy")
     parser.add_argument("--threads", type=int, help="of products (one for each core)")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)  # options may stand before the sentences
 
 
 def main(arguments=None) -> None:
