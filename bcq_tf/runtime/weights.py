@@ -8,7 +8,7 @@ import ctypes
 import numpy as np
 
 from bcq_tf.codes import BinaryCodes, CodedMatrix, CompositionalCodes, UniformCodes
-from bcq_tf.codes.coded_matrix import row_blocks
+from bcq_tf.codes.coded_matrix import check_ids, row_blocks
 from bcq_tf.codes.layout import Layout
 from bcq_tf.codes.tiles import scales_of, tiles_of
 from bcq_tf.pool import threads
@@ -59,12 +59,11 @@ class Weight(abc.ABC):
             raise IndexError(f"`ids` must be from 0 to {self.shape[0] - 1}. Received: {ids.max()}")
         ids = np.ascontiguousarray(ids, np.int64).reshape(ids.shape)
         if not self._is_compiled():
-            self._check_ids(ids)
             return self.codes.rows(ids.ravel()).reshape(*ids.shape, self.shape[1])
         rows, bad = np.empty((*ids.shape, self.shape[1]), np.float32), ctypes.c_int64()
         status = self._look_up(ids, rows, ctypes.byref(bad))
         if status == core.BAD_ID:
-            self._check_ids(ids)
+            check_ids(ids.ravel(), self.shape[0])
         core.check(status)
         return rows
 
@@ -99,11 +98,6 @@ class Weight(abc.ABC):
     def reconstruct(self) -> np.ndarray:
         """The whole matrix, float32 [R, C]."""
         return self.codes.reconstruct()
-
-    def _check_ids(self, ids: np.ndarray) -> None:
-        wrong = ids[(ids < 0) | (ids >= self.shape[0])]
-        if wrong.size:
-            raise IndexError(f"`ids` must be from 0 to {self.shape[0] - 1}. Received: {wrong[0]}")
 
     def _multiply(self, x: np.ndarray, fast: bool, y: np.ndarray) -> None:
         # By rows that are decoded block by block.

@@ -13,28 +13,11 @@ import numpy as np
 from bcq_tf import native
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.codes.packing import pack
+from bcq_tf.runtime.core import Matrix
 
 EXACT, FAST = 0, 1
 TYPES = {np.dtype(np.float32): 0, np.dtype(np.float16): 1, np.dtype(ml_dtypes.bfloat16): 2}
 OK, BAD_ARGUMENT, BAD_ID = 0, 1, 2
-
-
-class Matrix(ctypes.Structure):
-    """bcq_matrix of native/core/matrix.h."""
-
-    _fields_ = (
-        ("rows", ctypes.c_int64),
-        ("columns", ctypes.c_int64),
-        ("group_size", ctypes.c_int64),
-        ("bits", ctypes.c_int32),
-        ("scale_type", ctypes.c_int32),
-        ("plane_rows", ctypes.c_void_p),
-        ("tiles", ctypes.c_void_p),
-        ("scales", ctypes.c_void_p),
-        ("offset", ctypes.c_void_p),
-        ("row_order", ctypes.c_void_p),
-        ("row_place", ctypes.c_void_p),
-    )
 
 
 TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -13,6 +13,7 @@ import bcq_tf
 from bcq_tf import runtime
 from bcq_tf.export.runtime.conversion import Conversion, _Body
 from bcq_tf.files.container import DTYPES
+from bcq_tf.pool import Parallel
 from tests.export.models import MODELS, half_mlp, made, packed, packed_mlp
 from tests.export.test_runtime import STACKS, gpt2, llama
 from tests.ops.codes import FORMS, random_codes
@@ -82,12 +83,6 @@ class Array(ctypes.Structure):
         shape = [self.shape[i] for i in range(self.rank)]
         numbers = ctypes.string_at(self.data, self.bytes) if self.bytes else b""
         return np.frombuffer(numbers, TYPES[self.dtype]).reshape(shape).copy()
-
-
-class Parallel(ctypes.Structure):
-    """`bcq_parallel`."""
-
-    _fields_ = (("run", ctypes.c_void_p), ("context", ctypes.c_void_p), ("threads", ctypes.c_int32))
 
 
 class Input(ctypes.Structure):

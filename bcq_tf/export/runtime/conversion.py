@@ -124,7 +124,7 @@ class _Body:
             return [tf.make_ndarray(op.get_attr("value"))]
         if kind in SAME or kind == "ReadVariableOp":
             return inputs[:1]
-        if kind in ("IdentityN",):
+        if kind == "IdentityN":
             return inputs
         if kind in _CALLS:
             inner = self._graph(op.get_attr("f").name)
@@ -179,30 +179,17 @@ class _Body:
     def _loop(self, op, inputs: list) -> list:
         condition, body = (self._graph(op.get_attr(name).name) for name in ("cond", "body"))
         # What is no value of this function, and stays, is no value of the loop either.
-        stays = [
-            not isinstance(value, int) and _passes_on(body, i) for i, value in enumerate(inputs)
+        moving = [
+            i for i, value in enumerate(inputs) if isinstance(value, int) or not _passes_on(body, i)
         ]
-        moving = [i for i, still in enumerate(stays) if not still]
-
-        def known(graph_: tf.Graph) -> dict:
-            numbers = iter(range(len(moving)))
-            return _bound(
-                graph_,
-                [
-                    value if still else next(numbers)
-                    for value, still in zip(inputs, stays, strict=True)
-                ],
-            )
-
+        given = _renumbered(inputs, moving)
+        inner = {"condition": (condition, condition.outputs)}
+        inner["body"] = body, [body.outputs[i] for i in moving]
         names = {
-            "condition": self._all.sub_function(
-                op.name, len(moving), lambda b: b.convert(condition.outputs, known(condition))
-            ),
-            "body": self._all.sub_function(
-                op.name,
-                len(moving),
-                lambda b: b.convert([body.outputs[i] for i in moving], known(body)),
-            ),
+            name: self._all.sub_function(
+                op.name, len(moving), lambda b, g=g, o=o: b.convert(o, _bound(g, given))
+            )
+            for name, (g, o) in inner.items()
         }
         made = self._emit("while", [inputs[i] for i in moving], names, len(moving))
         places = dict(zip(moving, made, strict=True))
@@ -215,8 +202,7 @@ class _Body:
             chosen = branches[0] if condition else branches[1]
             return self.convert(chosen.outputs, _bound(chosen, others))
         moving = [i for i, value in enumerate(others) if isinstance(value, int)]
-        numbers = {i: n for n, i in enumerate(moving)}
-        given = [numbers.get(i, value) for i, value in enumerate(others)]
+        given = _renumbered(others, moving)
         names = [
             self._all.sub_function(
                 op.name, len(moving), lambda b, g=g: b.convert(g.outputs, _bound(g, given))
@@ -261,12 +247,18 @@ def _bound(inner, values: list) -> dict:
     return {tensor.ref(): value for tensor, value in zip(inner.inputs, values, strict=True)}
 
 
+def _renumbered(values: list, moving: list[int]) -> list:
+    # The values inside of a function that is given those at the places `moving`.
+    numbers = {place: number for number, place in enumerate(moving)}
+    return [numbers.get(i, value) for i, value in enumerate(values)]
+
+
 def _passes_on(body, index: int) -> bool:
     # Whether a loop's body gives what it gets.
     tensor = body.outputs[index]
     while tensor.op.type in SAME:
         tensor = tensor.op.inputs[0]
-    return tensor is body.inputs[index] or tensor.name == body.inputs[index].name
+    return tensor.name == body.inputs[index].name
 
 
 def _folded(name: str, inputs: list, attributes: dict) -> list | None:

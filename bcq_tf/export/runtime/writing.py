@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from bcq_tf.export.interface import check_compute_dtype, check_packed, identifier, input_specs
+from bcq_tf.export.interface import check_compute_dtype, check_packed, input_specs
 from bcq_tf.export.runtime.conversion import Conversion
 from bcq_tf.export.runtime.marks import Marks
 from bcq_tf.files import file
@@ -99,12 +99,8 @@ def _given(model, functions: Mapping | None, signature) -> dict[str, tuple[Calla
 def _traced(name: str, function: Callable, specs: list, marks: Marks) -> tuple:
     # (concrete function of flat tensors, structure of the outputs)
     flat, structures = keras.tree.flatten(specs), []
-    unique = [
-        tf.TensorSpec(spec.shape, spec.dtype, identifier(spec.name or f"input_{i}"))
-        for i, spec in enumerate(flat)
-    ]
 
-    @tf.function(input_signature=unique, autograph=False)
+    @tf.function(input_signature=flat, autograph=False)
     def traced(*tensors):
         with marks.used():
             outputs = function(*keras.tree.pack_sequence_as(specs, list(tensors)))
