@@ -26,9 +26,9 @@ from pathlib import Path
 from bcq_tf import __version__
 
 FOLDER = Path(__file__).parent / "_native"
-CORE, TF_OPS, XLA = "bcq_core", "bcq_tf_ops", "bcq_xla"
+CORE, TF_OPS, XLA, LITERT = "bcq_core", "bcq_tf_ops", "bcq_xla", "bcq_litert"
 CUDA, TF_GPU = "bcq_cuda", "bcq_tf_gpu"
-OPTIONAL = (XLA, CUDA, TF_GPU)  # that one of these was not built is no cause for a warning
+OPTIONAL = (XLA, LITERT, CUDA, TF_GPU)  # that one of these was not built is no cause for a warning
 MODES = ("auto", "0", "require")
 REMEDY = (
     "Compile it with `make native` in the source tree, or reinstall bcq_tf where there is a C++ "
@@ -82,6 +82,31 @@ def library(name: str) -> Path | None:
         refuse(error)
         return None
     return path
+
+
+def litert_library() -> str:
+    """The path of the library that runs models of `export_tflite(..., kernels="bcq")`.
+
+    It is a delegate of LiteRT, and needs no TensorFlow: it may be copied, with the library
+    `bcq_core` beside it, to where the model runs.
+
+    Raises:
+        NativeLibraryError: it is not compiled, or not to be used.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(32)])
+        >>> report = bcq_tf.pack_model(model, bcq_tf.quantize_model(model, bits=2).codes)
+        >>> bcq_tf.export_tflite(model, "model.tflite", kernels="bcq")
+        >>> delegate = tf.lite.experimental.load_delegate(bcq_tf.native.litert_library())
+        >>> interpreter = tf.lite.Interpreter("model.tflite", experimental_delegates=[delegate])
+        >>> interpreter.get_signature_list()["serving_default"]["outputs"]
+        ['output_0']
+    """
+    if mode() == "0":
+        raise NativeLibraryError("`litert_library` needs BCQ_TF_NATIVE not to be 0")
+    path = _path(LITERT)
+    check(path)
+    return str(path)
 
 
 def forget() -> None:
@@ -161,7 +186,7 @@ def status() -> Status:
     try:
         isa = isa_of(_load_core())
         texts[CORE] = f"used, {isa}"
-        for name in (TF_OPS, XLA, CUDA, TF_GPU):
+        for name in (TF_OPS, XLA, LITERT, CUDA, TF_GPU):
             texts[name] = _describe(name)
     except NativeLibraryError as error:
         texts[CORE] = f"not used: {error}"

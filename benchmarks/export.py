@@ -24,6 +24,7 @@ from benchmarks.process_memory import PEAK, process_memory
 FLOAT, COMPILED, PORTABLE = "float SavedModel", "SavedModel, compiled ops", "SavedModel, portable"
 ONNX, ONNX_PACKED = "ONNX", "ONNX, without constant folding"
 TFLITE, TFLITE_PLAIN = "TensorFlow Lite", "TensorFlow Lite, without XNNPACK"
+TFLITE_OURS = "TensorFlow Lite, our operators"
 FILES = {
     FLOAT: "float",
     COMPILED: "compiled",
@@ -32,6 +33,7 @@ FILES = {
     ONNX_PACKED: "model.onnx",
     TFLITE: "model.tflite",
     TFLITE_PLAIN: "model.tflite",
+    TFLITE_OURS: "ours.tflite",
 }
 
 
@@ -81,6 +83,7 @@ def write_all(folder, options):
     bcq_tf.export_saved_model(model, folder / FILES[PORTABLE])
     bcq_tf.export_onnx(model, folder / FILES[ONNX])
     bcq_tf.export_tflite(model, folder / FILES[TFLITE])
+    bcq_tf.export_tflite(model, folder / FILES[TFLITE_OURS], kernels="bcq")
 
 
 def measure(name, path, options):
@@ -114,8 +117,12 @@ def make_loader(name):
     if name in (TFLITE, TFLITE_PLAIN):
         kinds = tf.lite.experimental.OpResolverType
         kind = kinds.AUTO if name == TFLITE else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        return lambda path: tflite_call(tf, path, kind)
+        return lambda path: tflite_call(tf, path, experimental_op_resolver_type=kind)
     import bcq_tf
+
+    if name == TFLITE_OURS:
+        delegate = tf.lite.experimental.load_delegate(bcq_tf.native.litert_library())
+        return lambda path: tflite_call(tf, path, experimental_delegates=[delegate])
 
     load = bcq_tf.load_saved_model if name == COMPILED else tf.saved_model.load
     return lambda path: saved_model_call(tf, load(path))
@@ -134,8 +141,8 @@ def onnx_loader(disabled):
     return load
 
 
-def tflite_call(tf, path, kind):
-    interpreter = tf.lite.Interpreter(path, num_threads=1, experimental_op_resolver_type=kind)
+def tflite_call(tf, path, **settings):
+    interpreter = tf.lite.Interpreter(path, num_threads=1, **settings)
     serve = interpreter.get_signature_runner("serving_default")
     return lambda x: serve(x=x)
 

@@ -22,7 +22,7 @@ OF_RUNTIME = (
     *("__init__.py", "__init__.pyi", "py.typed", "config.py", "shown.py", "native.py", "pool.py"),
     *("codes", "files", "runtime"),
 )
-NATIVE = "CMakeLists.txt", "build_mark.cc", "core", "runtime"
+NATIVE = "CMakeLists.txt", "build_mark.cc", "core", "litert", "runtime"
 
 LIBRARY = """
 import numpy as np, keras, bcq_tf
@@ -33,6 +33,7 @@ packed = bcq_tf.load_model("model.bcq.npy")
 ones = np.ones((1, 64), "float32")
 bcq_tf.export_runtime(packed, "run.bcq.npy")
 np.save("expected.npy", packed(ones))
+bcq_tf.export_tflite(packed, "run.tflite", kernels="bcq")
 assert bcq_tf.native.core() is not None
 print(bcq_tf.native.status())
 """
@@ -42,6 +43,12 @@ from bcq_tf import native, runtime
 answers = runtime.load("run.bcq.npy")(np.ones((1, 64), "float32"))
 np.testing.assert_allclose(answers, np.load("expected.npy"), atol=1e-5)
 assert not {"tensorflow", "keras"} & set(sys.modules)
+from ai_edge_litert.interpreter import Interpreter, load_delegate
+delegate = load_delegate(native.litert_library())
+interpreter = Interpreter("run.tflite", experimental_delegates=[delegate])
+(found,) = interpreter.get_signature_runner()(**{name: np.ones((1, 64), "float32") for name in
+    interpreter.get_signature_list()["serving_default"]["inputs"]}).values()
+np.testing.assert_allclose(found, answers, atol=1e-5)
 assert native.core() is not None
 print(native.status())
 """
@@ -60,7 +67,7 @@ def main():
         work = Path(folder, "work")
         work.mkdir()
         smoke_test(library, LIBRARY, work)  # writes what the runtime's reads
-        smoke_test(runtime, RUNTIME, work)
+        smoke_test(runtime, RUNTIME, work, "ai-edge-litert")
     for wheel in (library, runtime):
         print(f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB")
 
@@ -110,12 +117,13 @@ def named_for_systems(wheel: Path, output: Path) -> Path:
     return made.pop()
 
 
-def smoke_test(wheel: Path, code: str, folder: Path) -> None:
-    """Installs a wheel in a fresh environment and runs code there, outside of this tree."""
+def smoke_test(wheel: Path, code: str, folder: Path, *others: str) -> None:
+    """Installs a wheel in a fresh environment, and other packages, and runs code there, outside of
+    this tree."""
     with tempfile.TemporaryDirectory() as environment:
         venv.create(environment, with_pip=True)
         python = Path(environment, "bin", "python")
-        run(python, "-m", "pip", "install", "--quiet", wheel)
+        run(python, "-m", "pip", "install", "--quiet", wheel, *others)
         print(f"{wheel.name}, in a fresh environment:", flush=True)
         run(python, "-c", code, cwd=folder)
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from bcq_tf.export.interface import float32, identifier, input_specs, named_codes, named_outputs
-from bcq_tf.export.unpacking import SIGNS, Unpacking, unpackable
+from bcq_tf.export.unpacking import Unpacking
 from bcq_tf.ops import TiledCodes
 
 
@@ -24,18 +24,20 @@ class PackedFunction:
 
     model: keras.Model
     inputs: list  # of named `tf.TensorSpec`: one structure for each positional argument
-    # (codes, {part: (name, array)}) of each packed weight, the parts as `unpackable` has them
+    ops: type  # `Unpacking`, or another of its methods: how codes are stored and computed with
+    # (codes, {part: (name, array)}) of each packed weight, the parts as `ops` has them
     codes: list[tuple[TiledCodes, dict[str, tuple[str, np.ndarray]]]]
 
     @classmethod
-    def of(cls, model, signature=None) -> PackedFunction:
+    def of(cls, model, signature=None, ops: type = Unpacking) -> PackedFunction:
         """The function of a packed model; `input_specs` tells what the signature is."""
         return cls(
             model,
             input_specs(model, signature),
+            ops,
             [
                 # Paths may be equal; the number tells them apart.
-                (codes, _named(f"codes{k}_{name}", unpackable(codes)))
+                (codes, _named(f"codes{k}_{name}", ops.parts_of(codes)))
                 for k, (name, codes) in enumerate(named_codes(model))
             ],
         )
@@ -50,33 +52,34 @@ class PackedFunction:
 
         Args:
             arguments: tensors in the structure of `inputs`.
-            constants: {name: tensor}, float32 where the array is float16.
+            constants: {name: tensor or array}, float32 where the array is float16.
         """
         stand_ins, known = [], {}
         for codes, parts in self.codes:
-            # What the layer sees as its codes; `Unpacking` knows by the tiles which are meant.
+            # What the layer sees as its codes; the ops know by the tiles which are meant.
             tiles, *others = [(part, tf.zeros(part.shape, part.dtype)) for part in _parts(codes)]
             stand_ins += [tiles, *others]
             known[tiles[1].ref()] = {part: constants[name] for part, (name, _) in parts.items()}
-        with keras.StatelessScope(stand_ins), Unpacking(known, tf.constant(SIGNS)).used():
+        with keras.StatelessScope(stand_ins), self.ops(known).used():
             return keras.tree.map_structure(float32, self.model(*arguments, training=False))
 
-    def flat(self) -> tuple:
+    def flat(self, as_inputs: bool = True) -> tuple:
         """(function, specs): a `tf.function` of the tensors of `specs`, {name: output}.
 
-        The specs are those of the inputs, then those of the constants.
+        The specs are those of the inputs, then those of the constants if these are `as_inputs`.
         """
         constants = self.constants
         inputs = keras.tree.flatten(self.inputs)
-        specs = [*inputs, *(_spec(name, array) for name, array in constants.items())]
+        given = [_spec(name, array) for name, array in constants.items()] if as_inputs else []
 
-        @tf.function(input_signature=specs, autograph=False)
+        @tf.function(input_signature=[*inputs, *given], autograph=False)
         def function(*tensors):
             first, rest = tensors[: len(inputs)], tensors[len(inputs) :]
             arguments = keras.tree.pack_sequence_as(self.inputs, list(first))
-            return named_outputs(self(arguments, dict(zip(constants, rest, strict=True))))
+            values = dict(zip(constants, rest, strict=True)) if as_inputs else constants
+            return named_outputs(self(arguments, values))
 
-        return function, specs
+        return function, [*inputs, *given]
 
 
 def _named(name: str, parts: dict) -> dict:

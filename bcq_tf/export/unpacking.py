@@ -6,7 +6,6 @@ bytes serves as well: a byte (Cast, Gather) gives eight signs.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 
 import numpy as np
@@ -22,36 +21,39 @@ SIGNS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, np.newaxis], axis=1, bit
 SIGNS = 2 * SIGNS.astype(np.float32) - 1
 
 
-def unpackable(codes: TiledCodes) -> dict[str, np.ndarray]:
-    """The parts of codes as `Unpacking` wants them, no larger than in a file.
-
-    Returns:
-        "planes": uint8 [sum of n_i, bytes of a row], the n_i rows of plane 0, then those of plane 1
-        and so on; "scales": [sum of n_i, G] likewise; "offset": [R, G]; "row_place": int32 [R]. The
-        last two where the codes have them.
-    """
-    layout = codes.layout
-    tiles, scales = np.asarray(codes.tiles), np.asarray(codes.scales)
-    parts = {
-        "planes": np.concatenate([_plane_bytes(tiles, layout, i) for i in range(layout.bits)]),
-        "scales": np.concatenate(
-            [scales[:, i, :count].T for i, count in enumerate(layout.plane_rows)]
-        ),
-    }
-    if codes.offset is not None:
-        parts["offset"] = np.ascontiguousarray(np.asarray(codes.offset).T)
-    if codes.row_place is not None:
-        parts["row_place"] = np.asarray(codes.row_place).astype(np.int32)
-    return parts
-
-
-@dataclasses.dataclass(frozen=True)
 class Unpacking:
-    """The ops on binary codes in these operations: inference only, in float32."""
+    """The ops on binary codes in these operations: inference only, in float32.
 
-    # {tiles.ref(): the tensors that `unpackable` names, scales and offset as float32}
-    parts: dict
-    signs: tf.Tensor  # float32 [256, 8], `SIGNS`: one of the graph that all unpacking is part of
+    Args:
+        parts: {tiles.ref(): the tensors that `parts_of` names, scales and offset as float32}.
+    """
+
+    def __init__(self, parts: dict):
+        self._known = parts
+        self._signs = tf.constant(SIGNS)  # of the graph that all unpacking is part of
+
+    @staticmethod
+    def parts_of(codes: TiledCodes) -> dict[str, np.ndarray]:
+        """What stands for codes in an exported file, no larger than in a file of ours.
+
+        Returns:
+            "planes": uint8 [sum of n_i, bytes of a row], the n_i rows of plane 0, then those of
+            plane 1 and so on; "scales": [sum of n_i, G] likewise; "offset": [R, G]; "row_place":
+            int32 [R]. The last two where the codes have them.
+        """
+        layout = codes.layout
+        tiles, scales = np.asarray(codes.tiles), np.asarray(codes.scales)
+        parts = {
+            "planes": np.concatenate([_plane_bytes(tiles, layout, i) for i in range(layout.bits)]),
+            "scales": np.concatenate(
+                [scales[:, i, :count].T for i, count in enumerate(layout.plane_rows)]
+            ),
+        }
+        if codes.offset is not None:
+            parts["offset"] = np.ascontiguousarray(np.asarray(codes.offset).T)
+        if codes.row_place is not None:
+            parts["row_place"] = np.asarray(codes.row_place).astype(np.int32)
+        return parts
 
     def used(self):
         """Within this context these ops run."""
@@ -61,31 +63,36 @@ class Unpacking:
         """x [..., C] -> x W^T [..., R]; a float32 product, whichever precision is asked for."""
         del precision
         layout, parts = codes.layout, self._parts(codes)
-        matrix = self._unpack(layout, parts, parts.get("row_place"), self.signs)
+        matrix = self._unpack(layout, parts, parts.get("row_place"), self._signs)
         y = tf.matmul(_flat(x, layout.columns), matrix, transpose_b=True)
-        return tf.cast(tf.reshape(y, [*_dimensions(x)[:-1], layout.rows]), x.dtype)
+        return tf.cast(tf.reshape(y, [*dimensions(x)[:-1], layout.rows]), x.dtype)
 
     def gather(self, ids, codes: TiledCodes, dtype: tf.DType):
         """ids [...] -> rows of W [..., C]; what an id gives that is no row is up to the runtime."""
         layout, parts = codes.layout, self._parts(codes)
         rows = tf.cast(tf.reshape(ids, [-1]), tf.int32)
         rows = tf.gather(parts["row_place"], rows) if "row_place" in parts else rows
-        values = self._unpack(layout, parts, rows, self.signs)
-        return tf.cast(tf.reshape(values, [*_dimensions(ids), layout.columns]), dtype)
+        values = self._unpack(layout, parts, rows, self._signs)
+        return tf.cast(tf.reshape(values, [*dimensions(ids), layout.columns]), dtype)
 
     def _parts(self, codes: TiledCodes) -> dict:
-        try:
-            return self.parts[codes.tiles.ref()]
-        except KeyError:
-            raise ValueError(
-                "`model` must keep all its codes in packed layers. Received: codes of "
-                f"[{codes.layout.rows}, {codes.layout.columns}] from elsewhere"
-            ) from None
+        return parts_among(self._known, codes)
 
     @functools.cached_property
     def _unpack(self):
         # One function in the graph for all weights of equal layout.
         return tf.function(_values, autograph=False)
+
+
+def parts_among(known: dict, codes: TiledCodes) -> dict:
+    """What is known of codes by their tiles; raises ValueError where that is nothing."""
+    try:
+        return known[codes.tiles.ref()]
+    except KeyError:
+        raise ValueError(
+            "`model` must keep all its codes in packed layers. Received: codes of "
+            f"[{codes.layout.rows}, {codes.layout.columns}] from elsewhere"
+        ) from None
 
 
 def _values(layout: Layout, parts: dict, rows, signs):
@@ -144,7 +151,7 @@ def _flat(tensor, last: int):
     return tf.cast(tf.reshape(tensor, [-1, last]), tf.float32)
 
 
-def _dimensions(tensor) -> list:
-    # Known ones as numbers, so that the result's shape is as well known as the input's.
+def dimensions(tensor) -> list:
+    """A tensor's: known ones as numbers, so that what is made of them is as well known."""
     shape = tf.shape(tensor)
     return [shape[i] if size is None else size for i, size in enumerate(tensor.shape)]

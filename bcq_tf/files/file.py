@@ -107,6 +107,11 @@ def size(tensors: Mapping, metadata: dict | None = None) -> int:
     return sum(map(len, _encode(tensors, metadata)))
 
 
+def encode(tensors: Mapping, metadata: dict | None = None) -> bytes:
+    """What `save` would write. Arguments and errors as there."""
+    return b"".join(_encode(tensors, metadata))
+
+
 def _encode(tensors: Mapping, metadata: dict | None) -> list:
     if not isinstance(tensors, Mapping):
         raise TypeError(f"`tensors` must be a mapping. Received: {type(tensors).__name__}")

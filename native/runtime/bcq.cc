@@ -40,25 +40,43 @@ void write_message(const char* path, bcq_status status, const char* text, char* 
   message[end] = '\0';
 }
 
+/* called: in messages. source: what a bcq_file is made of. */
+template <class... Source>
+bcq_status open_file(const char* called, bcq_file** file, char* message, size_t message_size,
+                     const Source&... source) {
+  if (message != nullptr && message_size > 0) message[0] = '\0';
+  if (file == nullptr) return BCQ_BAD_ARGUMENT;
+  *file = nullptr;
+  try {
+    *file = new bcq_file(source...);
+    return BCQ_OK;
+  } catch (const Failure& failure) {
+    write_message(called, failure.status, failure.text.c_str(), message, message_size);
+    return failure.status;
+  } catch (const std::exception&) {
+    write_message(called, BCQ_NO_MEMORY, "the system has no more", message, message_size);
+    return BCQ_NO_MEMORY;
+  }
+}
+
 }  // namespace
 
 const char* bcq_version(void) { return BCQ_VERSION; }
 
 bcq_status bcq_open(const char* path, bcq_file** file, char* message, size_t message_size) {
-  if (message != nullptr && message_size > 0) message[0] = '\0';
-  if (file == nullptr) return BCQ_BAD_ARGUMENT;
-  *file = nullptr;
+  if (file != nullptr) *file = nullptr;
   if (path == nullptr) return BCQ_BAD_ARGUMENT;
-  try {
-    *file = new bcq_file(path);
-    return BCQ_OK;
-  } catch (const Failure& failure) {
-    write_message(path, failure.status, failure.text.c_str(), message, message_size);
-    return failure.status;
-  } catch (const std::exception&) {
-    write_message(path, BCQ_NO_MEMORY, "the system has no more", message, message_size);
-    return BCQ_NO_MEMORY;
+  return open_file(path, file, message, message_size, path);
+}
+
+bcq_status bcq_open_memory(const void* data, size_t size, bcq_file** file, char* message,
+                           size_t message_size) {
+  if (file != nullptr) *file = nullptr;
+  if (data == nullptr || reinterpret_cast<uintptr_t>(data) % sizeof(uint64_t) != 0) {
+    return BCQ_BAD_ARGUMENT;
   }
+  const auto* bytes = static_cast<const uint8_t*>(data);
+  return open_file("memory", file, message, message_size, bytes, size);
 }
 
 void bcq_close(bcq_file* file) { delete file; }

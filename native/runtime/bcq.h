@@ -83,6 +83,10 @@ BCQ_EXPORT const char* bcq_version(void);
 BCQ_EXPORT bcq_status bcq_open(const char* path, bcq_file** file, char* message,
                                size_t message_size);
 
+/* The same of a file's bytes, aligned to 8, which must stay as they are until it is closed. */
+BCQ_EXPORT bcq_status bcq_open_memory(const void* data, size_t size, bcq_file** file, char* message,
+                                      size_t message_size);
+
 /* NULL is no file and closes nothing. */
 BCQ_EXPORT void bcq_close(bcq_file* file);
 

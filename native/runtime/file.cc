@@ -32,8 +32,14 @@ std::string checked_name(const JsonValue& key) {
 
 }  // namespace
 
-bcq_file::bcq_file(const char* path) : bytes_(path) {
-  Contents contents = decode(bytes_.data(), bytes_.size());
+bcq_file::bcq_file(const char* path) : mapped_(std::in_place, path) {
+  read(mapped_->data(), mapped_->size());
+}
+
+bcq_file::bcq_file(const uint8_t* data, size_t size) { read(data, size); }
+
+void bcq_file::read(const uint8_t* data, size_t size) {
+  Contents contents = decode(data, size);
   tensors_ = std::move(contents.tensors);
   tables_ = Tables(most_bytes(contents.data_bytes));
   read_document(contents.document);

@@ -2,6 +2,7 @@
 #ifndef BCQ_RUNTIME_FILE_H_
 #define BCQ_RUNTIME_FILE_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,8 +14,9 @@
 
 struct bcq_file {
  public:
-  /* Throws Failure or std::bad_alloc. */
+  /* Of a path, or of bytes that stay as they are. Throws Failure or std::bad_alloc. */
   explicit bcq_file(const char* path);
+  bcq_file(const uint8_t* data, size_t size);
   bcq_file(const bcq_file&) = delete;
 
   const std::vector<bcq_weight>& weights() const { return weights_; }
@@ -24,10 +26,11 @@ struct bcq_file {
   const bcq_weight* find(std::string_view name) const;
 
  private:
+  void read(const uint8_t* data, size_t size);
   void read_document(const std::string& document);
   void sort_names();
 
-  bcq::runtime::MappedFile bytes_;
+  std::optional<bcq::runtime::MappedFile> mapped_;
   bcq::runtime::Tensors tensors_;
   bcq::runtime::Tables tables_{0};
   std::vector<std::string> names_; /* of the weights */

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from bcq_tf.export.unpacking import SIGNS, Unpacking, unpackable
+from bcq_tf.export.unpacking import Unpacking
 from bcq_tf.ops import TiledCodes, bcq_gather, bcq_matmul
 from tests.ops.codes import FORMS, random_codes
 
@@ -13,9 +13,9 @@ def unpacking(codes: TiledCodes) -> Unpacking:
     """The ops for these codes alone."""
     parts = {
         part: tf.cast(array, tf.float32) if array.dtype == np.float16 else tf.constant(array)
-        for part, array in unpackable(codes).items()
+        for part, array in Unpacking.parts_of(codes).items()
     }
-    return Unpacking({codes.tiles.ref(): parts}, tf.constant(SIGNS))
+    return Unpacking({codes.tiles.ref(): parts})
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -56,7 +56,7 @@ def test_half_precision_comes_out_as_it_goes_in(dtype):
 
 def test_parts_are_as_small_as_the_codes():
     codes = random_codes(1, rows=300, columns=96, bits=4, ragged=True, dtype="float16", offset=True)
-    parts = unpackable(TiledCodes.from_codes(codes))
+    parts = Unpacking.parts_of(TiledCodes.from_codes(codes))
     assert sum(part.nbytes for part in parts.values()) <= codes.nbytes
 
 
