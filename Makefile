@@ -9,7 +9,7 @@ BUILD = $(BIN)/cmake --build build/native
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo example native early-core test native-test arm-test quick-libbcq python-test gpu-check wheels lint clean
+.PHONY: help demo example native early-core test native-test arm-test python-test gpu-check wheels lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (7 to 14 minutes, 2 cores)"
@@ -73,14 +73,7 @@ arm-test: .venv/compiles
 test:
 	@$(MAKE) --no-print-directory --jobs=3 lint native-test arm-test python-test
 
-# The C library as the suite calls it, quickly compiled.
-quick-libbcq: .venv/compiles
-	@mkdir -p build
-	@{ $(CMAKE) -B build/libbcq -DBCQ_RUNTIME=ON -DBCQ_SETS=portable -DCMAKE_BUILD_TYPE=Quick \
-	    -DCMAKE_CXX_FLAGS_QUICK=-O0 && $(BIN)/cmake --build build/libbcq; } > build/libbcq.log 2>&1 || \
-	    { cat build/libbcq.log; exit 1; }
-
-python-test: native quick-libbcq
+python-test: native
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Wheels of the library and of the runtime, each installed and tried in an environment of its own.

@@ -37,13 +37,18 @@ class QuantizedFile(Mapping):
         path: where it was read.
         weights: the mapping itself.
         metadata: the dict that was saved, as JSON gives it back (tuples are lists).
-        nbytes: size of the file in bytes.
+        buffer: the bytes of the file, uint8.
     """
 
     path: str
     weights: Mapping[str, Value]
     metadata: dict
-    nbytes: int
+    buffer: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the file in bytes."""
+        return len(self.buffer)
 
     def __getitem__(self, name: str) -> Value:
         return self.weights[name]
@@ -158,7 +163,7 @@ def read(path, *, mapped: bool = True) -> QuantizedFile:
         weights = _put_together(document, parts)
     except FileFormatError as error:
         raise FileFormatError(f"'{path}' is not a whole bcq_tf file: {error}") from None
-    return QuantizedFile(path, types.MappingProxyType(weights), document["metadata"], len(buffer))
+    return QuantizedFile(path, types.MappingProxyType(weights), document["metadata"], buffer)
 
 
 def _map(path: str) -> np.ndarray:

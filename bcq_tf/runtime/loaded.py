@@ -1,4 +1,4 @@
-"""`load`: the functions of a file with a graph, run in NumPy."""
+"""`load`: the functions of a file with a graph, run by the compiled core or in NumPy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from bcq_tf.files.container import FileFormatError
 from bcq_tf.runtime import graph
+from bcq_tf.runtime.compiled import CompiledGraph, RefusedError
 from bcq_tf.runtime.graph import Function, Node
 from bcq_tf.runtime.opened import Opened
 from bcq_tf.runtime.operations import OPERATIONS
@@ -40,9 +41,9 @@ class Loaded:
         except FileFormatError as error:
             raise FileFormatError(f"{opened.path!r} is no file to run: {error}") from None
         self.weights = opened
-        self._programs: dict[str, _Program] = {}
-        for name, function in read.items():
-            self._programs[name] = _Program(function, opened, self._programs)
+        self._read, self._programs = read, _Programs(read, opened)
+        self._compiled = CompiledGraph.of(opened.buffer, opened.threads)
+        self._in_numpy: set[str] = set()  # functions that the core does not run
         self.assets = _assets(opened)
         self.functions = {name: f.inputs for name, f in read.items() if f.structure is not None}
 
@@ -68,8 +69,23 @@ class Loaded:
             raise ValueError(
                 f"`name` must be one of {list(self.functions)}. Received: {short(name)}"
             )
-        program = self._programs[name]
-        return lambda *inputs: program.call(inputs)
+        function = self._read[name]
+
+        def call(*inputs):
+            outputs = self._run(name, _checked(inputs, function.inputs))
+            return _put_together(function.structure, outputs)
+
+        return call
+
+    def _run(self, name: str, inputs: list) -> list:
+        if self._compiled is not None and name not in self._in_numpy:
+            try:
+                return self._compiled.run(name, inputs)
+            except RefusedError:
+                outputs = self._programs[name].run(inputs)  # or NumPy says what is wrong
+                self._in_numpy.add(name)
+                return outputs
+        return self._programs[name].run(inputs)
 
     def __repr__(self) -> str:
         return f"Loaded({self.weights.path!r}, functions {', '.join(self.functions)})"
@@ -103,6 +119,18 @@ def _assets(opened: Opened) -> dict[str, bytes]:
     return assets
 
 
+class _Programs(dict):
+    """Functions by name, made ready to run in NumPy when they are first asked for."""
+
+    def __init__(self, functions: Mapping[str, Function], weights: Mapping):
+        super().__init__()
+        self._functions, self._weights = functions, weights
+
+    def __missing__(self, name: str) -> _Program:
+        self[name] = _Program(self._functions[name], self._weights, self)
+        return self[name]
+
+
 class _Program:
     """A function, ready to run.
 
@@ -110,7 +138,6 @@ class _Program:
     """
 
     def __init__(self, function: Function, weights: Mapping, programs: Mapping[str, _Program]):
-        self._function = function
         count = len(function.inputs) + sum(node.outputs for node in function.nodes)
         self._places = [None] * count
 
@@ -126,11 +153,6 @@ class _Program:
             self._steps.append((_runner(node, programs), given, first, node.outputs, ends))
             first += node.outputs
         self._outputs = [place_of(each) for each in function.outputs]
-
-    def call(self, inputs: tuple):
-        """The outputs in their structure, for inputs that are checked."""
-        outputs = self.run(_checked(inputs, self._function.inputs))
-        return _put_together(self._function.structure, outputs)
 
     def run(self, inputs: Sequence) -> list:
         """The outputs, one after the other."""

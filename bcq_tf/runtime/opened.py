@@ -24,16 +24,19 @@ class Opened(Mapping):
     Attributes:
         path: where the file is.
         metadata: what was saved beside the weights.
+        threads: how many each product may use; None: one for each core.
+        buffer: the bytes of the file, uint8.
     """
 
     def __init__(self, path, threads: int | None = None):
         if threads is not None:
             check_integer("threads", threads, 1, MOST_THREADS)
         self._file = file.read(path)
-        self._threads = threads
+        self.threads = threads
         self._ready: dict[str, Weight | np.ndarray] = {}
         self._full_names = _full_names(self._file)
         self.path, self.metadata = self._file.path, self._file.metadata
+        self.buffer = self._file.buffer
 
     def __getitem__(self, name: str) -> Weight | np.ndarray:
         full = name if name in self._file else self._full_names.get(name)
@@ -42,7 +45,7 @@ class Opened(Mapping):
         if full not in self._ready:
             value = self._file[full]
             made = CLASSES.get(type(value))
-            self._ready[full] = value if made is None else made(value, self._threads)
+            self._ready[full] = value if made is None else made(value, self.threads)
         return self._ready[full]
 
     def __iter__(self) -> Iterator[str]:

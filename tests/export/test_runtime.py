@@ -1,4 +1,4 @@
-"""`export_runtime`: NumPy answers as the model does, from the codes."""
+"""`export_runtime`: NumPy and the compiled core answer as the model does, from the codes."""
 
 import subprocess
 import sys
@@ -12,7 +12,6 @@ import tensorflow as tf
 from keras import layers
 
 import bcq_tf
-from bcq_tf import runtime
 from tests.export.models import (
     MODELS,
     Classifier,
@@ -25,6 +24,7 @@ from tests.export.models import (
     sizes,
 )
 from tests.layers.cases import CASES
+from tests.runtime.both_ways import BothWays
 from transformer.beam_search import beam_search
 from transformer.decoding import greedy_decode
 from transformer.model import Transformer
@@ -32,17 +32,17 @@ from transformer.model import Transformer
 ROOT = Path(__file__).parents[2]
 
 
-def answers(loaded: runtime.Loaded, arrays: dict, call=None) -> dict:
+def answers(loaded: BothWays, arrays: dict) -> dict:
     """{output: array}, half precision as float32."""
     outputs = loaded(arrays) if len(arrays) > 1 else loaded(*arrays.values())
     outputs = outputs if isinstance(outputs, dict) else {"output_0": outputs}
     return {name: np.asarray(value, "float32") for name, value in outputs.items()}
 
 
-def exported(model, tmp_path, **settings) -> runtime.Loaded:
+def exported(model, tmp_path, **settings) -> BothWays:
     path = tmp_path / "run.bcq.npy"
     assert bcq_tf.export_runtime(model, path, **settings) == path.stat().st_size
-    return runtime.load(path)
+    return BothWays(path)
 
 
 @pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)

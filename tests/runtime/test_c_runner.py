@@ -3,20 +3,18 @@
 import ctypes
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import bcq_tf
-from bcq_tf import runtime
+from bcq_tf import native
 from bcq_tf.export.runtime.conversion import Conversion, _Body
-from bcq_tf.files.container import DTYPES
 from bcq_tf.pool import Parallel
-from tests.export.models import MODELS, half_mlp, made, packed, packed_mlp
-from tests.export.test_runtime import STACKS, gpt2, llama
+from bcq_tf.runtime.compiled import TYPES, Array
 from tests.ops.codes import FORMS, random_codes
+from tests.runtime.both_ways import in_numpy, near
 from tests.runtime.test_graph import (
     CALLS,
     CHOSEN,
@@ -32,57 +30,11 @@ from tests.runtime.test_graph import (
     x,
 )
 from tests.runtime.test_operations import CASES, _NoMarks, in_graph
-from transformer.beam_search import beam_search
-from transformer.decoding import greedy_decode
-from transformer.model import Transformer
 
-ROOT = Path(__file__).parents[2]
-PLACES = (
-    os.environ.get("BCQ_TF_RUNTIME_LIBRARY"),
-    ROOT / "bcq_tf/_native/libbcq.so",
-    ROOT / "build/libbcq/runtime/libbcq.so",
-    ROOT / "build/runtime/runtime/libbcq.so",
-)
-
-
-def _opened(path):
-    """The library at a path; None: there is none that runs graphs."""
-    library = ctypes.CDLL(str(path)) if path and Path(path).exists() else None
-    return library if hasattr(library, "bcq_load") else None
-
-
-LIBRARY = next((found for found in map(_opened, PLACES) if found), None)
-pytestmark = pytest.mark.skipif(LIBRARY is None, reason="no libbcq.so that runs graphs is built")
+LIBRARY = native.core() and ctypes.CDLL(native.core()._name)  # with argument types of its own
+pytestmark = pytest.mark.skipif(LIBRARY is None, reason="the compiled core is not used")
 
 OK, BAD_ARGUMENT, BAD_ID, BAD_FILE, OVER_LIMIT = 0, 1, 2, 7, 8
-_CODES = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I64", "I32", "I16", "I8", "U64",
-          "U32", "U16", "U8", "BOOL")  # fmt: skip
-TYPES = [DTYPES.get(code) for code in _CODES]
-"""Dtypes in the order of `bcq_dtype`."""
-
-
-class Array(ctypes.Structure):
-    """`bcq_array`."""
-
-    _fields_ = (
-        ("dtype", ctypes.c_int),
-        ("rank", ctypes.c_int32),
-        ("shape", ctypes.POINTER(ctypes.c_int64)),
-        ("data", ctypes.c_void_p),
-        ("bytes", ctypes.c_int64),
-    )
-
-    @classmethod
-    def of(cls, array):
-        """An array in its own memory, which `array` must outlive."""
-        lengths = (ctypes.c_int64 * array.ndim)(*array.shape)
-        return cls(TYPES.index(array.dtype), array.ndim, lengths, array.ctypes.data, array.nbytes)
-
-    def value(self):
-        """A copy of its numbers."""
-        shape = [self.shape[i] for i in range(self.rank)]
-        numbers = ctypes.string_at(self.data, self.bytes) if self.bytes else b""
-        return np.frombuffer(numbers, TYPES[self.dtype]).reshape(shape).copy()
 
 
 class Input(ctypes.Structure):
@@ -193,18 +145,6 @@ class Model:
         return json.loads(LIBRARY.bcq_function_structure(self._model, name.encode()))
 
 
-def near(actual, expected, tolerance=1e-5):
-    """Asserts equal dtypes and shapes, and numbers within `tolerance` of the largest one."""
-    expected = np.asarray(expected)
-    assert actual.dtype == expected.dtype
-    assert actual.shape == expected.shape
-    if expected.dtype.kind != "f":
-        np.testing.assert_array_equal(actual, expected)
-        return
-    scale = max(1, np.abs(expected[np.isfinite(expected)]).max(initial=0))
-    np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance * scale)
-
-
 def leaves(structure, outputs):
     """{number of an output: its value} of a structure and outputs in it."""
     if structure is None:
@@ -217,7 +157,7 @@ def leaves(structure, outputs):
 
 def same_answers(path, inputs, name="call", tolerance=1e-5):
     """Asserts that both give the same for inputs by name."""
-    loaded, model = runtime.load(path), Model(path)
+    loaded, model = in_numpy(path), Model(path)
     assert model.functions() == list(loaded.functions)
     assert model.inputs(name) == loaded.functions[name]
     expected = loaded.function(name)(inputs)
@@ -226,76 +166,6 @@ def same_answers(path, inputs, name="call", tolerance=1e-5):
     assert found
     for number, value in found.items():
         near(actual[number], value, tolerance)
-
-
-def named(path, arrays, name="call"):
-    """Arrays in the order of the model by the names of its inputs."""
-    specs = runtime.load(path).functions[name]
-    if {spec["name"] for spec in specs} == set(arrays):
-        return arrays
-    return {spec["name"]: array for spec, array in zip(specs, arrays.values(), strict=True)}
-
-
-@pytest.mark.parametrize("make", MODELS, ids=lambda make: make.__name__)
-def test_models_answer_as_in_numpy(make, tmp_path):
-    model, path = made(make), tmp_path / "run.bcq.npy"
-    bcq_tf.export_runtime(model.model, path, input_signature=model.signature)
-    same_answers(path, named(path, model.arrays))
-
-
-@pytest.mark.parametrize("name", STACKS)
-def test_layers_answer_as_in_numpy(name, tmp_path):
-    (model, arrays), path = STACKS[name](), tmp_path / "run.bcq.npy"
-    bcq_tf.export_runtime(model, path)
-    same_answers(path, named(path, {"x": arrays}))
-
-
-def test_half_precision(tmp_path):
-    model, path = half_mlp("mixed_float16"), tmp_path / "run.bcq.npy"
-    bcq_tf.export_runtime(model.model, path)
-    same_answers(path, named(path, model.arrays), tolerance=3e-3)
-
-
-def test_any_batch_size(tmp_path):
-    model, path = packed_mlp(), tmp_path / "run.bcq.npy"
-    bcq_tf.export_runtime(model.model, path)
-    for rows in (0, 1, 5):
-        same_answers(path, {"features": model.arrays["features"][:rows]})
-
-
-@pytest.mark.parametrize("tied", [False, True])
-def test_a_translator_with_its_loop(tied, tmp_path):
-    model = Transformer(30, 31, 2, 32, 64, 2, 16, tie_embeddings=tied)
-    model.build()
-    packed(model)
-    signature, path = [tf.TensorSpec([None, None], tf.int32, "source")], tmp_path / "run.bcq.npy"
-    functions = {
-        "greedy": (lambda source: greedy_decode(model, source), signature),
-        "beam": (lambda source: beam_search(model, source, 3), signature),
-    }
-    bcq_tf.export_runtime(model, path, functions=functions)
-    source = np.random.default_rng(0).integers(3, 30, (4, 5)).astype("int32")
-    source[1, 3:] = 0
-    for name in functions:
-        same_answers(path, {"source": source}, name)
-
-
-@pytest.mark.parametrize("make", [gpt2, llama])
-def test_a_language_model_with_its_loop(make, tmp_path):
-    task, path = packed(make()), tmp_path / "run.bcq.npy"
-    task.compile(sampler="greedy")
-
-    def generate(token_ids, padding_mask):
-        return task.generate_step({"token_ids": token_ids, "padding_mask": padding_mask}, [1])
-
-    signature = [
-        tf.TensorSpec([2, 16], tf.int32, "token_ids"),
-        tf.TensorSpec([2, 16], tf.bool, "padding_mask"),
-    ]
-    bcq_tf.export_runtime(task, path, functions={"generate": (generate, signature)})
-    ids = np.zeros((2, 16), "int32")
-    ids[:, :5] = np.random.default_rng(0).integers(2, 60, (2, 5))
-    same_answers(path, {"token_ids": ids, "padding_mask": ids > 0}, "generate")
 
 
 def array_file(tmp_path, operation, values, attributes, outputs=1):

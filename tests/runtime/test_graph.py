@@ -1,6 +1,8 @@
 """Graphs of files: what they give, and what is refused of them before anything runs."""
 
+import concurrent.futures
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import bcq_tf
 from bcq_tf import runtime
 from bcq_tf.runtime import graph
 from tests.ops.codes import random_codes
+from tests.runtime.both_ways import BothWays
 
 SPEC = {"name": "x", "dtype": "float32", "shape": [None, 100]}
 HALF = {"float32": 0.5}
@@ -69,20 +72,20 @@ def x(seed=0):
 
 
 def test_a_product_and_an_array_of_the_file(tmp_path):
-    loaded = runtime.load(written(tmp_path, {"call": DENSE}))
+    loaded = BothWays(written(tmp_path, {"call": DENSE}))
     np.testing.assert_allclose(loaded(x()), x() @ CODES.reconstruct().T + 1, atol=1e-4)
     assert loaded.functions == {"call": (SPEC,)}
 
 
 def test_a_loop(tmp_path):
-    loaded = runtime.load(written(tmp_path, DOUBLED))
+    loaded = BothWays(written(tmp_path, DOUBLED))
     np.testing.assert_array_equal(loaded(np.full((1, 100), 0.3, "f")), np.full((1, 100), 1.2, "f"))
     np.testing.assert_array_equal(loaded(np.full((1, 100), 3, "f")), np.full((1, 100), 3, "f"))
     assert list(loaded.functions) == ["call"]
 
 
 def test_a_choice(tmp_path):
-    loaded = runtime.load(written(tmp_path, CHOSEN))
+    loaded = BothWays(written(tmp_path, CHOSEN))
     ones = np.ones((1, 100), "float32")
     np.testing.assert_array_equal(loaded(ones), ones + 0.5)
     np.testing.assert_array_equal(loaded(-ones), -ones - 0.5)
@@ -100,7 +103,7 @@ def test_outputs_come_in_their_structure(tmp_path, name):
     structure = STRUCTURES[name]
     nodes = [node("add", 0, HALF), node("negative", 0)]
     made = function(nodes, [1, 2], structure=structure)
-    actual = runtime.load(written(tmp_path, {"call": made}))(x())
+    actual = BothWays(written(tmp_path, {"call": made}))(x())
     values = [x() + np.float32(0.5), -x()]
 
     def expected(part):
@@ -116,7 +119,7 @@ def test_outputs_come_in_their_structure(tmp_path, name):
 def test_inputs_by_order_structure_and_name(tmp_path):
     specs = [SPEC | {"name": "one"}, SPEC | {"name": "other"}]
     made = function([node("subtract", 0, 1)], [2], specs)
-    loaded = runtime.load(written(tmp_path, {"call": made}))
+    loaded = BothWays(written(tmp_path, {"call": made}))
     expected = x(1) - x(2)
     for inputs in ((x(1), x(2)), ([x(1), x(2)],), ({"other": x(2), "one": x(1)},)):
         np.testing.assert_array_equal(loaded(*inputs), expected)
@@ -137,7 +140,7 @@ BAD_INPUTS = {
 def test_wrong_inputs_are_named(tmp_path, bad):
     inputs, error, message = BAD_INPUTS[bad]
     with pytest.raises(error, match=message):
-        runtime.load(written(tmp_path, {"call": DENSE}))(*inputs)
+        BothWays(written(tmp_path, {"call": DENSE}))(*inputs)
 
 
 def test_a_function_that_is_none(tmp_path):
@@ -286,3 +289,33 @@ def test_a_graph_comes_back_as_it_went_in(functions):
 def test_values_are_forgotten_after_their_last_use():
     (read,) = graph.from_json({"version": 1, "functions": {"call": DENSE}}, ARRAYS).values()
     assert graph.last_uses(read) == [[0], [1]]
+
+
+def test_what_the_core_does_not_compute_with_numpy_does(tmp_path):
+    values = np.array([[1, -2, 3]], "int16")
+    spec = {"name": "x", "dtype": "int16", "shape": None}
+    made = function([node("add", 0, 0)], [1], [spec])
+    loaded = runtime.load(written(tmp_path, {"call": made}))
+    for _ in range(2):
+        np.testing.assert_array_equal(loaded(values), 2 * values)
+
+
+def test_threads_run_a_file_at_once(tmp_path):
+    loaded = runtime.load(written(tmp_path, {"call": DENSE}), threads=2)
+    inputs = [x(seed) for seed in range(24)]
+    expected = [loaded(each) for each in inputs]
+    with concurrent.futures.ThreadPoolExecutor(6) as threads:
+        for found, wanted in zip(threads.map(loaded, inputs), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+def test_what_is_given_stays_when_the_file_is_gone(tmp_path):
+    path = written(tmp_path, {"call": DENSE})
+    loaded = runtime.load(path)
+    path.unlink()
+    found = loaded(x())
+    kept = found.copy()
+    loaded(x(1))
+    del loaded
+    gc.collect()
+    np.testing.assert_array_equal(found, kept)
