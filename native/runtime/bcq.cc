@@ -1,15 +1,10 @@
 /* The C interface: no exception leaves it. */
 #include "runtime/bcq.h"
 
-#include <cstdio>
-#include <memory>
-#include <new>
 #include <string>
 
-#include "runtime/failure.h"
 #include "runtime/file.h"
-
-using bcq::runtime::Failure;
+#include "runtime/guarded.h"
 
 namespace {
 
@@ -24,39 +19,22 @@ const char* problem(bcq_status status) {
   }
 }
 
-/* As much of the message as there is room for, in whole characters, on one line. */
-void write_message(const char* path, bcq_status status, const char* text, char* message,
-                   size_t size) {
-  if (message == nullptr || size == 0) return;
-  const int wanted = std::snprintf(message, size, "'%s' %s: %s", path, problem(status), text);
-  for (char* c = message; *c != '\0'; ++c) {
-    if (*c == '\n' || *c == '\r') *c = ' ';
-  }
-  if (wanted < 0 || static_cast<size_t>(wanted) < size) return;
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(message[i]); };
-  size_t end = size - 1;
-  while (end > 0 && byte(end - 1) >> 6 == 2) --end;
-  if (end > 0 && byte(end - 1) >> 6 == 3) --end;
-  message[end] = '\0';
+/* What a caller has unless a file is opened. */
+void clear(bcq_file** file, char* message, size_t size) {
+  if (file != nullptr) *file = nullptr;
+  if (message != nullptr && size > 0) message[0] = '\0';
 }
 
 /* called: in messages. source: what a bcq_file is made of. */
 template <class... Source>
 bcq_status open_file(const char* called, bcq_file** file, char* message, size_t message_size,
                      const Source&... source) {
-  if (message != nullptr && message_size > 0) message[0] = '\0';
   if (file == nullptr) return BCQ_BAD_ARGUMENT;
-  *file = nullptr;
-  try {
-    *file = new bcq_file(source...);
-    return BCQ_OK;
-  } catch (const Failure& failure) {
-    write_message(called, failure.status, failure.text.c_str(), message, message_size);
-    return failure.status;
-  } catch (const std::exception&) {
-    write_message(called, BCQ_NO_MEMORY, "the system has no more", message, message_size);
-    return BCQ_NO_MEMORY;
-  }
+  const auto where = [&](bcq_status status) {
+    return "'" + std::string(called) + "' " + problem(status) + ": ";
+  };
+  return bcq::runtime::guarded(message, message_size, where,
+                               [&] { *file = new bcq_file(source...); });
 }
 
 }  // namespace
@@ -64,14 +42,14 @@ bcq_status open_file(const char* called, bcq_file** file, char* message, size_t 
 const char* bcq_version(void) { return BCQ_VERSION; }
 
 bcq_status bcq_open(const char* path, bcq_file** file, char* message, size_t message_size) {
-  if (file != nullptr) *file = nullptr;
+  clear(file, message, message_size);
   if (path == nullptr) return BCQ_BAD_ARGUMENT;
   return open_file(path, file, message, message_size, path);
 }
 
 bcq_status bcq_open_memory(const void* data, size_t size, bcq_file** file, char* message,
                            size_t message_size) {
-  if (file != nullptr) *file = nullptr;
+  clear(file, message, message_size);
   if (data == nullptr || reinterpret_cast<uintptr_t>(data) % sizeof(uint64_t) != 0) {
     return BCQ_BAD_ARGUMENT;
   }

@@ -71,6 +71,13 @@ BCQ_EXPORT bcq_status bcq_run(bcq_model* model, const char* function, const bcq_
                               int64_t input_count, bcq_array* outputs, int64_t output_count,
                               bcq_parallel parallel, char* message, size_t message_size);
 
+/* Takes the memory that runs of such inputs need: those that follow, of inputs of the same shapes
+ * on the same thread and with as many turns of their loops, take none. It runs the function twice.
+ */
+BCQ_EXPORT bcq_status bcq_prepare(bcq_model* model, const char* function, const bcq_array* inputs,
+                                  int64_t input_count, bcq_parallel parallel, char* message,
+                                  size_t message_size);
+
 #ifdef __cplusplus
 }
 #endif

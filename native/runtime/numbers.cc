@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/half.h"
+
 namespace bcq::runtime {
 
 namespace {
@@ -13,14 +15,6 @@ constexpr int kShortBits = 9, kShortCut = 6;  // of a float16's mantissa, which 
 template <class T>
 T number(const void* data, int64_t index) {
   return static_cast<const T*>(data)[index];
-}
-
-float from_half(uint32_t bits) {
-  const int exponent = static_cast<int>(bits >> 10 & 31), mantissa = static_cast<int>(bits & 1023);
-  const float sign = bits >> 15 ? -1.0f : 1.0f;
-  if (exponent == 31) return std::numeric_limits<float>::infinity();  // or NaN: neither is allowed
-  return sign * std::ldexp(static_cast<float>(exponent ? 1024 + mantissa : mantissa),
-                           std::max(exponent, 1) - 25);
 }
 
 }  // namespace

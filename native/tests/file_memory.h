@@ -8,7 +8,7 @@
 
 namespace bcq_test {
 
-inline size_t now_taken = 0, most_taken = 0;
+inline size_t now_taken = 0, most_taken = 0, times_taken = 0;
 
 /* The most that was taken at once since it was last asked. */
 inline size_t peak() {
@@ -23,6 +23,7 @@ inline void* take(size_t bytes) {
   void* const memory = aligned_alloc(kHead, (bytes + 2 * kHead - 1) / kHead * kHead);
   if (memory == nullptr) abort();
   *static_cast<size_t*>(memory) = bytes;
+  ++times_taken;
   now_taken += bytes;
   if (now_taken > most_taken) most_taken = now_taken;
   return static_cast<char*>(memory) + kHead;

@@ -1,9 +1,7 @@
 #include "core/product/product.h"
 
-#include <cstdlib>
-
 #include "core/isa/instruction_set.h"
-#include "core/memory.h"
+#include "core/scratch.h"
 
 namespace {
 
@@ -40,20 +38,21 @@ Tables plan_at_once(const bcq_matrix* m, const ProductMethod& method, int64_t ba
   return plan(m, method, smaller(batch, blocks > 1 ? blocks * block : block), block);
 }
 
-Memory<> allocate(Tables* t) {
-  const int64_t bytes = round_up(t->bytes_size);
-  const int64_t weights = round_up(t->batch * t->row_weights * 4);
-  const int64_t units = round_up(t->batch * t->tiles * sizeof(double));
-  const int64_t sums = units * kTileWords, finite = round_up(t->batch * t->tiles);
-  Memory<> memory(std::aligned_alloc(kLine, bytes + weights + units + sums + finite));
-  char* at = static_cast<char*>(memory.get());
-  if (at == nullptr) return memory;
-  t->bytes = reinterpret_cast<uint8_t*>(at);
-  t->weights = reinterpret_cast<uint32_t*>(at += bytes);
-  t->units = reinterpret_cast<double*>(at += weights);
-  t->sums = reinterpret_cast<double*>(at += units);
-  t->finite = reinterpret_cast<uint8_t*>(at += sums);
-  return memory;
+/* Gives the tables their places in memory, and tells how much it is; of NULL that alone. */
+int64_t lay_out(Tables* t, char* memory) {
+  int64_t size = 0;
+  const auto next = [&](int64_t bytes) {
+    char* const place = memory == nullptr ? nullptr : memory + size;
+    size += round_up(bytes);
+    return static_cast<void*>(place);
+  };
+  t->bytes = static_cast<uint8_t*>(next(t->bytes_size));
+  t->weights = static_cast<uint32_t*>(next(t->batch * t->row_weights * 4));
+  const auto units = static_cast<int64_t>(t->batch * t->tiles * sizeof(double));
+  t->units = static_cast<double*>(next(units));
+  t->sums = static_cast<double*>(next(units * kTileWords));
+  t->finite = static_cast<uint8_t*>(next(t->batch * t->tiles));
+  return size;
 }
 
 constexpr double kTableNanoseconds = .5; /* to make the tables of an input, roughly */
@@ -96,8 +95,9 @@ bcq_status bcq_product(const bcq_matrix* matrix, bcq_precision precision, bcq_ty
   if (x == nullptr || y == nullptr) return BCQ_BAD_ARGUMENT;
   const ProductMethod& method = choose_method(matrix, precision, batch);
   Tables tables = plan_at_once(matrix, method, batch);
-  const Memory<> memory = allocate(&tables);
-  if (memory == nullptr) return BCQ_NO_MEMORY;
+  const Scratch memory(lay_out(&tables, nullptr));
+  if (memory.data() == nullptr) return BCQ_NO_MEMORY;
+  lay_out(&tables, memory.data());
   const int64_t most = tables.batch;
   for (int64_t row = 0; row < batch; row += most) {
     const void* from = element(x, type, row * matrix->columns);

@@ -1,14 +1,14 @@
-/* Half precision: float16 to float32 and back. */
+/* Arrays in half precision: float16 to float32 and back. */
 #ifndef BCQ_RUNTIME_GRAPH_HALF_H_
 #define BCQ_RUNTIME_GRAPH_HALF_H_
 
 #include "runtime/graph/context.h"
+#include "runtime/half.h"
 
 namespace bcq::graph {
 
-float from_half(uint16_t half);
-/* The nearest one, of two the even one. */
-uint16_t to_half(float x);
+using runtime::from_half;
+using runtime::to_half;
 
 Array widened(Context& context, const Array& half);
 Array narrowed(Context& context, const Array& single);

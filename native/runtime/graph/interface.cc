@@ -2,47 +2,19 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/failure.h"
 #include "runtime/graph/model.h"
 #include "runtime/graph/read_graph.h"
 #include "runtime/graph/run.h"
+#include "runtime/guarded.h"
 
 using bcq::graph::Array;
 using bcq::graph::Function;
 using bcq::graph::InputRule;
 using bcq::graph::Shape;
-using bcq::runtime::Failure;
+using bcq::runtime::guarded;
 using bcq::runtime::quoted;
 
 namespace {
-
-/* As much as there is room for, in whole characters, on one line. */
-void write_message(const std::string& text, char* message, size_t size) {
-  if (message == nullptr || size == 0) return;
-  size_t length = std::min(text.size(), size - 1);
-  while (length < text.size() && length > 0 && (text[length] & 0xc0) == 0x80) --length;
-  for (size_t i = 0; i < length; ++i) message[i] = text[i] == '\n' ? ' ' : text[i];
-  message[length] = '\0';
-}
-
-/* Calls what may throw: its status, and the message of where() and what was wrong. */
-template <class Call, class Where>
-bcq_status guarded(char* message, size_t size, const Where& where, const Call& call) {
-  if (message != nullptr && size > 0) message[0] = '\0';
-  try {
-    try {
-      call();
-      return BCQ_OK;
-    } catch (const Failure& failure) {
-      write_message(where() + failure.text, message, size);
-      return failure.status;
-    } catch (const std::exception&) {
-      write_message(where() + "the system has no more memory", message, size);
-    }
-  } catch (const std::exception&) { /* no memory for the message */
-  }
-  return BCQ_NO_MEMORY;
-}
 
 Shape shape_of(const bcq_array& array) {
   if (array.rank < 0 || array.rank > bcq::graph::kMostAxes || array.shape == nullptr) {
@@ -151,7 +123,7 @@ Function* bcq_model::find(const char* name) const {
 bcq_status bcq_load(const bcq_file* file, bcq_model** model, char* message, size_t message_size) {
   if (model != nullptr) *model = nullptr;
   if (file == nullptr || model == nullptr) return BCQ_BAD_ARGUMENT;
-  const auto where = [] { return std::string("The file cannot be run: "); };
+  const auto where = [](bcq_status) { return std::string("The file cannot be run: "); };
   return guarded(message, message_size, where, [&] {
     auto made = std::make_unique<bcq_model>();
     bcq::graph::read_graph(*file, made.get());
@@ -209,7 +181,7 @@ bcq_status bcq_run(bcq_model* model, const char* name, const bcq_array* inputs, 
   if (model == nullptr || name == nullptr) return BCQ_BAD_ARGUMENT;
   Function* const function = model->find(name);
   int64_t input = -1;
-  const auto where = [&] {
+  const auto where = [&](bcq_status) {
     return function == nullptr ? std::string() : place_of(*model, *function, input);
   };
   model->running = nullptr;
@@ -234,5 +206,21 @@ bcq_status bcq_run(bcq_model* model, const char* name, const bcq_array* inputs, 
   bcq::graph::forget_values(model);
   for (Array& result : model->results) result.reset();
   model->results.swap(model->earlier_results);
+  return status;
+}
+
+bcq_status bcq_prepare(bcq_model* model, const char* function, const bcq_array* inputs,
+                       int64_t input_count, bcq_parallel parallel, char* message,
+                       size_t message_size) {
+  std::vector<bcq_array> outputs;
+  const int64_t count = std::max<int64_t>(bcq_output_count(model, function), 0);
+  const auto none = [](bcq_status) { return std::string(); };
+  bcq_status status =
+      guarded(message, message_size, none, [&] { outputs.resize(static_cast<size_t>(count)); });
+  /* Results of one run stand until the next has ended, so a run's memory is there after two. */
+  for (int turn = 0; turn < 2 && status == BCQ_OK; ++turn) {
+    status = bcq_run(model, function, inputs, input_count, outputs.data(), count, parallel, message,
+                     message_size);
+  }
   return status;
 }

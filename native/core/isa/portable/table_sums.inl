@@ -58,7 +58,7 @@ static inline void sum_entries(const uint32_t* words, int64_t stride, int64_t co
   for (int r = 0; r < kTileRows; ++r) sums[r] = 0;
   const Entry<kDigits>* table = (const Entry<kDigits>*)bytes;
   for (int64_t i = 0; i < count; ++i, table += kWordQuads * 16) {
-    const uint8_t* multiplier = (const uint8_t*)(weights + 2 * i);
+    const uint8_t* multiplier = kDigits == 1 ? (const uint8_t*)(weights + 2 * i) : nullptr;
     for (int r = 0; r < kTileRows; ++r) {
       const uint32_t word = words[i * stride + r];
       int32_t sum = 0;
