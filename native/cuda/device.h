@@ -27,7 +27,8 @@ BCQ_DEVICE int thread_count() { return static_cast<int>(blockDim.x); }
 BCQ_DEVICE int64_t block_index() { return blockIdx.x; }
 BCQ_DEVICE int64_t block_count() { return gridDim.x; }
 BCQ_DEVICE int lane_index() { return thread_index() & 31; }
-BCQ_DEVICE int warp_index() { return thread_index() >> 5; }
+/* The same for all of a warp, which the compiler is told so. */
+BCQ_DEVICE int warp_index() { return __shfl_sync(0xffffffffu, thread_index() >> 5, 0); }
 
 /* The block's shared memory, as many bytes as the launch says. */
 BCQ_DEVICE void* shared_memory() {
