@@ -41,7 +41,7 @@ HEADINGS = {
 def main():
     options = parse_arguments()
     if options.file:
-        print(json.dumps(start(options.file), indent=1))
+        print(json.dumps(start(options), indent=1))
         return
     lines = [line for size in SIZES for line in lines_of(size, options.turns)]
     if options.json:
@@ -58,6 +58,9 @@ def parse_arguments():
     parser.add_argument("--turns", type=int, default=300, help="(%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--file", type=Path, help="a file that export_runtime wrote")
+    parser.add_argument("--function", default="call", help="of the file, to call (%(default)s)")
+    parser.add_argument("--prompt", type=int, default=5, help="tokens of its inputs (%(default)s)")
+    parser.add_argument("--calls", type=int, default=3, help="(%(default)s)")
     return parser.parse_args()
 
 
@@ -113,18 +116,41 @@ def take_turns(rivals, turns):
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
-def start(path):
-    """Seconds to load a file, and the process's largest memory after."""
+def start(options):
+    """Seconds to load a file, those of a call, and the process's largest memory after each."""
     from bcq_tf import runtime
 
     begin = time.perf_counter()
-    loaded = runtime.load(path)
-    return {
-        "file, MB": os.path.getsize(path) / 1e6,
+    loaded = runtime.load(options.file, threads=1)
+    found = {
+        "file, MB": os.path.getsize(options.file) / 1e6,
         "loaded, s": time.perf_counter() - begin,
-        "functions": list(loaded.functions),
-        "largest memory, MB": process_memory(PEAK) / 1e6,
+        "loaded, MB": process_memory(PEAK) / 1e6,
     }
+    inputs = [prompt(spec, options.prompt) for spec in loaded.functions[options.function]]
+    for way in ("core", "NumPy"):
+        function, seconds = loaded.function(options.function), []
+        for _ in range(options.calls + 1):
+            begin = time.perf_counter()
+            function(*inputs)
+            seconds.append(time.perf_counter() - begin)
+        found |= {
+            f"first call, graph in {way}, s": seconds[0],
+            f"call, graph in {way}, s": statistics.median(seconds[1:]),
+            f"largest memory then, {way}, MB": process_memory(PEAK) / 1e6,
+        }
+        loaded._compiled = None
+    return found
+
+
+def prompt(spec, tokens):
+    """Ones for an input, in the first `tokens` of its last axis where these are ids or a mask."""
+    shape = [tokens if length is None else length for length in spec["shape"]]
+    shape[:1] = [1] if spec["shape"][:1] == [None] else shape[:1]
+    array = np.ones(shape, spec["dtype"])
+    if array.dtype.kind in "ib":
+        array[..., tokens:] = 0
+    return array
 
 
 if __name__ == "__main__":
