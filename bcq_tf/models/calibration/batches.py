@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
+from typing import NoReturn
 
 import keras
 import numpy as np
@@ -17,12 +18,18 @@ def batches_of(model, data, batch_size: int) -> list[tuple]:
     Args:
         model: with a KerasHub preprocessor, strings pass through it.
         data: arrays (or a list or dict of them, or a tuple (x, y) or (x, y, weights)), cut into
-            batches here; or what gives batches: a `tf.data.Dataset`, a `PyDataset`, a generator.
+            batches here; or what gives batches and ends: a `tf.data.Dataset`, a `PyDataset`, a
+            generator.
         batch_size: samples of a batch that is cut here.
 
     Raises:
-        TypeError, ValueError: it is none of these, or has no batch.
+        TypeError, ValueError: it is none of these, has no batch, or says that it has no end.
     """
+    if _is_endless(data):
+        raise ValueError(
+            "`calibration` must end, see `take` of a tf.data.Dataset. "
+            f"Received: {type(data).__name__} without an end"
+        )
     if isinstance(data, keras.utils.PyDataset):
         data = map(data.__getitem__, range(len(data)))
     elif not _gives_batches(data):
@@ -35,11 +42,22 @@ def batches_of(model, data, batch_size: int) -> list[tuple]:
     return batches
 
 
+def _is_endless(data) -> bool:
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches is None
+    cardinality = getattr(data, "cardinality", None)  # of a tf.data.Dataset, -1 where it repeats
+    return callable(cardinality) and int(cardinality()) == -1
+
+
 def _gives_batches(data) -> bool:
     if hasattr(data, "shape") or isinstance(data, (list, tuple, dict)):
         return False
     if isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
         return True
+    _refuse(data)
+
+
+def _refuse(data) -> NoReturn:
     raise TypeError(
         "`calibration` must be arrays, a tf.data.Dataset, a PyDataset or a generator. "
         f"Received: {short(data)}"
@@ -52,6 +70,9 @@ def _cut(data, batch_size: int):
     if isinstance(data, list):
         data = (data,)  # inputs alone, as for `fit`
     leaves = keras.tree.flatten(data)
+    for leaf in leaves:
+        if not getattr(leaf, "shape", ()):
+            _refuse(leaf)
     for begin in range(0, len(leaves[0]) if leaves else 0, batch_size):
         part = slice(begin, begin + batch_size)
         yield keras.tree.map_structure(operator.itemgetter(part), data)

@@ -105,8 +105,9 @@ class Calibration:
                 stacklevel=3,
             )
         if few:
+            weights = "1 weight" if len(few) == 1 else f"{len(few)} weights"
             warnings.warn(
-                f"`calibration` has too few samples for {len(few)} weights: {few[0]}", stacklevel=3
+                f"`calibration` has too few samples for {weights}: {few[0]}", stacklevel=3
             )
 
     def _once(self, stage: list[Chosen]) -> dict[int, list[Use]]:

@@ -319,6 +319,8 @@ def nan_in(x):
         (iter(()), ValueError, "must have a batch. Received: none"),
         ("a text", TypeError, "must be arrays, a tf.data.Dataset"),
         (3, TypeError, "must be arrays, a tf.data.Dataset"),
+        ([[1.0, 2.0], [3.0, 4.0]], TypeError, "must be arrays, .* Received: 1.0"),
+        ((np.float32(3), data()), TypeError, "must be arrays, .* Received: .*3.0"),
         (data(inputs=31), ValueError, "must hold batches that the model takes"),
         ([data(), data()], ValueError, "must hold batches that the model takes"),
         (nan_in(data()), ValueError, "finite inputs of every product.*weight '.*hidden/kernel'"),
@@ -334,6 +336,24 @@ def test_bad_data_changes_nothing(calibration, error, message):
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     model.predict(data(), verbose=0)
+
+
+@only_on("tensorflow")
+@pytest.mark.parametrize("kind", ["Dataset", "PyDataset"])
+def test_data_without_an_end_are_refused(kind):
+    import tensorflow as tf
+
+    class Endless(keras.utils.PyDataset):
+        num_batches = None
+
+        def __getitem__(self, i):
+            return data()
+
+    endless = tf.data.Dataset.from_tensor_slices(data()).batch(9).repeat()
+    given = {"Dataset": endless, "PyDataset": Endless()}[kind]
+    with pytest.raises(ValueError, match="`calibration` must end, .* Received: .* without an end"):
+        bcq_tf.quantize_model(mlp(), 3, calibration=given)
+    bcq_tf.quantize_model(mlp(), 3, calibration=endless.take(4))
 
 
 def test_other_solvers_have_no_calibration():
