@@ -104,17 +104,17 @@ def wheel_of(source: Path, output: Path) -> Path:
 
 def named_for_systems(wheel: Path, output: Path) -> Path:
     """Copies a wheel under the name that auditwheel gives it, or its own where that is not one."""
-    before = set(output.glob("*.whl"))
     # TensorFlow's libraries are found in the process, not in the wheel.
     repair = [sys.executable, "-m", "auditwheel", "repair", "--exclude", "libtensorflow*"]
     tools = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run([*repair, "-w", output, wheel], capture_output=True, text=True, env=tools)
-    made = set(output.glob("*.whl")) - before
-    if done.returncode or not made:
-        reason = (done.stderr.strip().splitlines() or ["already there"])[-1]
-        print(f"{wheel.name} keeps its name: {reason}")
-        return Path(shutil.copy2(wheel, output))
-    return made.pop()
+    with tempfile.TemporaryDirectory() as made:
+        command = [*repair, "-w", made, wheel]
+        done = subprocess.run(command, capture_output=True, text=True, env=tools)
+        named = next(Path(made).glob("*.whl"), None)
+        if named is None:
+            reason = (done.stderr.strip().splitlines() or ["auditwheel does not say why"])[-1]
+            print(f"{wheel.name} keeps its name: {reason}")
+        return Path(shutil.copy2(named or wheel, output))
 
 
 def smoke_test(wheel: Path, code: str, folder: Path, *others: str) -> None:
