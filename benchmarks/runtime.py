@@ -29,6 +29,7 @@ SIZES = 128, 512, 4096
 BATCHES = 1, 32
 BITS = 3
 SEED = 0
+WARM_UP = 8  # calls
 FIELDS = "size", "batch", "numpy", "exact", "fast", "function", "method", "rows"
 HEADINGS = {
     "numpy": "NumPy float32",
@@ -109,7 +110,8 @@ def take_turns(rivals, turns):
     seconds = {name: [] for name in rivals}
     for _ in range(turns):
         for name, function in rivals.items():
-            function()
+            for _ in range(WARM_UP):  # caches and clock are those of the way before
+                function()
             begin = time.perf_counter_ns()
             function()
             seconds[name].append((time.perf_counter_ns() - begin) / 1e3)
