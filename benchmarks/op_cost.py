@@ -7,15 +7,12 @@ between, which is measured by itself and taken off. One row of x, one thread.
 """
 
 import argparse
-import statistics
-import tempfile
-import time
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
 from benchmarks.result_table import result_table
+from benchmarks.runtime import function_of, take_turns, weight_of
 
 SIZES = 128, 512, 1024
 BITS = 3
@@ -48,22 +45,16 @@ def line_of(size, turns):
     import tensorflow as tf
 
     import bcq_tf
-    from bcq_tf import runtime
     from bcq_tf.ops import TiledCodes, bcq_matmul
-    from benchmarks.runtime import function_of
 
     rng = np.random.default_rng(0)
     codes = bcq_tf.quantize(rng.normal(size=(size, size)), bits=BITS, effort="low")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "w.bcq.npy")
-        bcq_tf.save(path, {"w": codes})
-        weight = runtime.open(path, threads=1)["w"]
     tiled = TiledCodes.from_codes(codes)
     x = rng.normal(size=(1, size)).astype(np.float32)
     given = tf.constant(x)
     product = chain(tf, lambda y: bcq_matmul(y, tiled), given)
     plain = chain(tf, lambda y: y, given)
-    call = function_of(weight, x)
+    call = function_of(weight_of(codes), x)
     times = take_turns(
         {
             "product": lambda: product(given),
@@ -72,8 +63,8 @@ def line_of(size, turns):
         },
         turns,
     )
-    op = times["product"] - times["plain"]
-    return {"size": size, "op": op, "function": times["call"], "less": op - times["call"]}
+    op, function = (times["product"] - times["plain"]) / CHAIN, times["call"] / CHAIN
+    return {"size": size, "op": op, "function": function, "less": op - function}
 
 
 def chain(tf, step, given):
@@ -85,17 +76,6 @@ def chain(tf, step, given):
         return x
 
     return tf.function(chained, autograph=False).get_concrete_function(given)
-
-
-def take_turns(rivals, turns):
-    """{name: median microseconds of one of a chain}."""
-    seconds = {name: [] for name in rivals}
-    for _ in range(turns + 1):
-        for name, function in rivals.items():
-            begin = time.perf_counter()
-            function()
-            seconds[name].append((time.perf_counter() - begin) / CHAIN * 1e6)
-    return {name: statistics.median(each[1:]) for name, each in seconds.items()}
 
 
 if __name__ == "__main__":

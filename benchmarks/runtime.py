@@ -67,14 +67,9 @@ def parse_arguments():
 
 def lines_of(size, turns):
     """A line for each batch: the microseconds of each way."""
-    from bcq_tf import runtime
-
     rng = np.random.default_rng(SEED)
     matrix = rng.normal(size=(size, size)).astype(np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "w.bcq.npy")
-        bcq_tf.save(path, {"w": bcq_tf.quantize(matrix, bits=BITS, effort="low")})
-        weight = runtime.open(path, threads=1)["w"]
+    weight = weight_of(bcq_tf.quantize(matrix, bits=BITS, effort="low"))
     for batch in BATCHES:
         x = rng.normal(size=(batch, size)).astype(np.float32)
         ids = rng.integers(0, size, batch)
@@ -87,6 +82,16 @@ def lines_of(size, turns):
         }
         line = {"size": size, "batch": batch} | take_turns(rivals, turns)
         yield line | {"method": line["exact"] - line["function"]}
+
+
+def weight_of(codes):
+    """Codes as the runtime opens them, for one thread."""
+    from bcq_tf import runtime
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "w.bcq.npy")
+        bcq_tf.save(path, {"w": codes})
+        return runtime.open(path, threads=1)["w"]
 
 
 def function_of(weight, x):
@@ -102,7 +107,7 @@ def function_of(weight, x):
         weight._parallel,
     )
     product = weight._product
-    return lambda keep=(x, y): product(*arguments)
+    return lambda keep=(weight, x, y): product(*arguments)  # while these are there
 
 
 def take_turns(rivals, turns):
