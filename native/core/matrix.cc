@@ -1,8 +1,6 @@
 /* The rules of matrix.h. */
 #include "core/matrix.h"
 
-#include <cstring>
-
 #include "core/product/kernels.h"
 
 namespace bcq {
@@ -24,12 +22,6 @@ bool rows_paired(const bcq_matrix* m) {
     if (row < 0 || row >= m->rows || m->row_place[row] != stored) return false;
   }
   return true;
-}
-
-void clear_gradients(const bcq_matrix* m, float* dscales, float* doffset) {
-  const int64_t bytes = groups(m) * m->rows * sizeof(float);
-  std::memset(dscales, 0, bytes * m->bits);
-  if (doffset != nullptr) std::memset(doffset, 0, bytes);
 }
 
 }  // namespace bcq

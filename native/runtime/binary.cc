@@ -56,7 +56,7 @@ void check_rows(const Entry& entry, const Facts& facts) {
   }
   if (facts.plane_rows[0] < 1) entry.fail_rule("planes", "have at least one row", "0 rows");
   if (facts.row_order != Presence::kAbsent && facts.plane_rows[0] > INT32_MAX) {
-    entry.fail_rule("row_order", "be of less than 2^31 rows", std::to_string(facts.plane_rows[0]));
+    entry.fail_rule("row_order", "be of less than 2^31 rows", facts.plane_rows[0]);
   }
 }
 
@@ -67,7 +67,7 @@ int64_t group_size_of(const Entry& entry, int64_t columns) {
   const int64_t size = value.integer().value_or(0);
   if (size > 0 && size % BCQ_WORD_BITS == 0) return size < columns ? size : columns;
   entry.fail_rule("group_size", "be null or a positive multiple of 32",
-                  "group_size=" + shown(value.text()));
+                  joined({"group_size=", shown(value.text())}));
 }
 
 void check_planes(const Entry& entry, const Tensor& planes, const Facts& facts, int64_t columns) {

@@ -22,7 +22,7 @@ void check_codebooks(const Entry& entry, const Tensor& codebooks) {
   const std::vector<int64_t>& shape = codebooks.shape;
   const bool legal = shape.size() == 3 && std::find(shape.begin(), shape.end(), 0) == shape.end();
   if (!legal || shape[1] > kMostEntries) {
-    entry.fail_rule("codebooks", "be [M, K, D] with K from 1 to " + std::to_string(kMostEntries),
+    entry.fail_rule("codebooks", joined({"be [M, K, D] with K from 1 to ", kMostEntries}),
                     shown(shape.data(), codebooks.rank()));
   }
   if (shape[0] > INT32_MAX / shape[1]) {
@@ -43,7 +43,7 @@ void check_sums(const Entry& entry, const Tensor& codebooks) {
     sum += largest;
   }
   if (sum <= kLargestSum) return;
-  entry.fail_rule("codebooks", "have sums in the range of float32", "up to " + shown(sum));
+  entry.fail_rule("codebooks", "have sums in the range of float32", joined({"up to ", shown(sum)}));
 }
 
 void check_indexes(const Entry& entry, const bcq_compositional& table) {
@@ -52,8 +52,7 @@ void check_indexes(const Entry& entry, const bcq_compositional& table) {
     const Fields indexes{table.packed + row * width, table.bits};
     for (int64_t m = 0; m < table.count; ++m) {
       if (indexes[m] < table.entries) continue;
-      entry.fail_rule("indexes", "be from 0 to " + std::to_string(table.entries - 1),
-                      std::to_string(indexes[m]));
+      entry.fail_rule("indexes", joined({"be from 0 to ", table.entries - 1}), indexes[m]);
     }
   }
 }

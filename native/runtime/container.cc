@@ -43,7 +43,7 @@ size_t header_size(const Body& body) {
   std::memcpy(&length, body.bytes, std::min(body.size, kLengthBytes));
   const bool fits = body.size >= kLengthBytes && length <= kMostHeader &&
                     length <= body.size - kLengthBytes && (length + kLengthBytes) % kAlignment == 0;
-  if (!fits) refuse("the header cannot be " + std::to_string(length) + " bytes long");
+  if (!fits) refuse("the header cannot be ", length, " bytes long");
   return length + kLengthBytes;
 }
 
@@ -64,10 +64,10 @@ JsonValue parse(const char* what, std::string_view text, size_t length) {
   try {
     check_json(text, length);
   } catch (const JsonError& error) {
-    refuse(std::string("the ") + what + " is not valid JSON: " + error.text);
+    refuse("the ", what, " is not valid JSON: ", error.text);
   }
   const JsonValue value(text);
-  if (!value.is_object()) refuse(std::string("the ") + what + " is not a JSON object");
+  if (!value.is_object()) refuse("the ", what, " is not a JSON object");
   return value;
 }
 
@@ -89,10 +89,10 @@ std::string document_of(const JsonValue& header) {
 void check_version(const JsonValue& document) {
   const JsonValue version = document.member("version").value_or(JsonValue());
   const std::optional<int64_t> number = version.integer();
-  if (!number || *number < 1) refuse("the format version is " + shown(version.text()));
+  if (!number || *number < 1) refuse("the format version is ", shown(version.text()));
   if (*number == kVersion) return;
-  refuse("its format version is " + std::to_string(*number) + " and this library reads up to " +
-         std::to_string(kVersion) + ": a newer one is needed");
+  refuse("its format version is ", *number, " and this library reads up to ", kVersion,
+         ": a newer one is needed");
 }
 
 /* The checksums of so many tensors. */
@@ -108,7 +108,7 @@ std::vector<int64_t> checksums_of(const JsonValue& document, size_t tensors) {
     });
   }
   if (!are_counts) {
-    refuse("the document does not have checksums of " + std::to_string(tensors) + " tensors");
+    refuse("the document does not have checksums of ", tensors, " tensors");
   }
   return checksums;
 }
@@ -127,8 +127,7 @@ Tensors tensors_of(const JsonValue& header, const std::vector<int64_t>& checksum
     tensors.add(std::move(tensor));
   });
   if (end != bytes) {
-    refuse("the tensors take " + std::to_string(end) + " of " + std::to_string(bytes) +
-           " bytes of data");
+    refuse("the tensors take ", end, " of ", bytes, " bytes of data");
   }
   tensors.sort_names();
   return tensors;
@@ -145,7 +144,7 @@ Contents decode(const uint8_t* bytes, size_t size) {
   const JsonValue header = parse("header", text, text.size());
   const size_t count = header.size() - 1;
   if (count > kMostTensors) {
-    refuse("it has more than " + std::to_string(kMostTensors) + " tensors");
+    refuse("it has more than ", kMostTensors, " tensors");
   }
   Contents contents;
   contents.document = document_of(header);

@@ -2,24 +2,21 @@
 
 #include <algorithm>
 
-#include "runtime/failure.h"
-
 namespace bcq::runtime {
 
-void Entry::fail(const std::string& text) const { refuse("weight " + quoted(name_) + ": " + text); }
+void Entry::fail(Piece text) const { refuse("weight ", quoted(name_), ": ", text); }
 
 void Entry::fail_entry() const {
-  refuse("weight " + quoted(name_) + " has an entry that breaks the format");
+  refuse("weight ", quoted(name_), " has an entry that breaks the format");
 }
 
-void Entry::fail_rule(const std::string& name, const std::string& rule,
-                      const std::string& received) const {
-  fail("`" + name + "` must " + rule + ". Received: " + received);
+void Entry::fail_rule(Piece name, Piece rule, Piece received) const {
+  refuse("weight ", quoted(name_), ": `", name, "` must ", rule, ". Received: ", received);
 }
 
 void Entry::fail_memory(int64_t bytes) const {
-  throw Failure{BCQ_NO_MEMORY, "weight " + quoted(name_) + " would take " + std::to_string(bytes) +
-                                   " bytes of memory, far more than the file has"};
+  runtime::fail(BCQ_NO_MEMORY, {"weight ", quoted(name_), " would take ", bytes,
+                                " bytes of memory, far more than the file has"});
 }
 
 void Entry::check_keys(std::initializer_list<std::string_view> keys) const {
@@ -35,8 +32,8 @@ int64_t Entry::integer(const char* key, int64_t least, int64_t most) const {
   const JsonValue value = get(key);
   const std::optional<int64_t> number = value.integer();
   if (number && *number >= least && *number <= most) return *number;
-  fail_rule(key, "be an integer from " + std::to_string(least) + " to " + std::to_string(most),
-            key + ("=" + shown(value.text())));
+  fail_rule(key, joined({"be an integer from ", least, " to ", most}),
+            joined({key, "=", shown(value.text())}));
 }
 
 Presence Entry::presence(std::string_view key) const {
@@ -52,10 +49,8 @@ const Tensor& Entry::take(const char* part) const { return tensors_->take(name_ 
 const Tensor& Entry::take(const char* part, bcq_dtype dtype, int64_t rank) const {
   const Tensor& tensor = take(part);
   if (tensor.dtype != dtype || tensor.rank() != rank) {
-    fail_rule(part,
-              std::string("be of dtype ") + name_of(dtype) + " and have " + std::to_string(rank) +
-                  " axes",
-              name_of(tensor.dtype) + (" " + shown(tensor.shape.data(), tensor.rank())));
+    fail_rule(part, joined({"be of dtype ", name_of(dtype), " and have ", rank, " axes"}),
+              joined({name_of(tensor.dtype), " ", shown(tensor.shape.data(), tensor.rank())}));
   }
   return tensor;
 }
@@ -63,7 +58,7 @@ const Tensor& Entry::take(const char* part, bcq_dtype dtype, int64_t rank) const
 void Entry::check_shape(const char* part, const Tensor& tensor,
                         std::initializer_list<int64_t> shape) const {
   if (std::equal(tensor.shape.begin(), tensor.shape.end(), shape.begin(), shape.end())) return;
-  fail_rule(part, "be " + shown(shape.begin(), static_cast<int64_t>(shape.size())),
+  fail_rule(part, joined({"be ", shown(shape.begin(), static_cast<int64_t>(shape.size()))}),
             shown(tensor.shape.data(), tensor.rank()));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/failure.h"
 #include "runtime/json.h"
 #include "runtime/tensors.h"
 
@@ -19,11 +20,10 @@ class Entry {
       : name_(name), value_(value), tensors_(tensors) {}
 
   /* Throws Failure, always: which weight, and what is wrong with it. */
-  [[noreturn]] void fail(const std::string& text) const;
+  [[noreturn]] void fail(Piece text) const;
   [[noreturn]] void fail_entry() const;
   /* `name` must be `rule`. Received: `received` */
-  [[noreturn]] void fail_rule(const std::string& name, const std::string& rule,
-                              const std::string& received) const;
+  [[noreturn]] void fail_rule(Piece name, Piece rule, Piece received) const;
 
   /* What it needs would take far more memory than the file. */
   [[noreturn]] void fail_memory(int64_t bytes) const;

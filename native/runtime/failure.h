@@ -1,12 +1,9 @@
-/* What is thrown inside the library where a file is refused, and values in messages. */
+/* What is thrown inside the library. */
 #ifndef BCQ_RUNTIME_FAILURE_H_
 #define BCQ_RUNTIME_FAILURE_H_
 
-#include <cstdint>
-#include <string>
-#include <string_view>
-
 #include "core/matrix.h"
+#include "runtime/message.h"
 
 namespace bcq::runtime {
 
@@ -15,20 +12,14 @@ struct Failure {
   std::string text;
 };
 
+/* Throws one. */
+[[noreturn]] void fail(bcq_status status, std::initializer_list<Piece> pieces);
+
 /* Throws: the file breaks a rule of its format. */
-[[noreturn]] void refuse(const std::string& text);
-
-/* Text out of a file on one line, in quotes, of a bounded length. */
-std::string quoted(std::string_view text);
-
-/* The same without quotes, for values that are JSON. */
-std::string shown(std::string_view text);
-
-/* A number of six digits. */
-std::string shown(double number);
-
-/* "[2, 3]" */
-std::string shown(const int64_t* shape, int64_t rank);
+template <class... Pieces>
+[[noreturn, gnu::always_inline]] inline void refuse(const Pieces&... pieces) {
+  fail(BCQ_BAD_FILE, {Piece(pieces)...});
+}
 
 }  // namespace bcq::runtime
 

@@ -27,7 +27,7 @@ std::string checked_name(const JsonValue& key) {
     rest.remove_prefix(utf8_length(rest));
   }
   if (rest.empty()) return name;
-  refuse("weight " + shown(key.text()) + " has a name that is not text of Unicode");
+  refuse("weight ", shown(key.text()), " has a name that is not text of Unicode");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ void check_cost(std::string_view text, size_t length) {
     if (c == '[' || c == ',' || c == ':') cost += 64;
   }
   if (cost > std::min(kTimes * length + kFree, kMost)) {
-    throw JsonError{std::to_string(text.size()) + " bytes of it hold too many values"};
+    throw JsonError{joined({text.size(), " bytes of it hold too many values"})};
   }
 }
 
@@ -42,8 +42,12 @@ class Checker {
     uint32_t at, length; /* of what is between the quotes; texts have less than 4 GiB */
   };
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw JsonError{what + " (byte " + std::to_string(at_) + ")"};
+  template <class... Pieces>
+  [[noreturn, gnu::always_inline]] void fail(const Pieces&... pieces) const {
+    fail_with({Piece(pieces)..., " (byte ", at_, ")"});
+  }
+  [[noreturn]] static void fail_with(std::initializer_list<Piece> pieces) {
+    throw JsonError{joined(pieces)};
   }
 
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -70,7 +74,7 @@ class Checker {
       return;
     }
     for (const std::string_view word : {"NaN", "Infinity"}) {
-      if (text_.substr(at_, word.size()) == word) fail("the number " + std::string(word) + kFinite);
+      if (text_.substr(at_, word.size()) == word) fail("the number ", word, kFinite);
     }
     fail("a value is missing");
   }
@@ -87,7 +91,7 @@ class Checker {
       value(depth);
       skip_space();
     } while (take(','));
-    if (!take(end)) fail(std::string("a ',' or '") + end + "' is missing");
+    if (!take(end)) fail("a ',' or '", std::string_view(&end, 1), "' is missing");
     check_keys(outer_keys);
   }
 
@@ -111,7 +115,7 @@ class Checker {
       return compare_strings(text(a), text(b)) == 0;
     });
     if (twice != keys_.end()) {
-      throw JsonError{"a key appears twice in one object: " + quoted(text(*twice))};
+      fail_with({"a key appears twice in one object: ", quoted(text(*twice))});
     }
     keys_.resize(first);
   }
@@ -170,7 +174,7 @@ class Checker {
     if (is_whole && whole > kMostDigits) fail("an integer has too many digits");
     const std::string_view text = text_.substr(begin, at_ - begin);
     if (is_whole || nearest_double(text)) return;
-    fail("the number " + shown(text) + kFinite);
+    fail("the number ", shown(text), kFinite);
   }
 
   static constexpr const char* kFinite = " is not finite";

@@ -14,9 +14,9 @@ namespace bcq::runtime {
 
 namespace {
 
-[[noreturn]] void fail(int error) {
+[[noreturn]] void fail_with(int error) {
   const bcq_status status = error == ENOMEM ? BCQ_NO_MEMORY : BCQ_NO_FILE;
-  throw Failure{status, std::generic_category().message(error)};
+  fail(status, {std::generic_category().message(error)});
 }
 
 struct Descriptor {
@@ -28,10 +28,10 @@ struct Descriptor {
 
 size_t checked_size(int descriptor) {
   struct stat facts;
-  if (fstat(descriptor, &facts) != 0) fail(errno);
+  if (fstat(descriptor, &facts) != 0) fail_with(errno);
   if (!S_ISREG(facts.st_mode)) refuse("it is not a regular file");
   if (facts.st_size == 0) refuse("it is empty");
-  if (static_cast<uint64_t>(facts.st_size) > SIZE_MAX) fail(ENOMEM);
+  if (static_cast<uint64_t>(facts.st_size) > SIZE_MAX) fail_with(ENOMEM);
   return static_cast<size_t>(facts.st_size);
 }
 
@@ -40,10 +40,10 @@ size_t checked_size(int descriptor) {
 MappedFile::MappedFile(const char* path) {
   // Opening a pipe would wait for a writer.
   const Descriptor file{open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.number < 0) fail(errno);
+  if (file.number < 0) fail_with(errno);
   size_ = checked_size(file.number);
   void* const mapped = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.number, 0);
-  if (mapped == MAP_FAILED) fail(errno);
+  if (mapped == MAP_FAILED) fail_with(errno);
   data_ = static_cast<const uint8_t*>(mapped);
 }
 

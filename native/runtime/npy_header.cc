@@ -48,9 +48,8 @@ size_t check_npy_header(const uint8_t* bytes, size_t size) {
   }
   const uint64_t present = size - kBytes;
   if (expected == present) return kBytes;
-  refuse(std::string("it ") + (present < expected ? "is cut short" : "has bytes after its end") +
-         ": " + std::to_string(present) + " bytes where its header says " +
-         std::to_string(expected));
+  refuse("it ", (present < expected ? "is cut short" : "has bytes after its end"), ": ", present,
+         " bytes where its header says ", expected);
 }
 
 }  // namespace bcq::runtime

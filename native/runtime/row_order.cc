@@ -36,7 +36,7 @@ void read_row_order(const Entry& entry, const Tensor& tensor, const bcq_matrix& 
   for (int64_t stored = 0; stored < sizes.rows; ++stored) {
     const int64_t row = integer_at(tensor, stored);
     if (row < 0 || row >= sizes.rows || place[row] >= 0) {
-      entry.fail("`row_order` must be a permutation of " + std::to_string(sizes.rows) + " rows");
+      entry.fail(joined({"`row_order` must be a permutation of ", sizes.rows, " rows"}));
     }
     order[stored] = static_cast<int32_t>(row);
     place[row] = static_cast<int32_t>(stored);
@@ -53,9 +53,9 @@ void read_row_bits(const Entry& entry, const Tensor& tensor, const bcq_matrix& s
     entry.fail_rule("row_bits", "have padding bits of 0", "1");
   }
   if (!fit(less_one, sizes)) {
-    entry.fail_rule("row_bits",
-                    "be those of planes of " + shown(sizes.plane_rows, sizes.bits) + " rows",
-                    "others");
+    entry.fail_rule(
+        "row_bits",
+        joined({"be those of planes of ", shown(sizes.plane_rows, sizes.bits), " rows"}), "others");
   }
   int64_t next[BCQ_MAX_BITS];  // stored row, by the number of bits less one
   for (int32_t i = 0; i < sizes.bits; ++i) {

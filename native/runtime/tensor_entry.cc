@@ -14,7 +14,7 @@ constexpr size_t kMostRank = 32;
 bcq_dtype dtype_of(const Tensor& tensor, const JsonValue& code) {
   bcq_dtype dtype;
   if (code.is_string() && find_dtype(code.string(), &dtype)) return dtype;
-  refuse("tensor " + quoted(tensor.name) + " has the unknown dtype " + shown(code.text()));
+  refuse("tensor ", quoted(tensor.name), " has the unknown dtype ", shown(code.text()));
 }
 
 /* Non-negative whole numbers; false: they are not. */
@@ -57,16 +57,16 @@ Tensor read_entry(std::string name, const JsonValue& entry, const uint8_t* data,
   };
   const auto code = field("dtype"), shape = field("shape"), offsets = field("data_offsets");
   if (!code || !shape || !offsets) {
-    refuse("tensor " + quoted(tensor.name) + " needs dtype, shape and data_offsets");
+    refuse("tensor ", quoted(tensor.name), " needs dtype, shape and data_offsets");
   }
   tensor.dtype = dtype_of(tensor, *code);
   if (!read_counts(*shape, kMostRank, &tensor.shape) || (tensor.bytes = size_of(tensor)) < 0) {
-    refuse("tensor " + quoted(tensor.name) + " has the impossible shape " + shown(shape->text()));
+    refuse("tensor ", quoted(tensor.name), " has the impossible shape ", shown(shape->text()));
   }
   const bool fits = begin % item_bytes(tensor.dtype) == 0 && tensor.bytes <= bytes - begin;
   if (!fits || !is_at(*offsets, begin, begin + tensor.bytes)) {
-    refuse("tensor " + quoted(tensor.name) + " of " + std::to_string(tensor.bytes) +
-           " bytes cannot be at offsets " + shown(offsets->text()));
+    refuse("tensor ", quoted(tensor.name), " of ", tensor.bytes, " bytes cannot be at offsets ",
+           shown(offsets->text()));
   }
   return tensor;
 }
@@ -75,12 +75,12 @@ void check_data(const Tensor& tensor, int64_t checksum, int64_t begin) {
   const auto* const bytes = static_cast<const uint8_t*>(tensor.data);
   const auto count = static_cast<size_t>(tensor.bytes);
   if (crc32(0, bytes, count) != checksum) {
-    refuse("tensor " + quoted(tensor.name) + " fails its checksum (bytes " + std::to_string(begin) +
-           " to " + std::to_string(begin + tensor.bytes) + " of the data)");
+    refuse("tensor ", quoted(tensor.name), " fails its checksum (bytes ", begin, " to ",
+           begin + tensor.bytes, " of the data)");
   }
   const bool is_boolean = tensor.dtype == BCQ_BOOL;
   if (is_boolean && std::any_of(bytes, bytes + count, [](uint8_t byte) { return byte > 1; })) {
-    refuse("tensor " + quoted(tensor.name) + " has booleans other than 0 and 1");
+    refuse("tensor ", quoted(tensor.name), " has booleans other than 0 and 1");
   }
 }
 

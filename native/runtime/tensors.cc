@@ -53,14 +53,14 @@ const Tensor& Tensors::take(std::string_view name) {
       by_name_.begin(), by_name_.end(), name,
       [this](uint32_t i, std::string_view wanted) { return all_[i].name < wanted; });
   const bool is_there = found != by_name_.end() && all_[*found].name == name;
-  if (!is_there || all_[*found].taken) refuse("tensor " + quoted(name) + " is missing");
+  if (!is_there || all_[*found].taken) refuse("tensor ", quoted(name), " is missing");
   all_[*found].taken = true;
   return all_[*found];
 }
 
 void Tensors::check_all_taken() const {
   for (const Tensor& tensor : all_) {
-    if (!tensor.taken) refuse("tensor " + quoted(tensor.name) + " belongs to no weight");
+    if (!tensor.taken) refuse("tensor ", quoted(tensor.name), " belongs to no weight");
   }
 }
 

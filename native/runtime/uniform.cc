@@ -12,7 +12,8 @@ double limit_of(const Entry& entry) {
   const JsonValue value = entry.get("limit");
   const std::optional<double> limit = value.number();
   if (limit && *limit >= 0 && *limit <= kLargestSum) return *limit;
-  entry.fail_rule("limit", "be a float32 from 0 upwards, finite", "limit=" + shown(value.text()));
+  entry.fail_rule("limit", "be a float32 from 0 upwards, finite",
+                  joined({"limit=", shown(value.text())}));
 }
 
 const uint8_t* octets(const Tensor& tensor) { return static_cast<const uint8_t*>(tensor.data); }

@@ -43,7 +43,7 @@ bcq_weight read_weight(const std::string& name, const JsonValue& value, Tensors*
   } else if (text == "compositional") {
     set(&weight, BCQ_COMPOSITIONAL, &bcq_weight::compositional, read_compositional(entry));
   } else {
-    refuse("weight " + quoted(name) + " is of the unknown kind " + shown(kind.text()));
+    refuse("weight ", quoted(name), " is of the unknown kind ", shown(kind.text()));
   }
   return weight;
 }

@@ -1,5 +1,6 @@
 /* Rows and their gradients: against plain loops, in memory without a byte to spare. */
 #include "core/gather/gather.h"
+#include "core/gradients/gradients.h"
 
 #include "tests/matrices.h"
 

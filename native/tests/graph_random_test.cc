@@ -152,7 +152,6 @@ Some window_array(const Operation& operation, int i) {
 std::string attributes_of(const Operation& operation) {
   std::string text;
   for (const auto& rule : operation.attributes) {
-    if (rule.name == nullptr) break;
     if (rule.optional && random_bits() % 2) continue;
     text += std::string(text.empty() ? "" : ",") + "'" + rule.name + "':" + attribute(rule.type);
   }

@@ -1,5 +1,6 @@
 /* Rows of packed integers and the gradient of codebooks: against plain loops, in memory without a
  * byte to spare. */
+#include "core/gradients/gradients.h"
 #include "core/lookup/lookup.h"
 
 #include <memory>

@@ -1,5 +1,6 @@
 /* Products and their gradients: against plain loops in double, in memory without a byte to spare.
  */
+#include "core/gradients/gradients.h"
 #include "core/product/product.h"
 
 #include "tests/matrices.h"

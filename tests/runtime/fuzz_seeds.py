@@ -12,7 +12,7 @@ import numpy as np
 
 import bcq_tf
 from bcq_tf.files import container
-from tests.runtime.test_c_runner import EDGES
+from tests.runtime.edges import EDGES
 from tests.runtime.test_graph import CHOSEN, DENSE, DOUBLED, function, node, written
 
 MOST_BYTES = 4000

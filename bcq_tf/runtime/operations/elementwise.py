@@ -75,9 +75,9 @@ OPERATIONS |= {name: declared(_of_two(ufunc)) for name, ufunc in _OF_TWO.items()
 
 @operation("divide")
 def divide(a, b):
-    """a / b; of integers their whole quotient, towards 0."""
+    """a / b; of integers their whole quotient, towards 0, and 0 where b is 0."""
     if a.dtype.kind in "iu":
-        return np.trunc(a / b).astype(a.dtype)
+        return (a - np.fmod(a, b)) // b
     return np.divide(a, b)
 
 

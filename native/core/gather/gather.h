@@ -11,13 +11,6 @@
 BCQ_EXPORT bcq_status bcq_gather(const bcq_matrix* matrix, const int64_t* ids, int64_t count,
                                  bcq_type type, void* out, int64_t* bad, bcq_parallel parallel);
 
-/* The gradient with respect to the scales and offset, as in product.h: dout [count, columns]. Each
- * row's sum runs in the order of the ids, whatever `parallel` is. */
-BCQ_EXPORT bcq_status bcq_gather_scale_gradient(const bcq_matrix* matrix, const int64_t* ids,
-                                                int64_t count, bcq_type type, const void* dout,
-                                                float* dscales, float* doffset, int64_t* bad,
-                                                bcq_parallel parallel);
-
 /* The matrix transposed, as kernels of layers are: out [columns, rows] of `type`. */
 BCQ_EXPORT bcq_status bcq_columns(const bcq_matrix* matrix, bcq_type type, void* out,
                                   bcq_parallel parallel);

@@ -33,6 +33,7 @@ InstructionSet choose() {
     take_over(set->product, &chosen.product);
     take_over(set->lookup, &chosen.lookup);
     take_over(set->embedding, &chosen.embedding);
+    take_over(set->gradients, &chosen.gradients);
     take_over(set->quadratic, &chosen.quadratic);
     take_over(set->solver, &chosen.solver);
     take_over(set->batch, &chosen.batch);

@@ -11,6 +11,7 @@
 
 #include "core/embedding/kernels.h"
 #include "core/export.h"
+#include "core/gradients/kernels.h"
 #include "core/lookup/kernels.h"
 #include "core/product/kernels.h"
 #include "core/quadratic/kernels.h"
@@ -25,6 +26,7 @@ struct InstructionSet {
   const ProductKernels* product;
   const LookupKernels* lookup;
   const EmbeddingKernels* embedding;
+  const GradientKernels* gradients;
   const QuadraticKernels* quadratic;
   solver::Worker (*solver)(int bits, bool offset);
   const BatchKernels* batch = nullptr; /* NULL in all sets: many rows are looked up, too */

@@ -35,11 +35,6 @@ struct LookupKernels {
    * then the codebooks are read. */
   void (*sum)(const bcq_compositional*, const int32_t* vectors, int64_t count, const float* packed,
               float* out);
-  /* sums += dout for the vectors of codebooks `first` to `last` - 1, one row after the other:
-   * `columns` columns from dout[0] on, whose rows are as long as vectors are. sums begins with the
-   * first vector of codebook `first`; the next one is `stride` further on. */
-  void (*scatter)(const bcq_compositional*, const int32_t* vectors, int64_t count, int64_t first,
-                  int64_t last, int64_t columns, const float* dout, float* sums, int64_t stride);
 };
 
 /* kFields fields of up to 8 bits, from a whole byte on: the bytes that hold each, its place there.
@@ -49,16 +44,20 @@ struct FieldPlaces {
   int32_t shifts[kFields];
 };
 
-template <int kBits>
-static constexpr FieldPlaces field_places() {
+static constexpr FieldPlaces field_places(int bits) {
   FieldPlaces places = {};
   for (int i = 0; i < kFields; ++i) {
-    const int first = i * kBits / 8;
+    const int first = i * bits / 8;
     for (int b = 0; b < 4; ++b) places.bytes[4 * i + b] = first + b < 15 ? first + b : 15;
-    places.shifts[i] = i * kBits % 8;
+    places.shifts[i] = i * bits % 8;
   }
   return places;
 }
+
+/* By the bits of a field, less one. */
+static constexpr FieldPlaces kFieldPlaces[8] = {field_places(1), field_places(2), field_places(3),
+                                                field_places(4), field_places(5), field_places(6),
+                                                field_places(7), field_places(8)};
 
 }  // namespace bcq
 

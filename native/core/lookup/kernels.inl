@@ -2,25 +2,24 @@
 
 namespace lookup {
 
-enum { kAhead = 8, kParts = kStrip / kLanes }; /* rows fetched ahead; vectors of a strip */
+enum { kAhead = 8, kVectors = kStrip / kLanes }; /* rows fetched ahead; vectors of a strip */
 
 /* Those of which not all 16 bytes may be within the table. */
-template <int kBits>
-static inline i32x16 read_last_fields(const uint8_t* from, const uint8_t* end) {
-  if (end - from >= 16) return read_fields<kBits>(from);
+static inline i32x16 read_last(const Fields& fields, const uint8_t* from, const uint8_t* end) {
+  if (end - from >= 16) return fields.read(from);
   uint8_t bytes[16] = {};
   __builtin_memcpy(bytes, from, end - from);
-  return read_fields<kBits>(bytes);
+  return fields.read(bytes);
 }
 
 static inline void fetch_row(const uint8_t* row, int64_t width) {
   for (int64_t b = 0; b < width; b += 64) __builtin_prefetch(row + b);
 }
 
-template <int kBits>
-static void levels_of(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
-  constexpr int kLastLevel = (1 << kBits) - 1;
-  const int64_t columns = t->columns, width = divide_up(columns * kBits, 8);
+static void levels(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
+  const Fields fields(t->bits);
+  const int32_t last_level = (1 << t->bits) - 1, step = 2 * t->bits; /* bytes of 16 fields */
+  const int64_t columns = t->columns, width = divide_up(columns * t->bits, 8);
   const uint8_t* end = t->packed + t->rows * width;
   const float* last = out + count * columns;
   const float half_step = t->half_step;
@@ -29,45 +28,47 @@ static void levels_of(const bcq_uniform* t, const int64_t* rows, int64_t count, 
     const uint8_t* from = t->packed + rows[i] * width;
     float* to = out + i * columns;
     const auto values = [=](const i32x16& k) {
-      return __builtin_convertvector(2 * k - kLastLevel, f32x16) * half_step;
+      return __builtin_convertvector(2 * k - last_level, f32x16) * half_step;
     };
     int64_t c = 0;
     // What is written past the end of a row is where the next one goes.
     if (end - from >= width + 16 && last - to >= columns + kLanes) {
-      for (; c < columns; c += kLanes, from += 2 * kBits) {
-        store(to + c, values(read_fields<kBits>(from)));
+      for (; c < columns; c += kLanes, from += step) {
+        store(to + c, values(fields.read(from)));
       }
     }
-    for (; c < columns; c += kLanes, from += 2 * kBits) {
-      const f32x16 some = values(read_last_fields<kBits>(from, end));
+    for (; c < columns; c += kLanes, from += step) {
+      const f32x16 some = values(read_last(fields, from, end));
       __builtin_memcpy(to + c, &some, smaller(kLanes, columns - c) * sizeof(float));
     }
   }
 }
 
 /* Indexes of up to 8 bits. */
-template <int kBits>
 static bool short_indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
                           int32_t* vectors) {
   const i32x16 lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const int32_t entries = (int32_t)t->entries;
-  const int64_t stride = index_stride(t), width = divide_up(t->count * kBits, 8);
+  const int32_t entries = (int32_t)t->entries, last = entries - 1;
+  const int64_t stride = index_stride(t), width = divide_up(t->count * t->bits, 8);
+  const int step = 2 * t->bits; /* bytes of 16 fields */
+  const Fields fields(t->bits);
   const uint8_t* end = t->packed + t->rows * width;
   i32x16 wrong = {};
   for (int64_t i = 0; i < count; ++i, vectors += stride) {
     if (i + kAhead < count) fetch_row(t->packed + rows[i + kAhead] * width, width);
     const uint8_t* from = t->packed + rows[i] * width;
-    for (int64_t m = 0; m < t->count; m += kLanes, from += 2 * kBits) {
-      const i32x16 fields = read_last_fields<kBits>(from, end);
-      wrong |= (fields >= entries) & (lanes < (int32_t)smaller(t->count - m, kLanes));
+    for (int64_t m = 0; m < t->count; m += kLanes, from += step) {
+      const i32x16 some = read_last(fields, from, end);
+      // Below 0 where the field is too large and is one of the row's.
+      wrong |= (last - some) & (lanes - (int32_t)smaller(t->count - m, kLanes));
       // Unsigned: past the last codebook they may wrap round, and mean nothing.
       const u32x16 first = (u32x16)(lanes + (int32_t)m) * (uint32_t)entries;
-      store(vectors + m, (i32x16)((u32x16)fields + first));
+      store(vectors + m, (i32x16)((u32x16)some + first));
     }
   }
   int32_t any = 0;
   for (int i = 0; i < kLanes; ++i) any |= wrong[i];
-  return any == 0;
+  return any >= 0;
 }
 
 /* Indexes of any number of bits, a byte after the other. */
@@ -96,14 +97,14 @@ static bool long_indexes(const bcq_compositional* t, const int64_t* rows, int64_
  * are a part too: some may be in two, which gives them the same sums. */
 static inline int parts_of(const bcq_compositional* t, int64_t strip, int64_t* at) {
   int found = 0;
-  for (int64_t c = strip * kStrip; c < t->columns && found < kParts; c += kLanes) {
+  for (int64_t c = strip * kStrip; c < t->columns && found < kVectors; c += kLanes) {
     at[found++] = smaller(c, t->columns - kLanes);
   }
   return found;
 }
 
 static void pack(const bcq_compositional* t, int64_t strip, float* packed) {
-  int64_t at[kParts];
+  int64_t at[kVectors];
   const int parts = parts_of(t, strip, at);
   for (int64_t v = 0; v < all_vectors(t); ++v, packed += kStrip) {
     for (int i = 0; i < parts; ++i) {
@@ -114,18 +115,33 @@ static void pack(const bcq_compositional* t, int64_t strip, float* packed) {
 }
 
 /* The columns at[0 ... kCount - 1] and 15 after each; those of vector v are at from[...] + v step
- * bytes. */
+ * bytes. Sums are in registers: compilers keep arrays of longer vectors in memory. */
 template <bcq_type kType, int kCount>
 static void sum_strip(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                       const void* const* from, int64_t step, const int64_t* at, float* out) {
+  constexpr int kParts = kLanes / kRegister;
   const int64_t stride = index_stride(t), codebooks = t->count;
   for (int64_t i = 0; i < count; ++i, vectors += stride, out += t->columns) {
-    f32x16 sums[kCount] = {};
+    RegisterFloats sums[kCount][kParts] = {};
     for (int64_t m = 0; m < codebooks; ++m) {
       const int64_t byte = vectors[m] * step;
-      for (int p = 0; p < kCount; ++p) sums[p] += load_lanes((const char*)from[p] + byte, kType);
+#pragma GCC unroll 4
+      for (int p = 0; p < kCount; ++p) {
+        const char* const values = (const char*)from[p] + byte;
+        f32x16 lanes;
+        if (kType != BCQ_FLOAT32) lanes = load_lanes(values, kType);
+        const char* const floats = kType == BCQ_FLOAT32 ? values : (const char*)&lanes;
+#pragma GCC unroll 4
+        for (int r = 0; r < kParts; ++r) {
+          sums[p][r] += load<RegisterFloats>(floats + r * sizeof(RegisterFloats));
+        }
+      }
     }
-    for (int p = 0; p < kCount; ++p) store(out + at[p], sums[p]);
+#pragma GCC unroll 4
+    for (int p = 0; p < kCount; ++p) {
+#pragma GCC unroll 4
+      for (int r = 0; r < kParts; ++r) store(out + at[p] + r * kRegister, sums[p][r]);
+    }
   }
 }
 
@@ -153,12 +169,12 @@ static void sum_few(const bcq_compositional* t, const int32_t* vectors, int64_t 
 template <bcq_type kType>
 static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t count,
                    const float* packed, float* out) {
-  static constexpr decltype(&sum_strip<kType, 1>) kSum[kParts] = {
+  static constexpr decltype(&sum_strip<kType, 1>) kSum[kVectors] = {
       sum_strip<kType, 1>, sum_strip<kType, 2>, sum_strip<kType, 3>, sum_strip<kType, 4>};
   const int64_t columns = packed == nullptr ? t->columns : (int64_t)kStrip;
   for (int64_t strip = 0; strip < strips(t); ++strip) {
-    int64_t at[kParts];
-    const void* from[kParts];
+    int64_t at[kVectors];
+    const void* from[kVectors];
     const int parts = parts_of(t, strip, at);
     for (int p = 0; p < parts; ++p) {
       from[p] = packed == nullptr ? element(t->codebooks, kType, at[p])
@@ -168,34 +184,9 @@ static void sum_of(const bcq_compositional* t, const int32_t* vectors, int64_t c
   }
 }
 
-/* 16 * n + kLast columns. */
-template <int kLast>
-static void scatter_rows(const bcq_compositional* t, const int32_t* vectors, int64_t count,
-                         int64_t first, int64_t last, int64_t columns, const float* dout,
-                         float* sums, int64_t stride) {
-  const int64_t whole = columns - kLast, indexes = index_stride(t), before = first * t->entries;
-  for (int64_t i = 0; i < count; ++i, vectors += indexes, dout += t->columns) {
-    for (int64_t m = first; m < last; ++m) {
-      float* to = sums + (vectors[m] - before) * stride;
-      for (int64_t c = 0; c < whole; c += kLanes) {
-        store(to + c, load<f32x16>(to + c) + load<f32x16>(dout + c));
-      }
-      for (int64_t c = whole; c < whole + kLast; ++c) to[c] += dout[c];
-    }
-  }
-}
-
-#define BCQ_8(F) F<1>, F<2>, F<3>, F<4>, F<5>, F<6>, F<7>, F<8>
-
-static void levels(const bcq_uniform* t, const int64_t* rows, int64_t count, float* out) {
-  static constexpr decltype(&levels) kLevels[] = {BCQ_8(levels_of)};
-  kLevels[t->bits - 1](t, rows, count, out);
-}
-
 static bool indexes(const bcq_compositional* t, const int64_t* rows, int64_t count,
                     int32_t* vectors) {
-  static constexpr decltype(&indexes) kIndexes[] = {BCQ_8(short_indexes)};
-  return (t->bits <= 8 ? kIndexes[t->bits - 1] : long_indexes)(t, rows, count, vectors);
+  return (t->bits <= 8 ? short_indexes : long_indexes)(t, rows, count, vectors);
 }
 
 static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t count,
@@ -208,16 +199,7 @@ static void sum(const bcq_compositional* t, const int32_t* vectors, int64_t coun
   }
 }
 
-static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t count,
-                    int64_t first, int64_t last, int64_t columns, const float* dout, float* sums,
-                    int64_t stride) {
-  static constexpr decltype(&scatter) kScatter[kLanes] = {
-      scatter_rows<0>,  BCQ_8(scatter_rows), scatter_rows<9>,  scatter_rows<10>, scatter_rows<11>,
-      scatter_rows<12>, scatter_rows<13>,    scatter_rows<14>, scatter_rows<15>};
-  kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums, stride);
-}
-
-static constexpr LookupKernels kKernels = {levels, indexes, pack, sum, scatter};
+static constexpr LookupKernels kKernels = {levels, indexes, pack, sum};
 
 }  // namespace lookup
 

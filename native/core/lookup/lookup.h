@@ -45,12 +45,4 @@ BCQ_EXPORT bcq_status bcq_compositional_rows(const bcq_compositional* table, bcq
                                              int64_t count, float* out, int64_t* bad,
                                              bcq_parallel parallel);
 
-/* The gradient with respect to the codebooks, which are not read: dout [count, columns] ->
- * dcodebooks [codebooks, entries, columns]. Each element is a float32 sum in the order of the ids,
- * whatever `parallel` is. */
-BCQ_EXPORT bcq_status bcq_compositional_gradient(const bcq_compositional* table, bcq_ids ids,
-                                                 int64_t count, const float* dout,
-                                                 float* dcodebooks, int64_t* bad,
-                                                 bcq_parallel parallel);
-
 #endif

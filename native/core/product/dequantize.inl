@@ -38,20 +38,13 @@ static inline RowScales load_row_scales(const bcq_matrix* m, int64_t row, int64_
   return scales;
 }
 
-/* `value` with its sign turned where bit 31 of `bits` is 0. */
-template <typename Floats, typename Words>
-static inline Floats with_sign(const Floats& value, const Words& bits) {
-  return (Floats)((Words)value ^ (~bits & 0x80000000u));
-}
-
 /* The weights of a tile's rows in the first `count` columns of a word, [64] each, `stride` apart.
  */
 template <int kPlanes>
 static void weights_of_planes(const uint32_t* words, const TileScales& scales, int64_t count,
                               int64_t stride, float* weights) {
-  constexpr int kStep = sizeof(RegisterFloats) / sizeof(float);
   for (int64_t c = 0; c < count; ++c, weights += stride) {
-    for (int r = 0; r < kTileRows; r += kStep) {
+    for (int r = 0; r < kTileRows; r += kRegister) {
       RegisterFloats weight = load<RegisterFloats>(scales.offset + r);
       for (int p = 0; p < kPlanes; ++p) {
         const RegisterWords bits = load<RegisterWords>(words + p * kTileRows + r) << (31 - c);
@@ -73,18 +66,12 @@ static inline void weights_by_column(const Tile& tile, int64_t word, const TileS
                          weights);
 }
 
-/* By how much a column's sign is to be shifted to bit 31. */
-alignas(64) static constexpr uint32_t kToSign[kWordBits] = {
-    31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16,
-    15, 14, 13, 12, 11, 10, 9,  8,  7,  6,  5,  4,  3,  2,  1,  0};
-
 /* The weights of row `row` of the tile in one word of columns: [32]. The scales of its planes stand
  * `stride` apart. */
 static inline void weights_of_row(const Tile& tile, int64_t row, int64_t word, const float* scales,
                                   int64_t stride, float offset, float weights[kWordBits]) {
-  constexpr int kStep = sizeof(RegisterFloats) / sizeof(float);
   const uint32_t* words = tile.words + word * tile.planes * kTileRows + row;
-  for (int c = 0; c < kWordBits; c += kStep) {
+  for (int c = 0; c < kWordBits; c += kRegister) {
     const RegisterWords shift = load<RegisterWords>(kToSign + c);
     RegisterFloats weight = offset - RegisterFloats{};  // in each lane
     for (int64_t p = 0; p < tile.planes; ++p) {

@@ -15,8 +15,8 @@ namespace bcq {
 enum {
   kTileRows = BCQ_TILE_ROWS,
   kWordBits = BCQ_WORD_BITS,
-  kTileWords = 32,    /* a K tile: words of the reduction axis that share one fixed-point unit */
-  kGradientBatch = 64 /* rows of dy that are worked on together */
+  kTileWords = 32,   /* a K tile: words of the reduction axis that share one fixed-point unit */
+  kArrangedRows = 64 /* rows of y that are worked on together where x = y W */
 };
 
 /* A few rows of x as a method of multiplying wants them. Pointers to memory of the caller's. */
@@ -72,20 +72,13 @@ struct ProductKernels {
   void (*arrange)(const bcq_matrix*, bcq_type, const void* dy, int64_t batch, int64_t tile,
                   float* out);
   /* dx [batch, columns] for the columns of one word; dy [row tiles][batch][64] as arranged, batch
-   * at most kGradientBatch. */
+   * at most kArrangedRows. */
   void (*transposed)(const bcq_matrix*, const float* dy, int64_t batch, int64_t word, bcq_type,
                      void* dx);
-  /* Adds to the gradients of the scales and offsets of one row tile; dy [batch][64]. */
-  void (*scale_gradient)(const bcq_matrix*, bcq_type, const void* x, const float* dy, int64_t batch,
-                         int64_t tile, float* dscales, float* doffset);
   /* Row `row` (stored order) of the matrix, `out` [columns]. */
   void (*reconstruct_row)(const bcq_matrix*, int64_t row, bcq_type, void* out);
   /* The columns of one word, of `out` [columns, rows]. */
   void (*columns_of_word)(const bcq_matrix*, int64_t word, bcq_type, void* out);
-  /* Gradients of the scales and offsets of one stored row: the sum of the `count` rows of dout
-   * [.., columns] that `places` lists. */
-  void (*row_scale_gradient)(const bcq_matrix*, int64_t row, bcq_type, const void* dout,
-                             const int64_t* places, int64_t count, float* dscales, float* doffset);
 };
 
 /* Products of several rows of x, by a unit that multiplies matrices: by precision. */
@@ -98,9 +91,6 @@ bool valid(const bcq_matrix* matrix, bcq_type type);
 
 /* Whether row_order and row_place do: kernels read and write where they say. Looks at all rows. */
 bool rows_paired(const bcq_matrix* matrix);
-
-/* Fills the gradients of all scales and, where there is one, of the offset with 0. */
-void clear_gradients(const bcq_matrix* matrix, float* dscales, float* doffset);
 
 static inline int64_t words_per_row(const bcq_matrix* m) {
   return divide_up(m->columns, kWordBits);

@@ -2,8 +2,9 @@
 
 namespace product {
 
+#include "core/product/signs.inl"
 #include "core/product/dequantize.inl"
-#include "core/product/gradients.inl"
+#include "core/product/transposed.inl"
 #include "core/product/reconstruct.inl"
 #include "core/product/inputs.inl"
 #include "core/product/outputs.inl"
@@ -11,8 +12,7 @@ namespace product {
 #include "core/product/tables.inl"
 
 static constexpr ProductKernels kKernels = {
-    {kLookUp<3>, kLookUp<1>}, arrange,         transposed,        scale_gradient,
-    reconstruct_row,          columns_of_word, row_scale_gradient};
+    {kLookUp<3>, kLookUp<1>}, arrange, transposed, reconstruct_row, columns_of_word};
 
 }  // namespace product
 

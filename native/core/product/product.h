@@ -1,4 +1,4 @@
-/* y = x W^T for a matrix of binary codes, and what its gradients need. */
+/* y = x W^T for a matrix of binary codes, and x = y W. */
 #ifndef BCQ_CORE_PRODUCT_H_
 #define BCQ_CORE_PRODUCT_H_
 
@@ -18,12 +18,5 @@ BCQ_EXPORT bcq_status bcq_product(const bcq_matrix* matrix, bcq_precision precis
 BCQ_EXPORT bcq_status bcq_product_transposed(const bcq_matrix* matrix, bcq_type type,
                                              const void* dy, int64_t batch, void* dx,
                                              bcq_parallel parallel);
-
-/* The gradient with respect to the scales, float32 [groups][bits][rows] (0 where the plane does not
- * cover the row), and, where it is not NULL, to the offset, float32 [groups][rows]. */
-BCQ_EXPORT bcq_status bcq_product_scale_gradient(const bcq_matrix* matrix, bcq_type type,
-                                                 const void* x, const void* dy, int64_t batch,
-                                                 float* dscales, float* doffset,
-                                                 bcq_parallel parallel);
 
 #endif

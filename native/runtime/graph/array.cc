@@ -8,8 +8,6 @@
 
 namespace bcq::graph {
 
-void fail(const std::string& text) { throw runtime::Failure{BCQ_BAD_ARGUMENT, text}; }
-
 namespace {
 
 constexpr const char* kNames[] = {  // in the order of bcq_dtype
@@ -74,17 +72,15 @@ int64_t checked_count(const Shape& shape) {
   bool empty = false;
   for (int axis = 0; axis < shape.rank; ++axis) {
     const int64_t length = shape[axis];
-    if (length < 0) fail("no array is " + shown(shape));
+    if (length < 0) fail("no array is ", shape);
     empty = empty || length == 0;
     if (length == 0) continue;
     if (__builtin_mul_overflow(product, length, &product) || product > BCQ_MOST_ELEMENTS) {
-      throw runtime::Failure{BCQ_OVER_LIMIT, "no array can be as large as " + shown(shape)};
+      runtime::fail(BCQ_OVER_LIMIT, {"no array can be as large as ", shape});
     }
   }
   return empty ? 0 : product;
 }
-
-std::string shown(const Shape& shape) { return runtime::shown(shape.lengths, shape.rank); }
 
 void strides_of(const Shape& shape, int64_t* strides) {
   int64_t stride = 1;
@@ -151,8 +147,7 @@ Array Array::with_shape(const Shape& other) const& { return Array(*this).with_sh
 
 Array Array::with_shape(const Shape& other) && {
   if (checked_count(other) != count) {
-    fail("there are not as many numbers in " + graph::shown(shape) + " as in " +
-         graph::shown(other));
+    fail("there are not as many numbers in ", shape, " as in ", other);
   }
   shape = other;
   return std::move(*this);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "runtime/bcq.h"
+#include "runtime/failure.h"
 #include "runtime/graph/pool.h"
 
 namespace bcq::graph {
@@ -14,7 +15,10 @@ namespace bcq::graph {
 constexpr int kMostAxes = 8;
 
 /* Throws Failure: inputs of an operation break its rules. */
-[[noreturn]] void fail(const std::string& text);
+template <class... Pieces>
+[[noreturn, gnu::always_inline]] inline void fail(const Pieces&... pieces) {
+  runtime::fail(BCQ_BAD_ARGUMENT, {runtime::Piece(pieces)...});
+}
 
 struct Shape {
   int32_t rank = 0;
@@ -36,6 +40,9 @@ struct Shape {
   /* The axes from begin to end - 1. */
   Shape part(int begin, int end) const;
 
+  /* For messages. */
+  operator runtime::Piece() const { return runtime::shown(lengths, rank); }
+
   /* The product of all lengths, which has been checked when the array was made. */
   int64_t count() const;
   /* The same of some axes. */
@@ -48,8 +55,6 @@ inline bool operator!=(const Shape& a, const Shape& b) { return !(a == b); }
 /* The number of elements. Throws Failure where no array can be so large; also where lengths beside
  * one of 0 are. */
 int64_t checked_count(const Shape& shape);
-
-std::string shown(const Shape& shape);
 
 /* Elements from one to the next of each axis. */
 void strides_of(const Shape& shape, int64_t* strides);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/lanes.h"
 #include "runtime/graph/operations.h"
@@ -74,27 +75,26 @@ bool is_better(T x, T best) {
 template <bool kLargest>
 void arg(Context& context, const Node& node, Array* in, Array* out) {
   check_numbers(in[0]);
-  const Array& x = in[0];
+  const Array x = widened(context, in[0]);
   const int axis = axis_of(only_integer(in[1]), x.rank());
   const int64_t length = x.shape[axis], after = x.shape.count(axis + 1, x.rank());
   if (length == 0) fail("nothing has a largest or smallest number");
   Shape shape = x.shape;
   shape.remove(axis);
   context.charge(x.count);
-  *out = context.make(static_cast<bcq_dtype>(node[0].integer), shape);
-  visit(NumbersAndBool(), x.dtype, [&](auto zero) {
+  Array best = context.make(BCQ_I64, shape);
+  visit(Numbers(), x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    visit(Types<int32_t, int64_t>(), out->dtype, [&](auto index) {
-      for (int64_t i = 0; i < out->count; ++i) {
-        const T* const row = x.numbers<T>() + i / after * length * after + i % after;
-        int64_t best = 0;
-        for (int64_t j = 1; j < length; ++j) {
-          if (is_better<kLargest>(row[j * after], row[best * after])) best = j;
-        }
-        out->numbers<decltype(index)>()[i] = static_cast<decltype(index)>(best);
+    for (int64_t i = 0; i < best.count; ++i) {
+      const T* const row = x.numbers<T>() + i / after * length * after + i % after;
+      int64_t place = 0;
+      for (int64_t j = 1; j < length; ++j) {
+        if (is_better<kLargest>(row[j * after], row[place * after])) place = j;
       }
-    });
+      best.numbers<int64_t>()[i] = place;
+    }
   });
+  *out = as_dtype(context, best, static_cast<bcq_dtype>(node[0].integer));
 }
 
 void cumulative_sum(Context& context, const Node& node, Array* in, Array* out) {
@@ -136,7 +136,7 @@ void top_k(Context& context, const Node&, Array* in, Array* out) {
   check_rows(in[0]);
   const Array& x = in[0];
   const int64_t wanted = only_integer(in[1]), length = x.shape.last();
-  if (wanted < 0 || length > INT32_MAX) fail("it has no " + std::to_string(wanted) + " largest");
+  if (wanted < 0 || length > INT32_MAX) fail("it has no ", wanted, " largest");
   const int64_t k = std::min(wanted, length), rows = rows_of(x);
   Shape shape = x.shape;
   shape[shape.rank - 1] = k;
@@ -158,19 +158,17 @@ void top_k(Context& context, const Node&, Array* in, Array* out) {
   });
 }
 
-constexpr AttributeRule kDtype = {"dtype", AttributeType::kDtype};
+constexpr AttributeRule kDtype[] = {{"dtype", AttributeType::kDtype}};
+constexpr AttributeRule kOfSums[] = {{"exclusive", AttributeType::kFlag},
+                                     {"reverse", AttributeType::kFlag}};
 
 constexpr Operation kOperations[] = {
-    {"softmax", softmax, 1, 1},
-    {"log_softmax", log_softmax, 1, 1},
-    {"argmax", arg<true>, 2, 2, {kDtype}},
-    {"argmin", arg<false>, 2, 2, {kDtype}},
-    {"cumulative_sum",
-     cumulative_sum,
-     2,
-     2,
-     {{"exclusive", AttributeType::kFlag}, {"reverse", AttributeType::kFlag}}},
-    {"top_k", top_k, 2, 2, {}, 2},
+    {"softmax", 1, 1, softmax},
+    {"log_softmax", 1, 1, log_softmax},
+    {"argmax", 2, 2, arg<true>, kDtype},
+    {"argmin", 2, 2, arg<false>, kDtype},
+    {"cumulative_sum", 2, 2, cumulative_sum, kOfSums, 1, Half::kWide, 1},
+    {"top_k", 2, 2, top_k, {}, 2, Half::kWide, 1},
 };
 
 }  // namespace

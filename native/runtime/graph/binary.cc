@@ -1,5 +1,8 @@
 /* Operations on the numbers of two arrays that are repeated to one shape. */
+#include <algorithm>
+
 #include "runtime/graph/broadcast.h"
+#include "runtime/graph/integers.h"
 #include "runtime/graph/numbers_of.h"
 #include "runtime/graph/operations.h"
 #include "runtime/graph/types.h"
@@ -8,32 +11,47 @@ namespace bcq::graph {
 
 namespace {
 
-template <class Of, class T, class Result>
-void row(const T* a, int64_t a_step, const T* b, int64_t b_step, Result* y, int64_t count) {
-  if (a_step && b_step) {
-    BCQ_SAME_PLACES
-    for (int64_t i = 0; i < count; ++i) y[i] = Of::of(a[i], b[i]);
-  } else if (a_step) {
-    const T one = *b;
-    BCQ_SAME_PLACES
-    for (int64_t i = 0; i < count; ++i) y[i] = Of::of(a[i], one);
-  } else if (b_step) {
-    const T one = *a;
-    BCQ_SAME_PLACES
-    for (int64_t i = 0; i < count; ++i) y[i] = Of::of(one, b[i]);
-  } else {
-    const Result one = Of::of(*a, *b);
-    for (int64_t i = 0; i < count; ++i) y[i] = one;
-  }
-}
+constexpr int64_t kRepeated = 256; /* numbers that stand for one that is repeated */
+
+template <class T, class Result>
+using Kernel = void (*)(const T* a, const T* b, Result* y, int64_t count);
 
 template <class Of, class T, class Result>
-void all_rows(const Array& a, const T* x, const Array& b, const T* y, Array* out) {
-  const Shape* const shapes[2] = {&a.shape, &b.shape};
+void kernel(const T* a, const T* b, Result* y, int64_t count) {
+  BCQ_SAME_PLACES
+  for (int64_t i = 0; i < count; ++i) y[i] = Of::of(a[i], b[i]);
+}
+
+/* The numbers of an input along a row. */
+template <class T>
+class Operand {
+ public:
+  Operand(const T* row, int64_t step, int64_t count) : row_(row), step_(step) {
+    if (step == 0) std::fill_n(repeated_, std::min(count, kRepeated), *row);
+  }
+
+  /* From number i on: kRepeated of them at least, or to the end of the row. */
+  const T* at(int64_t i) const { return step_ == 0 ? repeated_ : row_ + i; }
+
+ private:
+  const T* row_;
+  int64_t step_;
+  T repeated_[kRepeated];
+};
+
+template <class T, class Result>
+void all_rows(const Array* in, Array* out, Kernel<T, Result> kernel) {
+  const Shape* const shapes[2] = {&in[0].shape, &in[1].shape};
   const Rows<2> rows(out->shape, shapes);
+  const int64_t step_a = rows.step(0), step_b = rows.step(1);
   rows.each([&](int64_t place, const int64_t(&places)[2], int64_t count) {
-    row<Of>(x + places[0], rows.step(0), y + places[1], rows.step(1),
-            out->numbers<Result>() + place, count);
+    const Operand<T> a(in[0].numbers<T>() + places[0], step_a, count);
+    const Operand<T> b(in[1].numbers<T>() + places[1], step_b, count);
+    Result* const y = out->numbers<Result>() + place;
+    const int64_t most = step_a && step_b ? count : kRepeated;
+    for (int64_t i = 0; i < count; i += most) {
+      kernel(a.at(i), b.at(i), y + i, std::min(most, count - i));
+    }
   });
 }
 
@@ -54,24 +72,95 @@ void check_two(const Array* in) {
   check_same(in[0], in[1]);
 }
 
-template <class Of, class Allowed>
-void of_two(Context& context, const Node&, Array* in, Array* out) {
-  check_two(in);
-  visit(Allowed(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    *out = room(context, in, broadcast(in[0].shape, in[1].shape));
-    all_rows<Of, T, T>(in[0], in[0].numbers<T>(), in[1], in[1].numbers<T>(), out);
-  });
+/* Kernels by the type that is computed with; NULL: with that the operation does not. */
+template <template <class> class ResultOf>
+struct Kernels {
+  Kernel<float, typename ResultOf<float>::Type> f32;
+  Kernel<double, typename ResultOf<double>::Type> f64;
+  Kernel<int64_t, typename ResultOf<int64_t>::Type> i64;
+  Kernel<int32_t, typename ResultOf<int32_t>::Type> i32;
+  Kernel<bool, bool> boolean;
+};
+template <class T>
+struct Same {
+  using Type = T;
+};
+template <class T>
+struct Truth {
+  using Type = bool;
+};
+
+template <class T, class Result>
+void run_kernel(const Array* in, Array* out, Kernel<T, Result> kernel) {
+  if (kernel == nullptr) fail_dtype(in[0].dtype);
+  all_rows(in, out, kernel);
 }
 
-template <class Of, class Allowed>
-void comparison(Context& context, const Node&, Array* in, Array* out) {
+template <template <class> class ResultOf>
+void run_kernels(const Array* in, Array* out, const Kernels<ResultOf>& kernels) {
+  switch (in[0].dtype) {
+    case BCQ_F32:
+      return run_kernel(in, out, kernels.f32);
+    case BCQ_F64:
+      return run_kernel(in, out, kernels.f64);
+    case BCQ_I64:
+      return run_kernel(in, out, kernels.i64);
+    case BCQ_I32:
+      return run_kernel(in, out, kernels.i32);
+    case BCQ_BOOL:
+      return run_kernel(in, out, kernels.boolean);
+    default:
+      fail_dtype(in[0].dtype);
+  }
+}
+
+void run_same(Context& context, Array* in, Array* out, const Kernels<Same>& kernels) {
   check_two(in);
-  visit(Allowed(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    *out = context.make(BCQ_BOOL, broadcast(in[0].shape, in[1].shape));
-    all_rows<Of, T, bool>(in[0], in[0].numbers<T>(), in[1], in[1].numbers<T>(), out);
-  });
+  *out = room(context, in, broadcast(in[0].shape, in[1].shape));
+  run_kernels(in, out, kernels);
+}
+
+void run_truth(Context& context, Array* in, Array* out, const Kernels<Truth>& kernels) {
+  check_two(in);
+  *out = context.make(BCQ_BOOL, broadcast(in[0].shape, in[1].shape));
+  run_kernels(in, out, kernels);
+}
+
+template <class Of>
+void of_numbers(Context& context, const Node&, Array* in, Array* out) {
+  run_same(
+      context, in, out,
+      {kernel<Of, float>, kernel<Of, double>, kernel<Of, int64_t>, kernel<Of, int32_t>, nullptr});
+}
+
+template <class Of>
+void of_floats(Context& context, const Node&, Array* in, Array* out) {
+  run_same(context, in, out, {kernel<Of, float>, kernel<Of, double>, nullptr, nullptr, nullptr});
+}
+
+template <class Of>
+void of_bool(Context& context, const Node&, Array* in, Array* out) {
+  run_same(context, in, out, {nullptr, nullptr, nullptr, nullptr, kernel<Of, bool>});
+}
+
+template <class Of>
+void of_bits(Context& context, const Node&, Array* in, Array* out) {
+  run_same(context, in, out,
+           {nullptr, nullptr, kernel<Of, int64_t>, kernel<Of, int32_t>, kernel<Of, bool>});
+}
+
+template <class Of>
+void comparison(Context& context, const Node&, Array* in, Array* out) {
+  run_truth(
+      context, in, out,
+      {kernel<Of, float>, kernel<Of, double>, kernel<Of, int64_t>, kernel<Of, int32_t>, nullptr});
+}
+
+template <class Of>
+void equality(Context& context, const Node&, Array* in, Array* out) {
+  run_truth(context, in, out,
+            {kernel<Of, float>, kernel<Of, double>, kernel<Of, int64_t>, kernel<Of, int32_t>,
+             kernel<Of, bool>});
 }
 
 #define BCQ_OF_TWO(Name, Result, expression) \
@@ -121,38 +210,44 @@ struct Power {
 
 void power(Context& context, const Node& node, Array* in, Array* out) {
   check_two(in);
-  const bool is_float = in[1].dtype == BCQ_F32 || in[1].dtype == BCQ_F64;
-  for (int64_t i = 0; !is_float && i < in[1].count; ++i) {
-    visit(Integers(), in[1].dtype, [&](auto zero) {
-      if (in[1].numbers<decltype(zero)>()[i] < zero) fail("an integer has a negative power");
-    });
+  const bool is_integer = in[1].dtype == BCQ_I64 || in[1].dtype == BCQ_I32;
+  for (int64_t i = 0; is_integer && i < in[1].count; ++i) {
+    if (integer_at(in[1], i) < 0) fail("an integer has a negative power");
   }
-  of_two<Power, Numbers>(context, node, in, out);
+  of_numbers<Power>(context, node, in, out);
 }
 
 constexpr Operation kOperations[] = {
-    {"add", of_two<Add, Numbers>, 2, 2},
-    {"subtract", of_two<Subtract, Numbers>, 2, 2},
-    {"multiply", of_two<Multiply, Numbers>, 2, 2},
-    {"maximum", of_two<Maximum, Numbers>, 2, 2},
-    {"minimum", of_two<Minimum, Numbers>, 2, 2},
-    {"power", power, 2, 2},
-    {"floor_mod", of_two<FloorMod, Numbers>, 2, 2},
-    {"floor_divide", of_two<FloorDivide, Numbers>, 2, 2},
-    {"divide", of_two<Divide, Numbers>, 2, 2},
-    {"divide_no_nan", of_two<DivideNoNan, Floats>, 2, 2},
-    {"squared_difference", of_two<SquaredDifference, Numbers>, 2, 2},
-    {"atan2", of_two<Atan2, Floats>, 2, 2},
-    {"equal", comparison<Equal, NumbersAndBool>, 2, 2},
-    {"not_equal", comparison<NotEqual, NumbersAndBool>, 2, 2},
-    {"less", comparison<Less, Numbers>, 2, 2},
-    {"less_equal", comparison<LessEqual, Numbers>, 2, 2},
-    {"greater", comparison<Greater, Numbers>, 2, 2},
-    {"greater_equal", comparison<GreaterEqual, Numbers>, 2, 2},
-    {"logical_and", of_two<And, Bool>, 2, 2},
-    {"logical_or", of_two<Or, Bool>, 2, 2},
-    {"bitwise_and", of_two<And, IntegersAndBool>, 2, 2},
-    {"bitwise_or", of_two<Or, IntegersAndBool>, 2, 2},
+    {"add", 2, 2, of_numbers<Add>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"subtract", 2, 2, of_numbers<Subtract>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"multiply", 2, 2, of_numbers<Multiply>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"maximum", 2, 2, of_numbers<Maximum>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"minimum", 2, 2, of_numbers<Minimum>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"power", 2, 2, power, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"floor_mod", 2, 2, of_numbers<FloorMod>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"floor_divide", 2, 2, of_numbers<FloorDivide>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"divide", 2, 2, of_numbers<Divide>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"divide_no_nan", 2, 2, of_floats<DivideNoNan>},
+    {"squared_difference",
+     2,
+     2,
+     of_numbers<SquaredDifference>,
+     {},
+     1,
+     Half::kWide,
+     2,
+     Integers::kInt32},
+    {"atan2", 2, 2, of_floats<Atan2>},
+    {"equal", 2, 2, equality<Equal>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"not_equal", 2, 2, equality<NotEqual>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"less", 2, 2, comparison<Less>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"less_equal", 2, 2, comparison<LessEqual>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"greater", 2, 2, comparison<Greater>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"greater_equal", 2, 2, comparison<GreaterEqual>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"logical_and", 2, 2, of_bool<And>},
+    {"logical_or", 2, 2, of_bool<Or>},
+    {"bitwise_and", 2, 2, of_bits<And>, {}, 1, Half::kWide, 2, Integers::kInt32},
+    {"bitwise_or", 2, 2, of_bits<Or>, {}, 1, Half::kWide, 2, Integers::kInt32},
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ Shape broadcast(const Shape& a, const Shape& b) {
   for (int axis = 0; axis < whole.rank; ++axis) {
     const int of_a = axis - whole.rank + a.rank, of_b = axis - whole.rank + b.rank;
     const int64_t n = of_a < 0 ? 1 : a[of_a], m = of_b < 0 ? 1 : b[of_b];
-    if (n != m && n != 1 && m != 1) fail(shown(a) + " and " + shown(b) + " do not go together");
+    if (n != m && n != 1 && m != 1) fail(a, " and ", b, " do not go together");
     whole[axis] = n == 1 ? m : n;
   }
   checked_count(whole);
@@ -25,9 +25,9 @@ void broadcast_strides(const Shape& shape, const Shape& whole, int64_t* strides)
     const int64_t length = axis < more ? 1 : shape[axis - more];
     strides[axis] = length == 1 ? 0 : own[axis - more];
     if (length == 1 || length == whole[axis]) continue;
-    fail(shown(shape) + " cannot be repeated to " + shown(whole));
+    fail(shape, " cannot be repeated to ", whole);
   }
-  if (more < 0) fail(shown(shape) + " cannot be repeated to " + shown(whole));
+  if (more < 0) fail(shape, " cannot be repeated to ", whole);
 }
 
 }  // namespace bcq::graph

@@ -3,7 +3,7 @@
 
 #include "runtime/failure.h"
 #include "runtime/graph/gemm.h"
-#include "runtime/graph/half.h"
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/operations.h"
 #include "runtime/graph/types.h"
@@ -18,7 +18,7 @@ void check(bcq_status status) {
   if (status == BCQ_OK) return;
   const char* const text = status == BCQ_NO_MEMORY ? "the system has no more memory"
                                                    : "its codes cannot be computed with";
-  throw runtime::Failure{status, text};
+  runtime::fail(status, {text});
 }
 
 void rows_of(Context& context, const bcq_weight& weight, const int64_t* ids, int64_t count,
@@ -56,7 +56,8 @@ Array product_of(Context& context, const bcq_weight& weight, const Array& x,
     return y;
   }
   if (x.dtype == BCQ_F16) {
-    return narrowed(context, product_of(context, weight, widened(context, x), precision, shape));
+    const Array single = as_dtype(context, x, BCQ_F32);
+    return as_dtype(context, product_of(context, weight, single, precision, shape), BCQ_F16);
   }
   each_block(context, weight, [&](const float* rows, int64_t first, int64_t count) {
     multiply(context, batch, columns, count, {x.numbers<float>(), columns, 1}, {rows, 1, columns},
@@ -69,11 +70,11 @@ void product(Context& context, const Node& node, Array* in, Array* out) {
   const Array& x = in[0];
   check_numbers(x);
   if (x.dtype != BCQ_F32 && x.dtype != BCQ_F16) {
-    fail(std::string("x must be float32 or float16. Received: ") + name_of(x.dtype));
+    fail("x must be float32 or float16. Received: ", name_of(x.dtype));
   }
   const bcq_weight& weight = *node.weight;
   if (x.rank() == 0 || x.shape.last() != weight.columns) {
-    fail("x must be [..., " + std::to_string(weight.columns) + "]. Received: " + shown(x.shape));
+    fail("x must be [..., ", weight.columns, "]. Received: ", x.shape);
   }
   Shape shape = x.shape.part(0, x.rank() - 1);
   shape.add(weight.rows);
@@ -110,12 +111,13 @@ void columns(Context& context, const Node& node, Array*, Array* out) {
   *out = as_dtype(context, result, static_cast<bcq_dtype>(node[0].integer));
 }
 
-constexpr AttributeRule kDtype = {"dtype", AttributeType::kDtype};
+constexpr AttributeRule kPrecision[] = {{"precision", AttributeType::kPrecision}};
+constexpr AttributeRule kDtype[] = {{"dtype", AttributeType::kDtype}};
 
 constexpr Operation kOperations[] = {
-    {"product", product, 2, 2, {{"precision", AttributeType::kPrecision}}, 1, Half::kItself, 1},
-    {"rows", rows, 2, 2, {kDtype}, 1, Half::kItself, 1},
-    {"columns", columns, 1, 1, {kDtype}, 1, Half::kItself, 0},
+    {"product", 2, 2, product, kPrecision, 1, Half::kItself, 0, Integers::kWidened, 1},
+    {"rows", 2, 2, rows, kDtype, 1, Half::kItself, 0, Integers::kWidened, 1},
+    {"columns", 1, 1, columns, kDtype, 1, Half::kItself, 0, Integers::kWidened, 0},
 };
 
 }  // namespace

@@ -12,9 +12,8 @@ void Context::charge(int64_t operations) {
     operations_left -= operations;
     return;
   }
-  throw runtime::Failure{
-      BCQ_OVER_LIMIT,
-      "it takes more than the " + std::to_string(operations_limit) + " operations that it may"};
+  runtime::fail(BCQ_OVER_LIMIT,
+                {"it takes more than the ", operations_limit, " operations that it may"});
 }
 
 void Context::charge(int64_t a, int64_t b, int64_t c) {
@@ -40,7 +39,7 @@ Array Context::zeros(bcq_dtype dtype, const Shape& shape) {
 }
 
 Array Context::make_list(int64_t places) {
-  if (places < 0) fail("no list has " + std::to_string(places) + " places");
+  if (places < 0) fail("no list has ", places, " places");
   checked_count({places});
   charge(places);
   Array list;

@@ -19,9 +19,9 @@ void check(const Array& x, const Array& kernel) {
   check_numbers(x);
   check_numbers(kernel);
   check_same(x, kernel);
-  visit(Types<float>(), x.dtype, [](auto) {});
+  if (x.dtype != BCQ_F32) fail_dtype(x.dtype);
   if (kernel.rank() < 3 || kernel.rank() != x.rank()) {
-    fail("a kernel " + shown(kernel.shape) + " does not go with " + shown(x.shape));
+    fail("a kernel ", kernel.shape, " does not go with ", x.shape);
   }
 }
 
@@ -81,7 +81,7 @@ void convolve(Context& context, const Node& node, Array* in, Array* out) {
   const int64_t channels = x.shape.last(), taken = kernel.shape[kernel.rank() - 2];
   const int64_t given = kernel.shape.last();
   if (taken == 0 || channels % taken != 0 || channels == 0 || given % (channels / taken) != 0) {
-    fail(shown(kernel.shape) + " does not take the channels of " + shown(x.shape));
+    fail(kernel.shape, " does not take the channels of ", x.shape);
   }
   *out = context.make(BCQ_F32, windows.result(x.shape[0], given));
   if (out->count == 0) return;
@@ -111,7 +111,7 @@ void convolve_depthwise(Context& context, const Node& node, Array* in, Array* ou
   const Windows windows = windows_of(node, x.shape, kernel);
   const int64_t channels = x.shape.last(), times = kernel.shape.last();
   if (kernel.shape[kernel.rank() - 2] != channels) {
-    fail(shown(kernel.shape) + " does not take the channels of " + shown(x.shape));
+    fail(kernel.shape, " does not take the channels of ", x.shape);
   }
   int64_t given;
   if (__builtin_mul_overflow(channels, times, &given)) fail("it is too large");
@@ -137,7 +137,7 @@ void convolve_depthwise(Context& context, const Node& node, Array* in, Array* ou
 /* The lengths of what `convolve` would take: [batch, axes, channels] of inputs. */
 Shape lengths_of(const Array& lengths, const Array& x, int64_t channels) {
   const Few given(lengths);
-  if (given.count != x.rank()) fail("the lengths are not those of an array like " + shown(x.shape));
+  if (given.count != x.rank()) fail("the lengths are not those of an array like ", x.shape);
   Shape shape = {x.shape[0]};
   for (int i = 1; i + 1 < given.count; ++i) shape.add(given[i]);
   shape.add(channels);
@@ -152,7 +152,7 @@ void convolve_transposed(Context& context, const Node& node, Array* in, Array* o
   const Shape shape = lengths_of(in[0], x, given);
   const Windows windows = windows_of(node, shape, kernel);
   if (windows.result(x.shape[0], taken) != x.shape) {
-    fail("a convolution of " + shown(shape) + " does not give " + shown(x.shape));
+    fail("a convolution of ", shape, " does not give ", x.shape);
   }
   *out = context.zeros(BCQ_F32, shape);
   if (out->count == 0 || x.count == 0) return;
@@ -176,21 +176,15 @@ void convolve_transposed(Context& context, const Node& node, Array* in, Array* o
   }
 }
 
-constexpr Operation convolution(const char* name, Run run, int inputs) {
-  return {name,
-          run,
-          inputs,
-          inputs,
-          {{"strides", AttributeType::kList},
-           {"dilations", AttributeType::kList},
-           {"padding", AttributeType::kPadding},
-           {"explicit", AttributeType::kList, true}}};
-}
+constexpr AttributeRule kAttributes[] = {{"strides", AttributeType::kList},
+                                         {"dilations", AttributeType::kList},
+                                         {"padding", AttributeType::kPadding},
+                                         {"explicit", AttributeType::kList, true}};
 
 constexpr Operation kOperations[] = {
-    convolution("convolve", convolve, 2),
-    convolution("convolve_depthwise", convolve_depthwise, 2),
-    convolution("convolve_transposed", convolve_transposed, 3),
+    {"convolve", 2, 2, convolve, kAttributes},
+    {"convolve_depthwise", 2, 2, convolve_depthwise, kAttributes},
+    {"convolve_transposed", 3, 3, convolve_transposed, kAttributes},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "runtime/graph/copy.h"
 #include "runtime/graph/equation.h"
 #include "runtime/graph/gemm.h"
+#include "runtime/graph/numbers_of.h"
 #include "runtime/graph/operations.h"
 #include "runtime/graph/types.h"
 
@@ -53,7 +54,7 @@ class Summation {
   void set_length(int label, int64_t length, const Shape& shape) {
     int64_t& known = lengths_[label];
     if (known != 1 && length != 1 && known != length) {
-      fail("an axis of " + shown(shape) + " does not match the others of its letter");
+      fail("an axis of ", shape, " does not match the others of its letter");
     }
     if (known == 1) known = length;
   }
@@ -161,15 +162,13 @@ class Summation {
     for (int i = 0; i < of_b.count; ++i) result.labels.add(of_b[i]);
     result.numbers = context_.make(a.numbers.dtype, {count(result.labels)});
     if (result.numbers.count == 0) return result;
-    visit(Numbers(), a.numbers.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      for (int64_t i = 0; i < batch; ++i) {
-        multiply(context_, m, k, n,
-                 FactorOf<T>{x.numbers.numbers<T>() + i * m * k, x.other, x.summed},
-                 FactorOf<T>{y.numbers.numbers<T>() + i * k * n, y.summed, y.other},
-                 result.numbers.numbers<T>() + i * m * n, n);
-      }
-    });
+    const int64_t item = result.numbers.item_bytes();
+    for (int64_t i = 0; i < batch; ++i) {
+      const AnyFactor left = {x.numbers.data + i * m * k * item, x.other, x.summed};
+      const AnyFactor right = {y.numbers.data + i * k * n * item, y.summed, y.other};
+      multiply(context_, a.numbers.dtype, m, k, n, left, right,
+               result.numbers.data + i * m * n * item);
+    }
     return result;
   }
 
@@ -206,8 +205,11 @@ void einsum(Context& context, const Node& node, Array* in, Array* out) {
   *out = Summation(context, equation, in, node.count()).run(in);
 }
 
+constexpr AttributeRule kEquation[] = {{"equation", AttributeType::kText}};
+
 constexpr Operation kOperations[] = {
-    {"einsum", einsum, 1, kAny, {{"equation", AttributeType::kText}}}};
+    {"einsum", 1, kAny, einsum, kEquation, 1, Half::kWide, kAny},
+};
 
 }  // namespace
 

@@ -30,7 +30,7 @@ int letters_of(const char* term) {
 }
 
 [[noreturn]] void fail_equation(const std::string& text) {
-  fail("its equation is not one of its factors: " + text.substr(0, 60));
+  fail("its equation is not one of its factors: ", text.substr(0, 60));
 }
 
 }  // namespace

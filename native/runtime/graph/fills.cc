@@ -4,6 +4,7 @@
 
 #include "runtime/graph/broadcast.h"
 #include "runtime/graph/copy.h"
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/numbers_of.h"
 #include "runtime/graph/operations.h"
@@ -39,11 +40,9 @@ void zeros_like(Context& context, const Node&, Array* in, Array* out) {
 
 void ones_like(Context& context, const Node&, Array* in, Array* out) {
   check_numbers(in[0]);
-  *out = context.make(in[0].dtype, in[0].shape);
-  visit(NumbersAndBool(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    std::fill_n(out->numbers<T>(), out->count, T(1));
-  });
+  Array one = context.make(BCQ_I64, {});
+  *one.numbers<int64_t>() = 1;
+  *out = repeated(context, as_dtype(context, one, in[0].dtype), in[0].shape);
 }
 
 void tile(Context& context, const Node&, Array* in, Array* out) {
@@ -99,9 +98,9 @@ void range(Context& context, const Node&, Array* in, Array* out) {
   for (int i = 0; i < 3; ++i) {
     check_numbers(in[i]);
     check_same(in[0], in[i]);
-    if (in[i].count != 1) fail("the ends and the step of a range are " + shown(in[i].shape));
+    if (in[i].count != 1) fail("the ends and the step of a range are ", in[i].shape);
   }
-  visit(Numbers(), in[0].dtype, [&](auto zero) {
+  visit(NumbersAndInt32(), in[0].dtype, [&](auto zero) {
     using T = decltype(zero);
     const T start = *in[0].numbers<T>(), step = *in[2].numbers<T>();
     *out = context.make(in[0].dtype, {range_length(start, *in[1].numbers<T>(), step)});
@@ -136,7 +135,7 @@ void one_hot(Context& context, const Node& node, Array* in, Array* out) {
 /* 0 where no diagonal of the band is. */
 void band_part(Context& context, const Node&, Array* in, Array* out) {
   check_numbers(in[0]);
-  if (in[0].rank() < 2) fail("a matrix is wanted, not " + shown(in[0].shape));
+  if (in[0].rank() < 2) fail("a matrix is wanted, not ", in[0].shape);
   const int64_t lower = only_integer(in[1]), upper = only_integer(in[2]);
   *out = context.own(&in[0]);
   context.charge(out->count);
@@ -153,15 +152,17 @@ void band_part(Context& context, const Node&, Array* in, Array* out) {
   }
 }
 
+constexpr AttributeRule kAxis[] = {{"axis", AttributeType::kInteger, true}};
+
 constexpr Operation kOperations[] = {
-    {"broadcast_to", broadcast_to, 2, 2, {}, 1, Half::kItself},
-    {"fill", fill, 2, 2, {}, 1, Half::kItself},
-    {"zeros_like", zeros_like, 1, 1, {}, 1, Half::kItself},
-    {"ones_like", ones_like, 1, 1},
-    {"tile", tile, 2, 2, {}, 1, Half::kItself},
-    {"range", range, 3, 3},
-    {"one_hot", one_hot, 4, 4, {{"axis", AttributeType::kInteger, true}}, 1, Half::kItself},
-    {"band_part", band_part, 3, 3, {}, 1, Half::kItself},
+    {"broadcast_to", 2, 2, broadcast_to, {}, 1, Half::kItself},
+    {"fill", 2, 2, fill, {}, 1, Half::kItself},
+    {"zeros_like", 1, 1, zeros_like, {}, 1, Half::kItself},
+    {"ones_like", 1, 1, ones_like, {}, 1, Half::kItself},
+    {"tile", 2, 2, tile, {}, 1, Half::kItself},
+    {"range", 3, 3, range, {}, 1, Half::kWide, 3, Integers::kInt32},
+    {"one_hot", 4, 4, one_hot, kAxis, 1, Half::kItself},
+    {"band_part", 3, 3, band_part, {}, 1, Half::kItself},
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 /* Parts of arrays by their numbers: taken out, put in, added up. */
 #include <cstring>
 
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/numbers_of.h"
 #include "runtime/graph/operations.h"
@@ -35,7 +36,7 @@ void gather(Context& context, const Node& node, Array* in, Array* out) {
   if (shared < 0 || shared > axis || shared > ids.rank) fail("its batch axes do not match");
   const int batch = static_cast<int>(shared);
   if (x.part(0, batch) != ids.part(0, batch)) {
-    fail(shown(x) + " and " + shown(ids) + " do not begin alike");
+    fail(x, " and ", ids, " do not begin alike");
   }
   check_ids(in[1], x[axis]);
   Shape shape = x.part(0, axis);
@@ -55,7 +56,7 @@ class Indexes {
   Indexes(const Array& ids, const Shape& whole) : ids_(ids) {
     check_integers(ids);
     if (ids.rank() == 0 || ids.shape.last() > whole.rank) {
-      fail("the indexes " + shown(ids.shape) + " are of more axes than " + shown(whole));
+      fail("the indexes ", ids.shape, " are of more axes than ", whole);
     }
     axes_ = static_cast<int>(ids.shape.last());
     for (int axis = 0; axis < axes_; ++axis) lengths_[axis] = whole[axis];
@@ -107,7 +108,7 @@ void gather_nd(Context& context, const Node&, Array* in, Array* out) {
 void check_updates(const Array& updates, const Indexes& indexes) {
   check_numbers(updates);
   if (updates.shape == indexes.shape()) return;
-  fail(shown(updates.shape) + " is put where " + shown(indexes.shape()) + " is wanted");
+  fail(updates.shape, " is put where ", indexes.shape(), " is wanted");
 }
 
 void scatter_update(Context& context, const Node&, Array* in, Array* out) {
@@ -127,24 +128,27 @@ void scatter(Context& context, const Node&, Array* in, Array* out) {
   const Shape whole = shape_of(in[2]);
   const Indexes indexes(in[0], whole);
   check_updates(in[1], indexes);
-  *out = context.zeros(in[1].dtype, whole);
-  context.charge(in[1].count);
-  if (in[1].count == 0) return;
-  visit(Numbers(), in[1].dtype, [&](auto zero) {
+  const Array updates = widened(context, in[1]);
+  Array sums = context.zeros(updates.dtype, whole);
+  context.charge(updates.count);
+  visit(Numbers(), updates.dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < indexes.count(); ++i) {
-      const T* const update = in[1].numbers<T>() + i * indexes.part();
-      T* const to = out->numbers<T>() + indexes[i];
+      const T* const update = updates.numbers<T>() + i * indexes.part();
+      T* const to = sums.numbers<T>() + indexes[i];
       for (int64_t j = 0; j < indexes.part(); ++j) to[j] = added(to[j], update[j]);
     }
   });
+  *out = as_dtype(context, sums, in[1].dtype);
 }
 
+constexpr AttributeRule kBatchAxes[] = {{"batch_axes", AttributeType::kInteger, true}};
+
 constexpr Operation kOperations[] = {
-    {"gather", gather, 3, 3, {{"batch_axes", AttributeType::kInteger, true}}, 1, Half::kItself},
-    {"gather_nd", gather_nd, 2, 2, {}, 1, Half::kItself},
-    {"scatter_update", scatter_update, 3, 3, {}, 1, Half::kItself},
-    {"scatter", scatter, 3, 3},
+    {"gather", 3, 3, gather, kBatchAxes, 1, Half::kItself},
+    {"gather_nd", 2, 2, gather_nd, {}, 1, Half::kItself},
+    {"scatter_update", 3, 3, scatter_update, {}, 1, Half::kItself},
+    {"scatter", 3, 3, scatter},
 };
 
 }  // namespace

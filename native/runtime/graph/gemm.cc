@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/graph/numbers_of.h"
+#include "runtime/graph/types.h"
+
 namespace bcq::graph {
 
 namespace {
@@ -158,6 +161,25 @@ void one_row(int64_t k, int64_t n, const float* a, int64_t a_step, const Factor&
   }
 }
 
+template <class T>
+FactorOf<T> of_type(const AnyFactor& any) {
+  return {reinterpret_cast<const T*>(any.data), any.row, any.column};
+}
+
+template <class T>
+void one_by_one(int64_t m, int64_t k, int64_t n, const FactorOf<T>& a, const FactorOf<T>& b, T* c) {
+  for (int64_t i = 0; i < m; ++i) {
+    for (int64_t j = 0; j < n; ++j) {
+      T sum = 0;
+      for (int64_t p = 0; p < k; ++p) {
+        sum = added(sum,
+                    multiplied(a.data[i * a.row + p * a.column], b.data[p * b.row + j * b.column]));
+      }
+      c[i * n + j] = sum;
+    }
+  }
+}
+
 }  // namespace
 
 void multiply(Context& context, int64_t m, int64_t k, int64_t n, const Factor& a, const Factor& b,
@@ -182,6 +204,19 @@ void multiply(Context& context, int64_t m, int64_t k, int64_t n, const Factor& a
     for (int64_t i = begin; i < end; ++i) {
       product.rows(i * kBlockRows, std::min(m, (i + 1) * kBlockRows));
     }
+  });
+}
+
+void multiply(Context& context, bcq_dtype dtype, int64_t m, int64_t k, int64_t n,
+              const AnyFactor& a, const AnyFactor& b, char* c) {
+  if (dtype == BCQ_F32) {
+    return multiply(context, m, k, n, of_type<float>(a), of_type<float>(b),
+                    reinterpret_cast<float*>(c), n);
+  }
+  context.charge(m, k, n);
+  visit(Types<double, int64_t>(), dtype, [&](auto zero) {
+    using T = decltype(zero);
+    one_by_one<T>(m, k, n, of_type<T>(a), of_type<T>(b), reinterpret_cast<T*>(c));
   });
 }
 

@@ -1,9 +1,8 @@
-/* Products of float32 matrices. */
+/* Products of matrices. */
 #ifndef BCQ_RUNTIME_GRAPH_GEMM_H_
 #define BCQ_RUNTIME_GRAPH_GEMM_H_
 
 #include "runtime/graph/context.h"
-#include "runtime/graph/numbers_of.h"
 
 namespace bcq::graph {
 
@@ -14,29 +13,17 @@ struct FactorOf {
   int64_t row, column;
 };
 using Factor = FactorOf<float>;
+using AnyFactor = FactorOf<char>; /* of a dtype that is said elsewhere; strides in elements */
 
 /* c [m, n] = a [m, k] b [k, n], or the sum with it; rows of c are `stride` apart. The same bits
  * whatever context.parallel is. */
 void multiply(Context& context, int64_t m, int64_t k, int64_t n, const Factor& a, const Factor& b,
               float* c, int64_t stride, bool adds = false);
 
-/* Of other types, one by one. */
-template <class T>
-void multiply(Context& context, int64_t m, int64_t k, int64_t n, const FactorOf<T>& a,
-              const FactorOf<T>& b, T* c, int64_t stride) {
-  if (m == 0 || n == 0) return;
-  context.charge(m, k, n);
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) {
-      T sum = 0;
-      for (int64_t p = 0; p < k; ++p) {
-        sum = added(sum,
-                    multiplied(a.data[i * a.row + p * a.column], b.data[p * b.row + j * b.column]));
-      }
-      c[i * stride + j] = sum;
-    }
-  }
-}
+/* The same of any dtype that is computed with, c [m, n] contiguous. Others than float32 are
+ * multiplied one by one. */
+void multiply(Context& context, bcq_dtype dtype, int64_t m, int64_t k, int64_t n,
+              const AnyFactor& a, const AnyFactor& b, char* c);
 
 }  // namespace bcq::graph
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "runtime/graph/half.h"
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/operations.h"
 #include "runtime/graph/types.h"
@@ -50,7 +50,7 @@ Scaling scaling_of(const Node& node, const Array& x, const Few& lengths, int axi
   const Scaling scaling = {x.shape[axis], lengths[axis - 1], node[0].integer != 0,
                            node[1].integer != 0};
   if (scaling.wanted < 0 || (scaling.length == 0 && scaling.wanted > 0)) {
-    fail("of " + shown(x.shape) + " no image of " + std::to_string(scaling.wanted) + " is made");
+    fail("of ", x.shape, " no image of ", scaling.wanted, " is made");
   }
   return scaling;
 }
@@ -58,7 +58,7 @@ Scaling scaling_of(const Node& node, const Array& x, const Few& lengths, int axi
 Few check(const Array* in) {
   check_numbers(in[0]);
   const Few lengths(in[1]);
-  if (in[0].rank() != 4 || lengths.count != 2) fail(shown(in[0].shape) + " are no images");
+  if (in[0].rank() != 4 || lengths.count != 2) fail(in[0].shape, " are no images");
   return lengths;
 }
 
@@ -117,19 +117,12 @@ void resize_bilinear(Context& context, const Node& node, Array* in, Array* out) 
   *out = between(context, high, 2, scaling_of(node, high, lengths, 2));
 }
 
-constexpr Operation resizing(const char* name, Run run) {
-  return {name,
-          run,
-          2,
-          2,
-          {{"corners", AttributeType::kFlag}, {"centers", AttributeType::kFlag}},
-          1,
-          Half::kItself};
-}
+constexpr AttributeRule kAttributes[] = {{"corners", AttributeType::kFlag},
+                                         {"centers", AttributeType::kFlag}};
 
 constexpr Operation kOperations[] = {
-    resizing("resize_bilinear", resize_bilinear),
-    resizing("resize_nearest", resize_nearest),
+    {"resize_bilinear", 2, 2, resize_bilinear, kAttributes, 1, Half::kItself},
+    {"resize_nearest", 2, 2, resize_nearest, kAttributes, 1, Half::kItself},
 };
 
 }  // namespace

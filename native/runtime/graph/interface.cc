@@ -12,6 +12,7 @@ using bcq::graph::Function;
 using bcq::graph::InputRule;
 using bcq::graph::Shape;
 using bcq::runtime::guarded;
+using bcq::runtime::joined;
 using bcq::runtime::quoted;
 
 namespace {
@@ -40,8 +41,7 @@ Array given(const bcq_array& array) {
   if (!is_dtype || !bcq::graph::is_known(array.dtype)) bcq::graph::fail("its dtype is unknown");
   const Array result = Array::outside(array.dtype, shape_of(array), array.data);
   if (array.bytes != result.bytes()) {
-    bcq::graph::fail("it must have " + std::to_string(result.bytes()) +
-                     " bytes. Received: " + std::to_string(array.bytes));
+    bcq::graph::fail("it must have ", result.bytes(), " bytes. Received: ", array.bytes);
   }
   const auto address = reinterpret_cast<uintptr_t>(array.data);
   if (result.count > 0 && (address == 0 || address % static_cast<uintptr_t>(result.item_bytes()))) {
@@ -63,25 +63,21 @@ std::string shown(const bcq_input& facts) {
 
 void check(const Array& array, const bcq_input& facts) {
   if (facts.dtype != BCQ_ANY && facts.dtype != array.dtype) {
-    bcq::graph::fail(std::string("it must be ") +
-                     bcq::graph::name_of(static_cast<bcq_dtype>(facts.dtype)) +
-                     ". Received: " + bcq::graph::name_of(array.dtype));
+    bcq::graph::fail("it must be ", bcq::graph::name_of(static_cast<bcq_dtype>(facts.dtype)),
+                     ". Received: ", bcq::graph::name_of(array.dtype));
   }
   if (facts.rank == BCQ_ANY) return;
   bool fits = facts.rank == array.rank();
   for (int i = 0; fits && i < facts.rank; ++i) {
     fits = facts.shape[i] == BCQ_ANY || facts.shape[i] == array.shape[i];
   }
-  if (!fits)
-    bcq::graph::fail("it must be " + shown(facts) +
-                     ". Received: " + bcq::graph::shown(array.shape));
+  if (!fits) bcq::graph::fail("it must be ", shown(facts), ". Received: ", array.shape);
 }
 
 void take_inputs(Function* function, const bcq_array* inputs, int64_t count, int64_t* at) {
   const auto wanted = static_cast<int64_t>(function->inputs.size());
   if (count != wanted || (count > 0 && inputs == nullptr)) {
-    bcq::graph::fail("`inputs` must be " + std::to_string(wanted) +
-                     " arrays. Received: " + std::to_string(count));
+    bcq::graph::fail("`inputs` must be ", wanted, " arrays. Received: ", count);
   }
   for (*at = 0; *at < count; ++*at) {
     const auto i = static_cast<size_t>(*at);
@@ -104,11 +100,13 @@ void settle(bcq_model* model, size_t count, bcq_array* outputs) {
 
 /* What is being run, for messages. */
 std::string place_of(const bcq_model& model, const Function& function, int64_t input) {
-  if (input >= 0) return "input " + quoted(function.inputs[static_cast<size_t>(input)].name) + ": ";
-  if (model.running == nullptr) return "function " + quoted(function.name) + ": ";
+  if (input >= 0) {
+    return joined({"input ", quoted(function.inputs[static_cast<size_t>(input)].name), ": "});
+  }
+  if (model.running == nullptr) return joined({"function ", quoted(function.name), ": "});
   const auto node = model.running_node - model.running->nodes.data();
-  return "function " + quoted(model.running->name) + ", node " + std::to_string(node) + " (" +
-         model.running_node->name + "): ";
+  return joined({"function ", quoted(model.running->name), ", node ", node, " (",
+                 model.running_node->name, "): "});
 }
 
 }  // namespace
@@ -189,11 +187,11 @@ bcq_status bcq_run(bcq_model* model, const char* name, const bcq_array* inputs, 
   model->context.operations_left = model->context.operations_limit;
   model->results.swap(model->earlier_results);
   const bcq_status status = guarded(message, message_size, where, [&] {
-    if (function == nullptr) bcq::graph::fail("there is no function " + quoted(name));
+    if (function == nullptr) bcq::graph::fail("there is no function ", quoted(name));
     const size_t wanted = function->outputs.size();
     if (output_count != static_cast<int64_t>(wanted) || (wanted > 0 && outputs == nullptr)) {
-      bcq::graph::fail("`outputs` must have room for " + std::to_string(wanted) +
-                       " arrays. Received: " + std::to_string(output_count));
+      bcq::graph::fail("`outputs` must have room for ", wanted,
+                       " arrays. Received: ", output_count);
     }
     take_inputs(function, inputs, input_count, &input);
     bcq::graph::run(model, function, model->results.data());

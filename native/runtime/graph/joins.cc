@@ -37,7 +37,7 @@ void concatenate(Context& context, const Node& node, Array* in, Array* out) {
     shape[axis] += other[axis];
     if (shape[axis] > BCQ_MOST_ELEMENTS) fail("it is too large");
     other[axis] = shape[axis];
-    if (other != shape) fail(shown(in[0].shape) + " and " + shown(in[i].shape) + " do not match");
+    if (other != shape) fail(in[0].shape, " and ", in[i].shape, " do not match");
   }
   *out = context.make(in[0].dtype, shape);
   if (out->count == 0) return;
@@ -53,7 +53,7 @@ void stack(Context& context, const Node& node, Array* in, Array* out) {
   check_parts(node, in);
   for (int64_t i = 1; i < node.count(); ++i) {
     if (in[i].shape == in[0].shape) continue;
-    fail(shown(in[0].shape) + " and " + shown(in[i].shape) + " do not match");
+    fail(in[0].shape, " and ", in[i].shape, " do not match");
   }
   Shape shape = in[0].shape;
   const int axis = axis_of(node[0].integer, shape.rank + 1);
@@ -84,7 +84,7 @@ void unstack(Context& context, const Node& node, Array* in, Array* out) {
   check_numbers(in[0]);
   const int axis = axis_of(node[0].integer, in[0].rank());
   if (in[0].shape[axis] != node.outputs) {
-    fail(std::to_string(node.outputs) + " parts are wanted of " + shown(in[0].shape));
+    fail(node.outputs, " parts are wanted of ", in[0].shape);
   }
   Shape shape = in[0].shape;
   shape.remove(axis);
@@ -99,7 +99,7 @@ void split_evenly(Context& context, const Node& node, Array* in, Array* out) {
   const int64_t count = node[0].integer;
   if (count != node.outputs) fail("not as many parts are wanted as there are outputs");
   if (count == 0 || in[0].shape[axis] % count != 0) {
-    fail(shown(in[0].shape) + " has no " + std::to_string(count) + " equal parts");
+    fail(in[0].shape, " has no ", count, " equal parts");
   }
   const int64_t length = in[0].shape[axis] / count;
   for (int64_t i = 0; i < count; ++i) out[i] = part_of(context, in[0], axis, i * length, length);
@@ -116,9 +116,9 @@ void split(Context& context, const Node& node, Array* in, Array* out) {
     const int64_t size = integer_at(in[1], i);
     if (size > length || (size < 0 && ++open > 1)) fail("its sizes are no parts");
     if (size > 0) known += size;
-    if (known > length) fail("its sizes are more than " + std::to_string(length));
+    if (known > length) fail("its sizes are more than ", length);
   }
-  if (open == 0 && known != length) fail("its sizes are not all of " + std::to_string(length));
+  if (open == 0 && known != length) fail("its sizes are not all of ", length);
   for (int64_t i = 0, begin = 0; i < in[1].count; ++i) {
     const int64_t given = integer_at(in[1], i), size = given < 0 ? length - known : given;
     out[i] = part_of(context, in[0], axis, begin, size);
@@ -126,20 +126,16 @@ void split(Context& context, const Node& node, Array* in, Array* out) {
   }
 }
 
-constexpr AttributeRule kAxis = {"axis", AttributeType::kInteger};
+constexpr AttributeRule kAxis[] = {{"axis", AttributeType::kInteger}};
+constexpr AttributeRule kCountAndAxis[] = {{"count", AttributeType::kInteger},
+                                           {"axis", AttributeType::kInteger}};
 
 constexpr Operation kOperations[] = {
-    {"concatenate", concatenate, 1, kAny, {kAxis}, 1, Half::kItself},
-    {"stack", stack, 1, kAny, {kAxis}, 1, Half::kItself},
-    {"unstack", unstack, 1, 1, {kAxis}, kAny, Half::kItself},
-    {"split", split, 3, 3, {}, kAny, Half::kItself},
-    {"split_evenly",
-     split_evenly,
-     1,
-     1,
-     {{"count", AttributeType::kInteger}, kAxis},
-     kAny,
-     Half::kItself},
+    {"concatenate", 1, kAny, concatenate, kAxis, 1, Half::kItself},
+    {"stack", 1, kAny, stack, kAxis, 1, Half::kItself},
+    {"unstack", 1, 1, unstack, kAxis, kAny, Half::kItself},
+    {"split", 3, 3, split, {}, kAny, Half::kItself},
+    {"split_evenly", 1, 1, split_evenly, kCountAndAxis, kAny, Half::kItself},
 };
 
 }  // namespace

@@ -19,22 +19,22 @@ struct Larger {
   }
 };
 
-template <class Of, class Sum, class T>
-Sum row_to_one(const T* x, int64_t count, Sum start) {
+template <class Of, class T>
+T row_to_one(const T* x, int64_t count, T start) {
   constexpr int kLanes = 16;
   if (count < kLanes) {
-    for (int64_t i = 0; i < count; ++i) start = Of::of(start, static_cast<Sum>(x[i]));
+    for (int64_t i = 0; i < count; ++i) start = Of::of(start, x[i]);
     return start;
   }
-  Sum lanes[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = static_cast<Sum>(x[lane]);
+  T lanes[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) lanes[lane] = x[lane];
   int64_t i = kLanes;
   for (; i + kLanes <= count; i += kLanes) {
     for (int lane = 0; lane < kLanes; ++lane) {
-      lanes[lane] = Of::of(lanes[lane], static_cast<Sum>(x[i + lane]));
+      lanes[lane] = Of::of(lanes[lane], x[i + lane]);
     }
   }
-  for (; i < count; ++i) lanes[i % kLanes] = Of::of(lanes[i % kLanes], static_cast<Sum>(x[i]));
+  for (; i < count; ++i) lanes[i % kLanes] = Of::of(lanes[i % kLanes], x[i]);
   for (int half = kLanes / 2; half > 0; half /= 2) {
     for (int lane = 0; lane < half; ++lane) lanes[lane] = Of::of(lanes[lane], lanes[lane + half]);
   }

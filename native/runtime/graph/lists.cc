@@ -59,7 +59,7 @@ void list_stack(Context& context, const Node&, Array* in, Array* out) {
     check_numbers(items[i]);
     check_same(items[0], items[i]);
     if (items[i].shape == items[0].shape) continue;
-    fail(shown(items[0].shape) + " and " + shown(items[i].shape) + " do not match");
+    fail(items[0].shape, " and ", items[i].shape, " do not match");
   }
   Shape shape = items[0].shape;
   shape.insert(0, in[0].count);
@@ -77,12 +77,12 @@ void list_length(Context& context, const Node&, Array* in, Array* out) {
 }
 
 constexpr Operation kOperations[] = {
-    {"list_of", list_of, 1, 1, {}, 1, Half::kItself},
-    {"list_empty", list_empty, 1, 1, {}, 1, Half::kItself},
-    {"list_set", list_set, 3, 3, {}, 1, Half::kItself},
-    {"list_get", list_get, 2, 2, {}, 1, Half::kItself},
-    {"list_stack", list_stack, 1, 1, {}, 1, Half::kItself},
-    {"list_length", list_length, 1, 1, {}, 1, Half::kItself},
+    {"list_of", 1, 1, list_of, {}, 1, Half::kItself},
+    {"list_empty", 1, 1, list_empty, {}, 1, Half::kItself},
+    {"list_set", 3, 3, list_set, {}, 1, Half::kItself},
+    {"list_get", 2, 2, list_get, {}, 1, Half::kItself},
+    {"list_stack", 1, 1, list_stack, {}, 1, Half::kItself},
+    {"list_length", 1, 1, list_length, {}, 1, Half::kItself},
 };
 
 }  // namespace

@@ -14,7 +14,7 @@ struct Side {
 
   Side(const Array& x, bool transposed) {
     check_numbers(x);
-    if (x.rank() < 2) fail("a matrix is wanted, not " + shown(x.shape));
+    if (x.rank() < 2) fail("a matrix is wanted, not ", x.shape);
     rows = x.shape[x.rank() - 2];
     columns = x.shape.last();
     row = columns;
@@ -27,17 +27,10 @@ struct Side {
 
 Shape batch_of(const Array& x) { return x.shape.part(0, x.rank() - 2); }
 
-template <class T>
-void product_of(Context& context, const Side& a, const Side& b, const T* x, const T* y, T* out) {
-  multiply(context, a.rows, a.columns, b.columns, FactorOf<T>{x, a.row, a.column},
-           FactorOf<T>{y, b.row, b.column}, out, b.columns);
-}
-
 void matmul(Context& context, const Node& node, Array* in, Array* out) {
   const Side a(in[0], node[0].integer != 0), b(in[1], node[1].integer != 0);
   check_same(in[0], in[1]);
-  if (a.columns != b.rows)
-    fail(shown(in[0].shape) + " and " + shown(in[1].shape) + " do not match");
+  if (a.columns != b.rows) fail(in[0].shape, " and ", in[1].shape, " do not match");
   const Shape of_a = batch_of(in[0]), of_b = batch_of(in[1]), batch = broadcast(of_a, of_b);
   Shape shape = batch;
   shape.add(a.rows);
@@ -51,26 +44,23 @@ void matmul(Context& context, const Node& node, Array* in, Array* out) {
   const Shape none = {};
   const Shape* const shapes[2] = {is_one ? &none : &of_a, is_one ? &none : &of_b};
   const Rows<2> matrices(is_one ? none : batch, shapes);
-  visit(Numbers(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    matrices.each([&](int64_t place, const int64_t(&places)[2], int64_t count) {
-      for (int64_t i = 0; i < count; ++i) {
-        const T* const x = in[0].numbers<T>();
-        const T* const y = in[1].numbers<T>();
-        product_of(context, rows, b, x + (places[0] + i * matrices.step(0)) * a.rows * a.columns,
-                   y + (places[1] + i * matrices.step(1)) * b.rows * b.columns,
-                   out->numbers<T>() + (place + i) * a.rows * b.columns);
-      }
-    });
+  const int64_t item = out->item_bytes(), of_x = a.rows * a.columns * item;
+  const int64_t of_y = b.rows * b.columns * item, of_result = a.rows * b.columns * item;
+  matrices.each([&](int64_t place, const int64_t(&places)[2], int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+      const char* const x = in[0].data + (places[0] + i * matrices.step(0)) * of_x;
+      const char* const y = in[1].data + (places[1] + i * matrices.step(1)) * of_y;
+      multiply(context, out->dtype, rows.rows, a.columns, b.columns, {x, a.row, a.column},
+               {y, b.row, b.column}, out->data + (place + i) * of_result);
+    }
   });
 }
 
+constexpr AttributeRule kTransposed[] = {{"transpose_a", AttributeType::kFlag, true},
+                                         {"transpose_b", AttributeType::kFlag, true}};
+
 constexpr Operation kOperations[] = {
-    {"matmul",
-     matmul,
-     2,
-     2,
-     {{"transpose_a", AttributeType::kFlag, true}, {"transpose_b", AttributeType::kFlag, true}}},
+    {"matmul", 2, 2, matmul, kTransposed, 1, Half::kWide, 2},
 };
 
 }  // namespace

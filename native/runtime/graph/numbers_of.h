@@ -120,13 +120,13 @@ T floor_rest(T a, T b) {
   }
 }
 
-/* Whole quotients towards 0; the least number where b is 0. */
+/* Whole quotients towards 0; 0 where b is 0. */
 template <class T>
 T quotient_of(T a, T b) {
   if constexpr (kIsFloat<T>) {
     return a / b;
   } else {
-    if (b == 0) return std::numeric_limits<T>::min();
+    if (b == 0) return 0;
     if (std::is_signed_v<T> && b == T(-1)) return subtracted(T(0), a);
     return static_cast<T>(a / b);
   }

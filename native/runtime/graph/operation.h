@@ -14,7 +14,7 @@ struct Function;
 struct Node;
 
 /* What an attribute may be. Texts that name one of a few things become its number. */
-enum class AttributeType {
+enum class AttributeType : uint8_t {
   kInteger,
   kNumber,
   kFlag,
@@ -28,8 +28,10 @@ enum class AttributeType {
 
 enum Padding { kSame, kValid, kExplicit };
 
+/* Names stand in the tables themselves: pointers take more room, and are set when a library is
+ * loaded. */
 struct AttributeRule {
-  const char* name;
+  char name[17];
   AttributeType type;
   bool optional = false;
 };
@@ -50,8 +52,7 @@ struct Attribute {
 /* Writes the outputs; `in` may be moved from. Throws Failure where inputs break a rule. */
 using Run = void (*)(Context& context, const Node& node, Array* in, Array* out);
 
-constexpr int kAny = -1; /* number of inputs or outputs */
-constexpr int kMostAttributes = 5;
+constexpr int8_t kAny = -1; /* number of inputs or outputs */
 
 /* How an operation computes in half precision. */
 enum class Half : uint8_t {
@@ -59,14 +60,34 @@ enum class Half : uint8_t {
   kItself
 };
 
+/* Which integers an operation computes with, beside int64. */
+enum class Integers : uint8_t { kWidened, kInt32 };
+
+/* The attributes of an operation, a table of them. */
+struct AttributeRules {
+  const AttributeRule* first = nullptr;
+  int8_t count = 0;
+
+  constexpr AttributeRules() = default;
+  template <size_t kCount>
+  constexpr AttributeRules(const AttributeRule (&rules)[kCount]) : first(rules), count(kCount) {}
+
+  const AttributeRule* begin() const { return first; }
+  const AttributeRule* end() const { return first + count; }
+};
+
 struct Operation {
-  const char* name;
+  char name[20];
+  int8_t least, most; /* inputs */
   Run run;
-  int least, most; /* inputs */
-  AttributeRule attributes[kMostAttributes] = {};
-  int outputs = 1;
+  AttributeRules attributes = {};
+  int8_t outputs = 1;
   Half half = Half::kWide;
-  int weight = -1; /* which input is the name of codes */
+  /* How many inputs, from the first on, it computes with: integers are widened to int64 for these,
+   * and outputs of int64 narrowed, where all have one type. */
+  int8_t computes = 0;
+  Integers integers = Integers::kWidened;
+  int8_t weight = -1; /* which input is the name of codes */
 };
 
 /* Those that a file of operations has. */

@@ -24,7 +24,7 @@ struct Widths {
   }
 
   static int64_t checked(int64_t width) {
-    if (width < 0 || width > BCQ_MOST_ELEMENTS) fail("a width is " + std::to_string(width));
+    if (width < 0 || width > BCQ_MOST_ELEMENTS) fail("a width is ", width);
     return width;
   }
 };
@@ -103,7 +103,7 @@ Few block_sizes(const Array& sizes, const Array& x) {
   check_numbers(x);
   const Few result(sizes);
   if (result.count >= x.rank() || x.rank() + result.count > kMostAxes) {
-    fail("blocks of " + std::to_string(result.count) + " axes are cut of " + shown(x.shape));
+    fail("blocks of ", result.count, " axes are cut of ", x.shape);
   }
   for (int i = 0; i < result.count; ++i) {
     if (result[i] < 1 || result[i] > BCQ_MOST_ELEMENTS) fail("a block has no size");
@@ -127,7 +127,7 @@ void space_to_batch(Context& context, const Node&, Array* in, Array* out) {
     cut.add(length);
   };
   for (int i = 0; i < axes; ++i) {
-    if (x.shape[1 + i] % sizes[i] != 0) fail(shown(x.shape) + " is not cut into whole blocks");
+    if (x.shape[1 + i] % sizes[i] != 0) fail(x.shape, " is not cut into whole blocks");
     add(sizes[i], own[1 + i]);
     result[1 + i] = x.shape[1 + i] / sizes[i];
     if (__builtin_mul_overflow(result[0], sizes[i], &result[0])) fail("blocks are too large");
@@ -149,7 +149,7 @@ void batch_to_space(Context& context, const Node&, Array* in, Array* out) {
   for (int i = 0; i < axes; ++i) {
     if (__builtin_mul_overflow(all, sizes[i], &all)) fail("blocks are too large");
   }
-  if (x.shape[0] % all != 0) fail("the batch of " + shown(x.shape) + " is not whole blocks");
+  if (x.shape[0] % all != 0) fail("the batch of ", x.shape, " is not whole blocks");
   Shape whole = x.shape; /* before it is cropped */
   whole[0] = x.shape[0] / all;
   for (int i = 0; i < axes; ++i) {
@@ -181,11 +181,13 @@ void batch_to_space(Context& context, const Node&, Array* in, Array* out) {
   gather_strided(x.item_bytes(), cropped, to, result.data + first * x.item_bytes(), out->data);
 }
 
+constexpr AttributeRule kMode[] = {{"mode", AttributeType::kMirror}};
+
 constexpr Operation kOperations[] = {
-    {"pad", pad, 2, 3, {}, 1, Half::kItself},
-    {"mirror_pad", mirror_pad, 2, 2, {{"mode", AttributeType::kMirror}}, 1, Half::kItself},
-    {"space_to_batch", space_to_batch, 3, 3, {}, 1, Half::kItself},
-    {"batch_to_space", batch_to_space, 3, 3, {}, 1, Half::kItself},
+    {"pad", 2, 3, pad, {}, 1, Half::kItself},
+    {"mirror_pad", 2, 2, mirror_pad, kMode, 1, Half::kItself},
+    {"space_to_batch", 3, 3, space_to_batch, {}, 1, Half::kItself},
+    {"batch_to_space", 3, 3, batch_to_space, {}, 1, Half::kItself},
 };
 
 }  // namespace

@@ -34,8 +34,8 @@ Block* Pool::take(int64_t bytes) {
   const int size = size_class(&bytes);
   bytes += static_cast<int64_t>(sizeof(Block));
   if (wanted > limit_ || bytes > limit_ - used_) {
-    throw runtime::Failure{BCQ_OVER_LIMIT, "its values take more than the " +
-                                               std::to_string(limit_) + " bytes that they may"};
+    runtime::fail(BCQ_OVER_LIMIT,
+                  {"its values take more than the ", limit_, " bytes that they may"});
   }
   Block* block = free_[size];
   if (block != nullptr) {

@@ -15,7 +15,7 @@ Windows windows_of(const Node& node, const Array& x) {
   check_numbers(x);
   Shape sizes;
   for (const int64_t size : node[0].list) sizes.add(size);
-  if (x.rank() != sizes.rank + 2) fail(shown(x.shape) + " does not go with " + shown(sizes));
+  if (x.rank() != sizes.rank + 2) fail(x.shape, " does not go with ", sizes);
   return Windows(x.shape, 1, sizes, node[1].list, nullptr, static_cast<Padding>(node[2].integer),
                  nullptr);
 }
@@ -77,19 +77,13 @@ void average_pool(Context& context, const Node& node, Array* in, Array* out) {
   });
 }
 
-constexpr Operation pooling(const char* name, Run run) {
-  return {name,
-          run,
-          1,
-          1,
-          {{"sizes", AttributeType::kList},
-           {"strides", AttributeType::kList},
-           {"padding", AttributeType::kPadding}}};
-}
+constexpr AttributeRule kAttributes[] = {{"sizes", AttributeType::kList},
+                                         {"strides", AttributeType::kList},
+                                         {"padding", AttributeType::kPadding}};
 
 constexpr Operation kOperations[] = {
-    pooling("average_pool", average_pool),
-    pooling("max_pool", max_pool),
+    {"average_pool", 1, 1, average_pool, kAttributes},
+    {"max_pool", 1, 1, max_pool, kAttributes, 1, Half::kWide, 1},
 };
 
 }  // namespace

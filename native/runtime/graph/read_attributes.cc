@@ -85,19 +85,19 @@ std::vector<Attribute> read_attributes(const std::string& function, const Operat
                                        const JsonValue* given) {
   std::vector<Attribute> attributes;
   size_t found = 0;
-  const std::string of = std::string("'") + operation.name + "' ";
+  const runtime::Piece of = runtime::quoted(operation.name);
+  const auto refuse_others = [&] { refuse(function, "gives ", of, " other attributes"); };
   for (const AttributeRule& rule : operation.attributes) {
-    if (rule.name == nullptr) break;
     attributes.emplace_back();
     const auto value = given == nullptr ? std::nullopt : given->member(rule.name);
-    if (!value && !rule.optional) refuse(function, "gives " + of + "other attributes");
+    if (!value && !rule.optional) refuse_others();
     if (!value) continue;
     ++found;
     if (read(rule.type, *value, &attributes.back())) continue;
-    refuse(function, "gives " + of + rule.name + "=" + runtime::shown(value->text()));
+    refuse(function, "gives ", of, " ", rule.name, "=", runtime::shown(value->text()));
   }
   if (given != nullptr && given->size() != found) {
-    refuse(function, "gives " + of + "other attributes");
+    refuse_others();
   }
   return attributes;
 }

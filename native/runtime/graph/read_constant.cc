@@ -2,7 +2,7 @@
 #include <limits>
 
 #include "runtime/failure.h"
-#include "runtime/graph/half.h"
+#include "runtime/half.h"
 #include "runtime/graph/read_graph.h"
 
 namespace bcq::graph {
@@ -30,7 +30,7 @@ class Writer {
       case BCQ_F32:
         return value.number() && put<float>(single(*value.number()));
       case BCQ_F16:
-        return value.number() && put<uint16_t>(to_half(single(*value.number())));
+        return value.number() && put<uint16_t>(runtime::to_half(single(*value.number())));
       case BCQ_I64:
         return put_integer<int64_t>(value);
       case BCQ_U32:
@@ -99,7 +99,7 @@ bool write_all(const JsonValue& value, const Shape& shape, int axis, Writer* wri
 }  // namespace
 
 Array read_constant(Context* context, const std::string& function, const JsonValue& value) {
-  const auto wrong = [&] { refuse(function, "has the constant " + runtime::shown(value.text())); };
+  const auto wrong = [&] { refuse(function, "has the constant ", runtime::shown(value.text())); };
   if (value.size() != 1) wrong();
   Array array;
   value.members([&](const JsonValue& key, const JsonValue& numbers) {

@@ -53,10 +53,9 @@ class Reader {
   }
 
  private:
-  [[noreturn]] void wrong(const std::string& what) const { refuse(function_->name, what); }
-
-  void need(bool holds, const std::string& what) const {
-    if (!holds) wrong(what);
+  template <class... Pieces>
+  [[gnu::always_inline]] void need(bool holds, const Pieces&... what) const {
+    if (!holds) refuse(function_->name, what...);
   }
 
   void read_function(const JsonValue& value) {
@@ -85,17 +84,17 @@ class Reader {
   }
 
   void read_input(const JsonValue& value) {
-    const std::string text = "has the wrong input " + shown(value.text());
-    need(has_keys(value, {"name", "dtype", "shape"}), text);
+    const auto must = [&](bool holds) { need(holds, "has the wrong input ", shown(value.text())); };
+    must(has_keys(value, {"name", "dtype", "shape"}));
     const JsonValue name = *value.member("name"), dtype = *value.member("dtype");
-    need(name.is_string() && dtype.is_string() && is_text(name.string()), text);
+    must(name.is_string() && dtype.is_string() && is_text(name.string()));
     InputRule input = {name.string(), {nullptr, BCQ_ANY, BCQ_ANY, {}}};
     bcq_dtype known;
     if (!dtype.string().empty()) {
-      need(find_dtype(dtype.string(), &known) && is_known(known), text);
+      must(find_dtype(dtype.string(), &known) && is_known(known));
       input.facts.dtype = known;
     }
-    need(read_lengths(*value.member("shape"), &input.facts), text);
+    must(read_lengths(*value.member("shape"), &input.facts));
     function_->inputs.push_back(std::move(input));
     add_values(1);
   }
@@ -115,13 +114,13 @@ class Reader {
   }
 
   void read_node(const JsonValue& value) {
-    const std::string text = "has the node " + shown(value.text());
-    need(has_keys(value, {"op", "in"}, {"with", "out"}), text);
+    const auto must = [&](bool holds) { need(holds, "has the node ", shown(value.text())); };
+    must(has_keys(value, {"op", "in"}, {"with", "out"}));
     const JsonValue op = *value.member("op"), in = *value.member("in");
     const std::optional<JsonValue> with = value.member("with"), out = value.member("out");
-    need(op.is_string() && in.is_array() && (!with || with->is_object()), text);
+    must(op.is_string() && in.is_array() && (!with || with->is_object()));
     const int64_t outputs = out ? out->integer().value_or(-1) : 1;
-    need(outputs >= 0, text);
+    must(outputs >= 0);
     function_->nodes.emplace_back();
     Node& node = function_->nodes.back();
     node.outputs = outputs;
@@ -138,12 +137,12 @@ class Reader {
   void read_operation(const std::string& name, const std::optional<JsonValue>& with,
                       const JsonValue& in, Node* node) {
     const Operation* const operation = find_operation(name);
-    need(operation != nullptr, "has the unknown operation " + quoted(name));
+    need(operation != nullptr, "has the unknown operation ", quoted(name));
     const auto count = static_cast<int64_t>(in.size());
     need(count >= operation->least && (operation->most == kAny || count <= operation->most),
-         "gives " + std::to_string(count) + " inputs to " + quoted(name));
-    need(operation->outputs == kAny || operation->outputs == node->outputs,
-         "has " + std::to_string(node->outputs) + " outputs of " + quoted(name));
+         "gives ", count, " inputs to ", quoted(name));
+    need(operation->outputs == kAny || operation->outputs == node->outputs, "has ", node->outputs,
+         " outputs of ", quoted(name));
     node->operation = operation;
     node->name = operation->name;
     node->attributes = read_attributes(function_->name, *operation, with ? &*with : nullptr);
@@ -160,8 +159,8 @@ class Reader {
 
   const bcq_weight* read_weight(const JsonValue& value, const char* operation) const {
     const bcq_weight* const weight = value.is_string() ? file_.find(value.string()) : nullptr;
-    need(weight != nullptr && weight->kind != BCQ_ARRAY,
-         "gives " + quoted(operation) + " no codes but " + shown(value.text()));
+    need(weight != nullptr && weight->kind != BCQ_ARRAY, "gives ", quoted(operation),
+         " no codes but ", shown(value.text()));
     return weight;
   }
 
@@ -170,14 +169,14 @@ class Reader {
     const Called keys = loops ? kWhileKeys : kIfKeys;
     node->name = loops ? "while" : "if";
     node->control = loops ? Control::kWhile : Control::kIf;
-    need(with && has_keys(*with, {keys.first, keys.second}), "has a wrong " + quoted(node->name));
+    need(with && has_keys(*with, {keys.first, keys.second}), "has a wrong ", quoted(node->name));
     in.items([&](const JsonValue& each) {
       node->inputs.emplace_back();
       read_reference(each, &node->inputs.back());
     });
     for (int i = 0; i < 2; ++i) {
       const JsonValue name = *with->member(i == 0 ? keys.first : keys.second);
-      need(name.is_string(), "has a wrong " + quoted(node->name));
+      need(name.is_string(), "has a wrong ", quoted(node->name));
       node->called[i] = read_call(name.string(), *node, loops && i == 0);
     }
   }
@@ -185,14 +184,14 @@ class Reader {
   /* A function that stands before and takes and gives what the node does. */
   Function* read_call(const std::string& name, const Node& node, bool is_condition) {
     const auto found = known_.find(name);
-    need(found != known_.end(), "calls " + quoted(name));
+    need(found != known_.end(), "calls ", quoted(name));
     Function* const called = found->second;
     const int64_t given = node.count() - (node.control == Control::kIf ? 1 : 0);
     const bool fits =
         static_cast<int64_t>(called->inputs.size()) == given &&
         static_cast<int64_t>(called->outputs.size()) == (is_condition ? 1 : node.outputs) &&
         (node.control == Control::kIf || node.outputs == given);
-    need(fits, "calls " + quoted(name) + " with other values");
+    need(fits, "calls ", quoted(name), " with other values");
     function_->depth = std::max(function_->depth, called->depth + 1);
     need(function_->depth <= kMostDepth, "calls others that call others, too deeply");
     return called;
@@ -205,20 +204,19 @@ class Reader {
       input->constant = read_constant(&model_->context, function_->name, value);
     } else {
       const int64_t number = value.integer().value_or(-1);
-      need(number >= 0 && number < values_,
-           "uses the value " + shown(value.text()) + " where there are " + std::to_string(values_));
+      need(number >= 0 && number < values_, "uses the value ", shown(value.text()),
+           " where there are ", values_);
       input->value = number;
     }
   }
 
   Array read_array(const std::string& name) const {
     const bcq_weight* const weight = file_.find(name);
-    need(weight != nullptr, "names " + quoted(name) + ", which the file does not have");
-    need(weight->kind == BCQ_ARRAY, "computes with the codes " + quoted(name) + " as if numbers");
+    need(weight != nullptr, "names ", quoted(name), ", which the file does not have");
+    need(weight->kind == BCQ_ARRAY, "computes with the codes ", quoted(name), " as if numbers");
     const bcq_array& array = weight->array;
-    need(is_known(array.dtype) && array.rank <= kMostAxes,
-         "names " + quoted(name) + ", which is not computed with here: " + name_of(array.dtype) +
-             " of " + std::to_string(array.rank) + " axes");
+    need(is_known(array.dtype) && array.rank <= kMostAxes, "names ", quoted(name),
+         ", which is not computed with here: ", name_of(array.dtype), " of ", array.rank, " axes");
     Shape shape;
     for (int i = 0; i < array.rank; ++i) shape.add(array.shape[i]);
     return Array::outside(array.dtype, shape, array.data);
@@ -232,8 +230,8 @@ class Reader {
     } else if (!value.is_null()) {
       const int64_t number = value.integer().value_or(-1);
       const auto outputs = static_cast<int64_t>(function_->outputs.size());
-      need(number >= 0 && number < outputs, "has the structure " + shown(value.text()) + " of " +
-                                                std::to_string(outputs) + " outputs");
+      need(number >= 0 && number < outputs, "has the structure ", shown(value.text()), " of ",
+           outputs, " outputs");
     }
   }
 
@@ -244,15 +242,7 @@ class Reader {
   int64_t values_ = 0, all_values_ = 0;
 };
 
-[[noreturn]] void refuse_graph(const std::string& text) {
-  throw runtime::Failure{BCQ_BAD_FILE, text};
-}
-
 }  // namespace
-
-void refuse(const std::string& function, const std::string& what) {
-  refuse_graph("its function " + quoted(function) + " " + what);
-}
 
 bool is_known(bcq_dtype dtype) {
   return dtype != BCQ_BF16 && dtype != BCQ_F8_E4M3 && dtype != BCQ_F8_E5M2;
@@ -276,15 +266,15 @@ bool has_keys(const JsonValue& value, std::initializer_list<const char*> keys,
 
 void read_graph(const bcq_file& file, bcq_model* model) {
   const std::optional<JsonValue> graph = JsonValue(file.metadata()).member("graph");
-  if (!graph) refuse_graph("it has no graph: `bcq_tf.export_runtime` writes files that have");
+  if (!graph) runtime::refuse("it has no graph: `bcq_tf.export_runtime` writes files that have");
   if (!has_keys(*graph, {"version", "functions"})) {
-    refuse_graph("its graph does not have a version and functions");
+    runtime::refuse("its graph does not have a version and functions");
   }
   const JsonValue version = *graph->member("version"), functions = *graph->member("functions");
   if (version.integer() != 1) {
-    refuse_graph("its graph is of version " + shown(version.text()) + " and this library reads 1");
+    runtime::refuse("its graph is of version ", shown(version.text()), " and this library reads 1");
   }
-  if (!functions.is_object()) refuse_graph("its graph's functions are no object");
+  if (!functions.is_object()) runtime::refuse("its graph's functions are no object");
   Reader(file, model).functions(functions);
 }
 

@@ -12,7 +12,11 @@ namespace bcq::graph {
 void read_graph(const bcq_file& file, bcq_model* model);
 
 /* Throws Failure of BCQ_BAD_FILE: what is wrong with a function. */
-[[noreturn]] void refuse(const std::string& function, const std::string& what);
+template <class... Pieces>
+[[noreturn, gnu::always_inline]] inline void refuse(const std::string& function,
+                                                    const Pieces&... what) {
+  runtime::refuse("its function ", runtime::quoted(function), " ", what...);
+}
 
 /* {"int32": [1, -1]}; throws Failure where it is none. */
 Array read_constant(Context* context, const std::string& function, const runtime::JsonValue& value);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/lanes.h"
 #include "runtime/graph/operations.h"
@@ -57,108 +58,151 @@ struct Axes {
   }
 };
 
-/* Sums of Sum, which are then rounded to T by finish(sum). */
-template <class Of, class Sum, class T, class Finish>
-Array reduced(Context& context, const Array& x, const Axes& axes, Sum start, const Finish& finish) {
-  context.charge(x.count);
-  Array result = context.make(x.dtype, axes.shape);
-  if (result.count == 0) return result;
-  Scratch<Sum> sums(context, result.count);
-  std::fill_n(sums.data(), result.count, start);
-  const T* const numbers = x.numbers<T>();
-  const int last = axes.rank - 1;
-  if (x.count > 0 && last < 0) {
-    sums[0] = Of::of(start, static_cast<Sum>(*numbers));
-  } else if (x.count > 0) {
-    const int64_t length = axes.lengths[last];
-    axes.rows([&](int64_t place, int64_t to) {
-      const T* const row = numbers + place;
-      Sum* const sum = sums.data() + to;
-      if (axes.reduced[last]) {
-        *sum = row_to_one<Of>(row, length, *sum);
-      } else {
-        for (int64_t i = 0; i < length; ++i) sum[i] = Of::of(sum[i], static_cast<Sum>(row[i]));
-      }
-    });
-  }
-  for (int64_t i = 0; i < result.count; ++i) result.numbers<T>()[i] = finish(sums[i]);
-  return result;
-}
+template <class T>
+constexpr T kLeast =
+    kIsFloat<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
 
-struct Times {
+struct Sum : Plus {
+  template <class T>
+  static T start() {
+    return 0;
+  }
+};
+struct Product {
   template <class T>
   static T of(T a, T b) {
     return multiplied(a, b);
   }
+  template <class T>
+  static T start() {
+    return 1;
+  }
 };
-struct Smaller {
+struct Largest : Larger {
+  template <class T>
+  static T start() {
+    return kLeast<T>;
+  }
+};
+struct Smallest {
   template <class T>
   static T of(T a, T b) {
     return smaller_of(a, b);
   }
-};
-struct Both {
-  static bool of(bool a, bool b) { return a & b; }
-};
-struct Either {
-  static bool of(bool a, bool b) { return a | b; }
+  template <class T>
+  static T start() {
+    return kIsFloat<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  }
 };
 
-template <class T>
-constexpr T kLeast =
-    kIsFloat<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-template <class T>
-constexpr T kMost =
-    kIsFloat<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+/* How numbers of one type become one. */
+struct Kernels {
+  int64_t item_bytes;
+  void (*start)(char* sums, int64_t count);
+  void (*row)(const char* x, int64_t count, char* sum);      /* to one sum */
+  void (*columns)(const char* x, int64_t count, char* sums); /* to a sum each */
+};
+
+template <class Of, class T>
+struct KernelsOf {
+  static void start(char* sums, int64_t count) {
+    std::fill_n(reinterpret_cast<T*>(sums), count, Of::template start<T>());
+  }
+  static void row(const char* x, int64_t count, char* sum) {
+    T* const to = reinterpret_cast<T*>(sum);
+    *to = row_to_one<Of>(reinterpret_cast<const T*>(x), count, *to);
+  }
+  static void columns(const char* x, int64_t count, char* sums) {
+    const T* const numbers = reinterpret_cast<const T*>(x);
+    T* const to = reinterpret_cast<T*>(sums);
+    for (int64_t i = 0; i < count; ++i) to[i] = Of::of(to[i], numbers[i]);
+  }
+
+  static constexpr Kernels kKernels = {sizeof(T), start, row, columns};
+};
+
+/* Sums in the shape of the result; `sums` has room for them. */
+void reduce_to(const Array& x, const Axes& axes, int64_t results, const Kernels& kernels,
+               char* sums) {
+  kernels.start(sums, results);
+  if (results == 0 || x.count == 0) return;
+  const int last = axes.rank - 1;
+  if (last < 0) return kernels.row(x.data, 1, sums);
+  const int64_t length = axes.lengths[last];
+  const auto reduce = axes.reduced[last] ? kernels.row : kernels.columns;
+  axes.rows([&](int64_t place, int64_t to) {
+    reduce(x.data + place * kernels.item_bytes, length, sums + to * kernels.item_bytes);
+  });
+}
 
 Axes axes_to_reduce(const Node& node, const Array* in) {
   check_numbers(in[0]);
   return Axes(in[0].shape, axes_of(in[1], in[0].rank()), node[0].integer != 0);
 }
 
-template <class Of, int kStart, class Allowed>
+/* To numbers of the type of those that there are. */
+void reduce_with(Context& context, const Node& node, Array* in, Array* out, const Kernels& f32,
+                 const Kernels& f64, const Kernels& i64, const Kernels& i32) {
+  const Axes axes = axes_to_reduce(node, in);
+  visit(NumbersAndInt32(), in[0].dtype, [](auto) {});
+  context.charge(in[0].count);
+  *out = context.make(in[0].dtype, axes.shape);
+  const Kernels& kernels = in[0].dtype == BCQ_F32   ? f32
+                           : in[0].dtype == BCQ_F64 ? f64
+                           : in[0].dtype == BCQ_I64 ? i64
+                                                    : i32;
+  reduce_to(in[0], axes, out->count, kernels, out->data);
+}
+
+template <class Of>
 void reduce(Context& context, const Node& node, Array* in, Array* out) {
-  const Axes axes = axes_to_reduce(node, in);
-  visit(Allowed(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T start = static_cast<T>(kStart);
-    *out = reduced<Of, T, T>(context, in[0], axes, start, [](T sum) { return sum; });
-  });
+  reduce_with(context, node, in, out, KernelsOf<Of, float>::kKernels,
+              KernelsOf<Of, double>::kKernels, KernelsOf<Of, int64_t>::kKernels,
+              KernelsOf<Of, int32_t>::kKernels);
 }
 
-template <class Of, bool kLargest>
+/* The same where nothing is there to be reduced to no number. */
+template <class Of>
 void reduce_extreme(Context& context, const Node& node, Array* in, Array* out) {
-  const Axes axes = axes_to_reduce(node, in);
-  if (axes.together == 0) fail("nothing has a largest or smallest number");
-  visit(Numbers(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T start = kLargest ? kLeast<T> : kMost<T>;
-    *out = reduced<Of, T, T>(context, in[0], axes, start, [](T sum) { return sum; });
-  });
+  if (axes_to_reduce(node, in).together == 0) fail("nothing has a largest or smallest number");
+  reduce<Of>(context, node, in, out);
 }
 
+/* Sums of integers are float64 here. */
 void reduce_mean(Context& context, const Node& node, Array* in, Array* out) {
   const Axes axes = axes_to_reduce(node, in);
-  visit(Numbers(), in[0].dtype, [&](auto zero) {
+  const bool is_integer = in[0].dtype == BCQ_I64;
+  if (is_integer && axes.together == 0) fail("nothing has a mean");
+  if (is_integer) in[0] = as_dtype(context, in[0], BCQ_F64);
+  reduce<Sum>(context, node, in, out);
+  visit(Floats(), out->dtype, [&](auto zero) {
     using T = decltype(zero);
-    using Sum = std::conditional_t<kIsFloat<T>, T, double>;
-    if (!kIsFloat<T> && axes.together == 0) fail("nothing has a mean");
-    const Sum count = static_cast<Sum>(axes.together);
-    *out = reduced<Plus, Sum, T>(context, in[0], axes, Sum(0),
-                                 [&](Sum sum) { return static_cast<T>(sum / count); });
+    const T count = static_cast<T>(axes.together);
+    for (int64_t i = 0; i < out->count; ++i) out->numbers<T>()[i] /= count;
   });
+  if (is_integer) *out = as_dtype(context, *out, BCQ_I64);
 }
 
-constexpr AttributeRule kKeep = {"keep", AttributeType::kFlag};
+/* Of booleans, as integers of 0 and 1. */
+template <class Of>
+void reduce_bool(Context& context, const Node& node, Array* in, Array* out) {
+  check_numbers(in[0]);
+  if (in[0].dtype != BCQ_BOOL) fail_dtype(in[0].dtype);
+  in[0] = widened(context, in[0]);
+  reduce<Of>(context, node, in, out);
+  *out = as_dtype(context, *out, BCQ_BOOL);
+}
+
+constexpr AttributeRule kKeep[] = {{"keep", AttributeType::kFlag}};
 
 constexpr Operation kOperations[] = {
-    {"reduce_sum", reduce<Plus, 0, Numbers>, 2, 2, {kKeep}},
-    {"reduce_product", reduce<Times, 1, Numbers>, 2, 2, {kKeep}},
-    {"reduce_max", reduce_extreme<Larger, true>, 2, 2, {kKeep}},
-    {"reduce_min", reduce_extreme<Smaller, false>, 2, 2, {kKeep}},
-    {"reduce_all", reduce<Both, 1, Bool>, 2, 2, {kKeep}},
-    {"reduce_any", reduce<Either, 0, Bool>, 2, 2, {kKeep}},
-    {"reduce_mean", reduce_mean, 2, 2, {kKeep}},
+    {"reduce_sum", 2, 2, reduce<Sum>, kKeep, 1, Half::kWide, 1, Integers::kInt32},
+    {"reduce_product", 2, 2, reduce<Product>, kKeep, 1, Half::kWide, 1, Integers::kInt32},
+    {"reduce_max", 2, 2, reduce_extreme<Largest>, kKeep, 1, Half::kWide, 1, Integers::kInt32},
+    {"reduce_min", 2, 2, reduce_extreme<Smallest>, kKeep, 1, Half::kWide, 1, Integers::kInt32},
+    {"reduce_all", 2, 2, reduce_bool<Smallest>, kKeep},
+    {"reduce_any", 2, 2, reduce_bool<Largest>, kKeep},
+    {"reduce_mean", 2, 2, reduce_mean, kKeep, 1, Half::kWide, 1},
 };
 
 }  // namespace

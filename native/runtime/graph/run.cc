@@ -1,6 +1,6 @@
 #include "runtime/graph/run.h"
 
-#include "runtime/graph/half.h"
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/types.h"
 
 namespace bcq::graph {
@@ -8,13 +8,10 @@ namespace bcq::graph {
 namespace {
 
 /* Whether the only number of an array is not 0. */
-bool holds(const Array& condition) {
+bool holds(Context& context, const Array& condition) {
   check_numbers(condition);
-  if (condition.count != 1) fail("a condition is " + shown(condition.shape));
-  bool result = false;
-  visit(NumbersAndBool(), condition.dtype,
-        [&](auto zero) { result = *condition.numbers<decltype(zero)>() != zero; });
-  return result;
+  if (condition.count != 1) fail("a condition is ", condition.shape);
+  return *as_dtype(context, condition, BCQ_BOOL).numbers<bool>();
 }
 
 /* Values of inputs; those that are used for the last time leave the function. */
@@ -38,29 +35,57 @@ void repeat(bcq_model* model, const Node& node, Array* state) {
     for (size_t i = 0; i < node.inputs.size(); ++i) condition->values[i] = state[i];
     Array answer;
     run(model, condition, &answer);
-    if (!holds(answer)) return;
+    if (!holds(model->context, answer)) return;
     for (size_t i = 0; i < node.inputs.size(); ++i) body->values[i] = std::move(state[i]);
     run(model, body, state);
   }
 }
 
 void choose(bcq_model* model, const Node& node, Array* in, Array* out) {
-  Function* const chosen = node.called[holds(in[0]) ? 0 : 1];
+  Function* const chosen = node.called[holds(model->context, in[0]) ? 0 : 1];
   for (size_t i = 1; i < node.inputs.size(); ++i) chosen->values[i - 1] = std::move(in[i]);
   run(model, chosen, out);
 }
 
-void operate(Context& context, const Node& node, Array* in, Array* out) {
-  bool is_half = false;
+bool is_half(const Array& x) { return x.kind == Kind::kNumbers && x.dtype == BCQ_F16; }
+
+/* Widens inputs that are in half precision; whether there are some. */
+bool widen_halves(Context& context, const Node& node, Array* in) {
+  bool any = false;
   for (int64_t i = 0; i < node.count() && node.operation->half == Half::kWide; ++i) {
-    if (in[i].kind != Kind::kNumbers || in[i].dtype != BCQ_F16) continue;
-    in[i] = widened(context, in[i]);
-    is_half = true;
+    if (!is_half(in[i])) continue;
+    in[i] = as_dtype(context, in[i], BCQ_F32);
+    any = true;
   }
+  return any;
+}
+
+/* Widens the integers that it computes with; whether there are some, all of one type. */
+bool widen_integers(Context& context, const Node& node, Array* in) {
+  const int8_t computes = node.operation->computes;
+  if (computes == 0 || !is_short_integer(in[0].dtype)) return false;
+  if (in[0].dtype == BCQ_I32 && node.operation->integers == Integers::kInt32) return false;
+  const int64_t count = computes == kAny ? node.count() : computes;
+  for (int64_t i = 0; i < count; ++i) {
+    if (in[i].kind != Kind::kNumbers || in[i].dtype != in[0].dtype) return false;
+  }
+  for (int64_t i = 0; i < count; ++i) in[i] = widened(context, in[i]);
+  return true;
+}
+
+void narrow(Context& context, const Node& node, bcq_dtype from, bcq_dtype to, Array* out) {
+  for (int64_t i = 0; i < node.outputs; ++i) {
+    if (out[i].dtype == from) out[i] = as_dtype(context, out[i], to);
+  }
+}
+
+void operate(Context& context, const Node& node, Array* in, Array* out) {
+  const bcq_dtype dtype = node.count() > 0 ? in[0].dtype : BCQ_F32;
+  const bool halves = widen_halves(context, node, in);
+  const bool integers = widen_integers(context, node, in);
   node.operation->run(context, node, in, out);
-  for (int64_t i = 0; i < node.outputs && is_half; ++i) {
-    if (out[i].dtype == BCQ_F32) out[i] = narrowed(context, out[i]);
-  }
+  if (halves) narrow(context, node, BCQ_F32, BCQ_F16, out);
+  if (integers) narrow(context, node, BCQ_I64, dtype, out);
 }
 
 void step(bcq_model* model, Function* function, Node* node) {

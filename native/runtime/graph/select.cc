@@ -2,8 +2,7 @@
 #include <cstring>
 
 #include "runtime/graph/broadcast.h"
-#include "runtime/graph/half.h"
-#include "runtime/graph/numbers_of.h"
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/operations.h"
 #include "runtime/graph/types.h"
 
@@ -34,7 +33,7 @@ typedef uint64_t __attribute__((may_alias)) Eight;
 
 void where(Context& context, const Node&, Array* in, Array* out) {
   for (int i = 0; i < 3; ++i) check_numbers(in[i]);
-  if (in[0].dtype != BCQ_BOOL) fail(std::string("its condition is ") + name_of(in[0].dtype));
+  if (in[0].dtype != BCQ_BOOL) fail("its condition is ", name_of(in[0].dtype));
   check_same(in[1], in[2]);
   const Shape shape = broadcast(broadcast(in[0].shape, in[1].shape), in[2].shape);
   *out = context.make(in[1].dtype, shape);
@@ -54,9 +53,6 @@ void select_rows(Context& context, const Node& node, Array* in, Array* out) {
   where(context, node, in, out);
 }
 
-using Castable = Types<float, double, int32_t, int64_t, uint8_t, bool, int8_t, int16_t, uint16_t,
-                       uint32_t, uint64_t>;
-
 void cast(Context& context, const Node& node, Array* in, Array* out) {
   check_numbers(in[0]);
   *out = as_dtype(context, in[0], static_cast<bcq_dtype>(node[0].integer));
@@ -74,30 +70,16 @@ void bitcast(Context&, const Node& node, Array* in, Array* out) {
   *out = std::move(other);
 }
 
+constexpr AttributeRule kDtype[] = {{"dtype", AttributeType::kDtype}};
+
 constexpr Operation kOperations[] = {
-    {"where", where, 3, 3, {}, 1, Half::kItself},
-    {"select_rows", select_rows, 3, 3, {}, 1, Half::kItself},
-    {"bitcast", bitcast, 1, 1, {{"dtype", AttributeType::kDtype}}, 1, Half::kItself},
-    {"cast", cast, 1, 1, {{"dtype", AttributeType::kDtype}}, 1, Half::kItself},
+    {"where", 3, 3, where, {}, 1, Half::kItself},
+    {"select_rows", 3, 3, select_rows, {}, 1, Half::kItself},
+    {"bitcast", 1, 1, bitcast, kDtype, 1, Half::kItself},
+    {"cast", 1, 1, cast, kDtype, 1, Half::kItself},
 };
 
 }  // namespace
-
-Array as_dtype(Context& context, const Array& x, bcq_dtype dtype) {
-  if (x.dtype == dtype) return x;
-  if (x.dtype == BCQ_F16) return as_dtype(context, widened(context, x), dtype);
-  if (dtype == BCQ_F16) return narrowed(context, as_dtype(context, x, BCQ_F32));
-  Array result = context.make(dtype, x.shape);
-  visit(Castable(), x.dtype, [&](auto from) {
-    visit(Castable(), dtype, [&](auto to) {
-      const auto* const numbers = x.numbers<decltype(from)>();
-      auto* const y = result.numbers<decltype(to)>();
-      const int64_t count = x.count;
-      for (int64_t i = 0; i < count; ++i) y[i] = converted<decltype(to)>(numbers[i]);
-    });
-  });
-  return result;
-}
 
 Operations select_operations() { return all_of(kOperations); }
 

@@ -1,5 +1,8 @@
 /* Operations on the axes of arrays. */
+#include <algorithm>
+
 #include "runtime/graph/copy.h"
+#include "runtime/graph/dtypes.h"
 #include "runtime/graph/integers.h"
 #include "runtime/graph/operations.h"
 #include "runtime/graph/types.h"
@@ -9,20 +12,16 @@ namespace bcq::graph {
 namespace {
 
 Array one_integer(Context& context, bcq_dtype dtype, int64_t value) {
-  Array result = context.make(dtype, {});
-  visit(Integers(), dtype,
-        [&](auto zero) { *result.numbers<decltype(zero)>() = static_cast<decltype(zero)>(value); });
-  return result;
+  Array result = context.make(BCQ_I64, {});
+  *result.numbers<int64_t>() = value;
+  return as_dtype(context, result, dtype);
 }
 
 void shape(Context& context, const Node& node, Array* in, Array* out) {
   check_numbers(in[0]);
-  const bcq_dtype dtype = node[0].dtype_or(BCQ_I32);
-  *out = context.make(dtype, {in[0].rank()});
-  visit(Integers(), dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (int i = 0; i < in[0].rank(); ++i) out->numbers<T>()[i] = static_cast<T>(in[0].shape[i]);
-  });
+  Array lengths = context.make(BCQ_I64, {in[0].rank()});
+  std::copy_n(in[0].shape.lengths, in[0].rank(), lengths.numbers<int64_t>());
+  *out = as_dtype(context, lengths, node[0].dtype_or(BCQ_I32));
 }
 
 void size(Context& context, const Node& node, Array* in, Array* out) {
@@ -51,7 +50,7 @@ void reshape(Context&, const Node&, Array* in, Array* out) {
   const int64_t others = checked_count(shape);
   if (open >= 0) {
     if (others == 0 || in[0].count % others != 0) {
-      fail("the numbers of " + shown(in[0].shape) + " cannot be shared out among " + shown(shape));
+      fail("the numbers of ", in[0].shape, " cannot be shared out among ", shape);
     }
     shape[open] = in[0].count / others;
   }
@@ -62,7 +61,7 @@ void transpose(Context& context, const Node&, Array* in, Array* out) {
   const Few order(in[1]);
   const uint32_t all = axes_of(in[1], in[0].rank());
   if (order.count != in[0].rank() || all != (1u << in[0].rank()) - 1) {
-    fail("the axes of " + shown(in[0].shape) + " are ordered by " + std::to_string(order.count));
+    fail("the axes of ", in[0].shape, " are ordered by ", order.count);
   }
   int64_t own[kMostAxes], strides[kMostAxes];
   strides_of(in[0].shape, own);
@@ -95,7 +94,7 @@ void squeeze(Context&, const Node& node, Array* in, Array* out) {
   Shape left;
   for (int axis = 0; axis < shape.rank; ++axis) {
     const bool goes = node[0].list.empty() ? shape[axis] == 1 : (gone >> axis & 1) != 0;
-    if (goes && shape[axis] != 1) fail("an axis of " + shown(shape) + " that goes is not 1 long");
+    if (goes && shape[axis] != 1) fail("an axis of ", shape, " that goes is not 1 long");
     if (!goes) left.add(shape[axis]);
   }
   *out = std::move(in[0]).with_shape(left);
@@ -117,17 +116,18 @@ void reverse(Context& context, const Node&, Array* in, Array* out) {
   gather_strided(x.item_bytes(), x.shape, strides, x.data + first * x.item_bytes(), out->data);
 }
 
-constexpr AttributeRule kOptionalDtype = {"dtype", AttributeType::kDtype, true};
+constexpr AttributeRule kDtype[] = {{"dtype", AttributeType::kDtype, true}};
+constexpr AttributeRule kAxes[] = {{"axes", AttributeType::kList}};
 
 constexpr Operation kOperations[] = {
-    {"shape", shape, 1, 1, {kOptionalDtype}, 1, Half::kItself},
-    {"size", size, 1, 1, {kOptionalDtype}, 1, Half::kItself},
-    {"rank", rank, 1, 1, {}, 1, Half::kItself},
-    {"reshape", reshape, 2, 2, {}, 1, Half::kItself},
-    {"transpose", transpose, 2, 2, {}, 1, Half::kItself},
-    {"expand_dims", expand_dims, 2, 2, {}, 1, Half::kItself},
-    {"squeeze", squeeze, 1, 1, {{"axes", AttributeType::kList}}, 1, Half::kItself},
-    {"reverse", reverse, 2, 2, {}, 1, Half::kItself},
+    {"shape", 1, 1, shape, kDtype, 1, Half::kItself},
+    {"size", 1, 1, size, kDtype, 1, Half::kItself},
+    {"rank", 1, 1, rank, {}, 1, Half::kItself},
+    {"reshape", 2, 2, reshape, {}, 1, Half::kItself},
+    {"transpose", 2, 2, transpose, {}, 1, Half::kItself},
+    {"expand_dims", 2, 2, expand_dims, {}, 1, Half::kItself},
+    {"squeeze", 1, 1, squeeze, kAxes, 1, Half::kItself},
+    {"reverse", 2, 2, reverse, {}, 1, Half::kItself},
 };
 
 }  // namespace

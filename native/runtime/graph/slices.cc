@@ -44,7 +44,7 @@ class Part {
   void pick(int64_t place) {
     const int64_t length = x_.shape[axis_];
     if (place < -length || place >= length) {
-      fail("the place " + std::to_string(place) + " is none of " + std::to_string(length));
+      fail("the place ", place, " is none of ", length);
     }
     first_ += own_[axis_++] * (place < 0 ? place + length : place);
   }
@@ -93,7 +93,7 @@ void slice(Context& context, const Node&, Array* in, Array* out) {
   check_numbers(in[0]);
   const Few begin(in[1]), lengths(in[2]);
   if (begin.count != lengths.count || begin.count > in[0].rank()) {
-    fail("a slice of " + shown(in[0].shape) + " has " + std::to_string(begin.count) + " begins");
+    fail("a slice of ", in[0].shape, " has ", begin.count, " begins");
   }
   Part part(in[0]);
   for (int i = 0; i < begin.count; ++i) {
@@ -132,7 +132,7 @@ void strided_slice(Context& context, const Node& node, Array* in, Array* out) {
     dots += Masks::has(masks.ellipsis, i) ? 1 : 0;
   }
   if (dots > 1) fail("it has more than one ellipsis");
-  if (taken > part.left()) fail(shown(in[0].shape) + " has less axes than it has slices");
+  if (taken > part.left()) fail(in[0].shape, " has less axes than it has slices");
   int skipped = part.left() - taken;
   for (int i = 0; i < begin.count; ++i) {
     if (Masks::has(masks.ellipsis, i)) {
@@ -160,7 +160,7 @@ void update_slice(Context& context, const Node&, Array* in, Array* out) {
   strides_of(whole, own);
   strides_of(block, from);
   for (int i = 0; i < whole.rank; ++i) {
-    if (block[i] > whole[i]) fail(shown(block) + " is no block of " + shown(whole));
+    if (block[i] > whole[i]) fail(block, " is no block of ", whole);
     first += own[i] * within(begin[i], 0, whole[i] - block[i]);
   }
   const Array update = in[1];
@@ -171,22 +171,16 @@ void update_slice(Context& context, const Node&, Array* in, Array* out) {
   copy(out->item_bytes(), axes, update.data, out->data + first * out->item_bytes());
 }
 
-constexpr AttributeType kMask = AttributeType::kInteger;
+constexpr AttributeRule kMasks[] = {{"begin_mask", AttributeType::kInteger},
+                                    {"end_mask", AttributeType::kInteger},
+                                    {"ellipsis_mask", AttributeType::kInteger},
+                                    {"new_axis_mask", AttributeType::kInteger},
+                                    {"shrink_axis_mask", AttributeType::kInteger}};
 
 constexpr Operation kOperations[] = {
-    {"slice", slice, 3, 3, {}, 1, Half::kItself},
-    {"strided_slice",
-     strided_slice,
-     4,
-     4,
-     {{"begin_mask", kMask},
-      {"end_mask", kMask},
-      {"ellipsis_mask", kMask},
-      {"new_axis_mask", kMask},
-      {"shrink_axis_mask", kMask}},
-     1,
-     Half::kItself},
-    {"update_slice", update_slice, 3, 3, {}, 1, Half::kItself},
+    {"slice", 3, 3, slice, {}, 1, Half::kItself},
+    {"strided_slice", 4, 4, strided_slice, kMasks, 1, Half::kItself},
+    {"update_slice", 3, 3, update_slice, {}, 1, Half::kItself},
 };
 
 }  // namespace

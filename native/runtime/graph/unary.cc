@@ -7,30 +7,51 @@ namespace bcq::graph {
 
 namespace {
 
-/* Applies Of::of to each number, to one of the same type. */
-template <class Of, class Allowed>
-void each(Context& context, const Node&, Array* in, Array* out) {
-  check_numbers(in[0]);
-  visit(Allowed(), in[0].dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T* const x = in[0].numbers<T>();
-    *out = context.like(&in[0]);
-    T* const y = out->numbers<T>();
-    const int64_t count = out->count;
-    BCQ_SAME_PLACES
-    for (int64_t i = 0; i < count; ++i) y[i] = Of::of(x[i]);
-  });
+template <class T, class Result = T>
+using Kernel = void (*)(const T* x, Result* y, int64_t count);
+
+template <class Of, class T, class Result>
+void kernel(const T* x, Result* y, int64_t count) {
+  BCQ_SAME_PLACES
+  for (int64_t i = 0; i < count; ++i) y[i] = Of::of(x[i]);
 }
 
-/* The same, to whether something holds. */
-template <class Of>
-void each_test(Context& context, const Node&, Array* in, Array* out) {
+/* Each number to one of the same type. */
+void run_floats(Context& context, Array* in, Array* out, Kernel<float> f32, Kernel<double> f64) {
   check_numbers(in[0]);
   visit(Floats(), in[0].dtype, [&](auto zero) {
     using T = decltype(zero);
+    const T* const x = in[0].numbers<T>();
+    *out = context.like(&in[0]);
+    if constexpr (std::is_same_v<T, float>) {
+      f32(x, out->numbers<T>(), out->count);
+    } else {
+      f64(x, out->numbers<T>(), out->count);
+    }
+  });
+}
+
+template <class Of>
+void of_floats(Context& context, const Node&, Array* in, Array* out) {
+  run_floats(context, in, out, kernel<Of, float>, kernel<Of, double>);
+}
+
+template <class Of>
+void of_numbers(Context& context, const Node& node, Array* in, Array* out) {
+  if (in[0].dtype != BCQ_I64) return of_floats<Of>(context, node, in, out);
+  check_numbers(in[0]);
+  const int64_t* const x = in[0].numbers<int64_t>();
+  *out = context.like(&in[0]);
+  kernel<Of>(x, out->numbers<int64_t>(), out->count);
+}
+
+/* Each to whether something holds. */
+template <class Of>
+void test(Context& context, const Node&, Array* in, Array* out) {
+  check_numbers(in[0]);
+  visit(Floats(), in[0].dtype, [&](auto zero) {
     *out = context.make(BCQ_BOOL, in[0].shape);
-    for (int64_t i = 0; i < out->count; ++i)
-      out->numbers<bool>()[i] = Of::of(in[0].numbers<T>()[i]);
+    kernel<Of>(in[0].numbers<decltype(zero)>(), out->numbers<bool>(), out->count);
   });
 }
 
@@ -42,8 +63,6 @@ void each_test(Context& context, const Node&, Array* in, Array* out) {
     } \
   };
 
-BCQ_OF(Negative, subtracted(T(0), x))
-BCQ_OF(NegativeFloat, -x)
 BCQ_OF(Square, multiplied(x, x))
 BCQ_OF(Exp, exponential(x))
 BCQ_OF(Expm1, std::expm1(x))
@@ -67,8 +86,15 @@ BCQ_OF(Softsign, x / (1 + std::abs(x)))
 BCQ_OF(Relu, x < T(0) ? T(0) : x)
 BCQ_OF(Relu6, x<T(0) ? T(0) : x> T(6) ? T(6) : x)
 BCQ_OF(Elu, x > 0 ? x : std::expm1(smaller_of(x, T(0))))
-BCQ_OF(Not, !x)
 #undef BCQ_OF
+
+struct Negative {
+  template <class T>
+  static T of(T x) {
+    if constexpr (kIsFloat<T>) return -x;
+    return subtracted(T(0), x);
+  }
+};
 
 struct Absolute {
   template <class T>
@@ -122,9 +148,12 @@ struct IsNan {
   }
 };
 
-void negative(Context& context, const Node& node, Array* in, Array* out) {
-  const bool is_float = in[0].dtype == BCQ_F32 || in[0].dtype == BCQ_F64;
-  (is_float ? each<NegativeFloat, Floats> : each<Negative, Integers>)(context, node, in, out);
+void logical_not(Context& context, const Node&, Array* in, Array* out) {
+  check_numbers(in[0]);
+  if (in[0].dtype != BCQ_BOOL) fail_dtype(in[0].dtype);
+  const bool* const x = in[0].numbers<bool>();
+  *out = context.like(&in[0]);
+  for (int64_t i = 0; i < out->count; ++i) out->numbers<bool>()[i] = !x[i];
 }
 
 void leaky_relu(Context& context, const Node& node, Array* in, Array* out) {
@@ -140,40 +169,42 @@ void leaky_relu(Context& context, const Node& node, Array* in, Array* out) {
   });
 }
 
+constexpr AttributeRule kAlpha[] = {{"alpha", AttributeType::kNumber}};
+
 constexpr Operation kOperations[] = {
-    {"absolute", each<Absolute, Numbers>, 1, 1},
-    {"negative", negative, 1, 1},
-    {"exp", each<Exp, Floats>, 1, 1},
-    {"expm1", each<Expm1, Floats>, 1, 1},
-    {"log", each<Log, Floats>, 1, 1},
-    {"log1p", each<Log1p, Floats>, 1, 1},
-    {"sqrt", each<Sqrt, Floats>, 1, 1},
-    {"rsqrt", each<Rsqrt, Floats>, 1, 1},
-    {"reciprocal", each<Reciprocal, Floats>, 1, 1},
-    {"square", each<Square, Numbers>, 1, 1},
-    {"sign", each<Sign, Numbers>, 1, 1},
-    {"sin", each<Sin, Floats>, 1, 1},
-    {"cos", each<Cos, Floats>, 1, 1},
-    {"tan", each<Tan, Floats>, 1, 1},
-    {"tanh", each<Tanh, Floats>, 1, 1},
-    {"sinh", each<Sinh, Floats>, 1, 1},
-    {"cosh", each<Cosh, Floats>, 1, 1},
-    {"erf", each<Erf, Floats>, 1, 1},
-    {"erfc", each<Erfc, Floats>, 1, 1},
-    {"floor", each<Floor, Floats>, 1, 1},
-    {"ceil", each<Ceil, Floats>, 1, 1},
-    {"round", each<Round, Floats>, 1, 1},
-    {"is_finite", each_test<IsFinite>, 1, 1},
-    {"is_nan", each_test<IsNan>, 1, 1},
-    {"logical_not", each<Not, Bool>, 1, 1},
-    {"relu", each<Relu, Numbers>, 1, 1},
-    {"relu6", each<Relu6, Numbers>, 1, 1},
-    {"leaky_relu", leaky_relu, 1, 1, {{"alpha", AttributeType::kNumber}}},
-    {"elu", each<Elu, Floats>, 1, 1},
-    {"selu", each<Selu, Floats>, 1, 1},
-    {"sigmoid", each<Sigmoid, Floats>, 1, 1},
-    {"softplus", each<Softplus, Floats>, 1, 1},
-    {"softsign", each<Softsign, Floats>, 1, 1},
+    {"absolute", 1, 1, of_numbers<Absolute>, {}, 1, Half::kWide, 1},
+    {"negative", 1, 1, of_numbers<Negative>, {}, 1, Half::kWide, 1},
+    {"exp", 1, 1, of_floats<Exp>},
+    {"expm1", 1, 1, of_floats<Expm1>},
+    {"log", 1, 1, of_floats<Log>},
+    {"log1p", 1, 1, of_floats<Log1p>},
+    {"sqrt", 1, 1, of_floats<Sqrt>},
+    {"rsqrt", 1, 1, of_floats<Rsqrt>},
+    {"reciprocal", 1, 1, of_floats<Reciprocal>},
+    {"square", 1, 1, of_numbers<Square>, {}, 1, Half::kWide, 1},
+    {"sign", 1, 1, of_numbers<Sign>, {}, 1, Half::kWide, 1},
+    {"sin", 1, 1, of_floats<Sin>},
+    {"cos", 1, 1, of_floats<Cos>},
+    {"tan", 1, 1, of_floats<Tan>},
+    {"tanh", 1, 1, of_floats<Tanh>},
+    {"sinh", 1, 1, of_floats<Sinh>},
+    {"cosh", 1, 1, of_floats<Cosh>},
+    {"erf", 1, 1, of_floats<Erf>},
+    {"erfc", 1, 1, of_floats<Erfc>},
+    {"floor", 1, 1, of_floats<Floor>},
+    {"ceil", 1, 1, of_floats<Ceil>},
+    {"round", 1, 1, of_floats<Round>},
+    {"is_finite", 1, 1, test<IsFinite>},
+    {"is_nan", 1, 1, test<IsNan>},
+    {"logical_not", 1, 1, logical_not},
+    {"relu", 1, 1, of_numbers<Relu>, {}, 1, Half::kWide, 1},
+    {"relu6", 1, 1, of_numbers<Relu6>, {}, 1, Half::kWide, 1},
+    {"leaky_relu", 1, 1, leaky_relu, kAlpha},
+    {"elu", 1, 1, of_floats<Elu>},
+    {"selu", 1, 1, of_floats<Selu>},
+    {"sigmoid", 1, 1, of_floats<Sigmoid>},
+    {"softplus", 1, 1, of_floats<Softplus>},
+    {"softsign", 1, 1, of_floats<Softsign>},
 };
 
 }  // namespace

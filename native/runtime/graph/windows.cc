@@ -9,7 +9,7 @@ constexpr int64_t kMostSize = INT32_MAX;
 void check_sizes(const char* name, const std::vector<int64_t>& sizes, size_t count, int64_t least) {
   bool fits = sizes.size() == count;
   for (const int64_t size : sizes) fits = fits && size >= least && size <= kMostSize;
-  if (!fits) fail(std::string(name) + " are not right for " + std::to_string(count) + " axes");
+  if (!fits) fail(name, " are not right for ", count, " axes");
 }
 
 }  // namespace
@@ -18,7 +18,7 @@ Windows::Windows(const Shape& x, int first_axis, const Shape& window,
                  const std::vector<int64_t>& steps, const std::vector<int64_t>* spread,
                  Padding padding, const std::vector<int64_t>* explicit_widths)
     : given(window.rank) {
-  if (given < 1 || given > kAxes) fail("windows have 1 to 3 axes, not " + std::to_string(given));
+  if (given < 1 || given > kAxes) fail("windows have 1 to 3 axes, not ", given);
   check_sizes("strides", steps, static_cast<size_t>(given), 1);
   if (spread != nullptr) check_sizes("dilations", *spread, static_cast<size_t>(given), 1);
   for (int axis = 0; axis < kAxes; ++axis) {
@@ -28,13 +28,13 @@ Windows::Windows(const Shape& x, int first_axis, const Shape& window,
     sizes[axis] = from < 0 ? 1 : window[from];
     strides[axis] = from < 0 ? 1 : steps[i];
     dilations[axis] = from < 0 || spread == nullptr ? 1 : (*spread)[i];
-    if (sizes[axis] < 1 || sizes[axis] > kMostSize) fail("a window is " + shown(window));
+    if (sizes[axis] < 1 || sizes[axis] > kMostSize) fail("a window is ", window);
   }
   pad(padding, explicit_widths);
   for (int axis = 0; axis < kAxes; ++axis) {
     const int64_t whole = lengths[axis] + before[axis] + after[axis];
     const int64_t span = (sizes[axis] - 1) * dilations[axis] + 1;
-    if (whole < span) fail("a window of " + shown(window) + " does not fit into " + shown(x));
+    if (whole < span) fail("a window of ", window, " does not fit into ", x);
     places[axis] = (whole - span) / strides[axis] + 1;
   }
 }

@@ -3,6 +3,7 @@
 #define BCQ_TF_OPS_GATHER_H_
 
 #include "core/gather/gather.h"
+#include "core/gradients/gradients.h"
 #include "cuda/gather.h"
 #include "tf/ops/codes.h"
 

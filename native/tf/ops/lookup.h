@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "core/gradients/gradients.h"
 #include "core/lookup/lookup.h"
 #include "tf/op.h"
 

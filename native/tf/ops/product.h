@@ -2,6 +2,7 @@
 #ifndef BCQ_TF_OPS_PRODUCT_H_
 #define BCQ_TF_OPS_PRODUCT_H_
 
+#include "core/gradients/gradients.h"
 #include "core/product/product.h"
 #include "cuda/product.h"
 #include "tf/ops/codes.h"

@@ -5,9 +5,11 @@
 namespace bcq::amx {
 
 #include "core/isa/vectors.inl"
+#include "core/isa/avx512/registers.inl"
 #include "core/isa/avx512/arithmetic.inl"
 #include "core/isa/avx512/conversions.inl"
 #include "core/isa/numbers.inl"
+#include "core/product/signs.inl"
 #include "core/product/dequantize.inl"
 #include "core/product/inputs.inl"
 #include "core/product/outputs.inl"

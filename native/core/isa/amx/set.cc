@@ -31,7 +31,7 @@ static bool supported() {
          __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8") && permitted();
 }
 
-extern const InstructionSet kSet = {"amx",   supported, nullptr, nullptr,
+extern const InstructionSet kSet = {"amx",   supported, nullptr, nullptr, nullptr,
                                     nullptr, nullptr,   nullptr, &kBatch};
 
 }  // namespace amx

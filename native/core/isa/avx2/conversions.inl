@@ -15,19 +15,25 @@ static inline u16x16 float_to_half(const f32x16& v) {
   return h;
 }
 
-/* The 16 fields that begin at `from`; reads 16 bytes. */
-template <int kBits>
-static inline i32x16 read_fields(const uint8_t* from) {
-  alignas(64) static constexpr FieldPlaces kPlaces = field_places<kBits>();
-  const __m256i row = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)from));
-  i32x16 fields;
-  for (int half = 0; half < 2; ++half) {
-    const __m256i* bytes = (const __m256i*)kPlaces.bytes + half;
-    const __m256i* shifts = (const __m256i*)kPlaces.shifts + half;
-    const __m256i words = _mm256_shuffle_epi8(row, _mm256_load_si256(bytes));
-    const __m256i shifted = _mm256_srlv_epi32(words, _mm256_load_si256(shifts));
-    store((char*)&fields + 32 * half,
-          (i32x8)_mm256_and_si256(shifted, _mm256_set1_epi32((1 << kBits) - 1)));
+/* Fields of `bits` bits. */
+struct Fields {
+  __m256i bytes[2], shifts[2], mask;
+
+  explicit Fields(int bits) : mask(_mm256_set1_epi32((1 << bits) - 1)) {
+    const FieldPlaces& places = kFieldPlaces[bits - 1];
+    __builtin_memcpy(bytes, places.bytes, sizeof bytes);
+    __builtin_memcpy(shifts, places.shifts, sizeof shifts);
   }
-  return fields;
-}
+
+  /* The 16 that begin at `from`; reads 16 bytes. */
+  i32x16 read(const uint8_t* from) const {
+    const __m256i row = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)from));
+    i32x16 fields;
+    for (int half = 0; half < 2; ++half) {
+      const __m256i words = _mm256_shuffle_epi8(row, bytes[half]);
+      const __m256i shifted = _mm256_srlv_epi32(words, shifts[half]);
+      store((char*)&fields + 32 * half, (i32x8)_mm256_and_si256(shifted, mask));
+    }
+    return fields;
+  }
+};

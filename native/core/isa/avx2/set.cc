@@ -10,6 +10,7 @@ namespace bcq::avx2 {
 extern const ProductKernels kProduct;
 extern const LookupKernels kLookup;
 extern const EmbeddingKernels kEmbedding;
+extern const GradientKernels kGradients;
 extern const QuadraticKernels kQuadratic;
 
 static bool supported() {
@@ -18,6 +19,7 @@ static bool supported() {
 }
 
 extern const InstructionSet kSet = {
-    "avx2", supported, &kProduct, &kLookup, &kEmbedding, &kQuadratic, solver::avx2::choose_worker};
+    "avx2",      supported,   &kProduct,   &kLookup,
+    &kEmbedding, &kGradients, &kQuadratic, solver::avx2::choose_worker};
 
 }  // namespace bcq::avx2

@@ -1,11 +1,8 @@
 /* Arithmetic of 16 lanes. Included inside the namespace of a set. */
 
-/* What one register holds. */
-typedef f32x16 RegisterFloats;
-typedef u32x16 RegisterWords;
-
 /* a b + c, rounded once where the instruction set can. */
-static inline f32x16 multiply_add(f32x16 a, f32x16 b, f32x16 c) {
+static inline RegisterFloats multiply_add(const RegisterFloats& a, const RegisterFloats& b,
+                                          const RegisterFloats& c) {
   return (f32x16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
 

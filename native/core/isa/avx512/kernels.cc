@@ -5,13 +5,12 @@
 namespace bcq::avx512 {
 
 #include "core/isa/vectors.inl"
+#include "core/isa/avx512/registers.inl"
 #include "core/isa/avx512/arithmetic.inl"
 #include "core/isa/avx512/conversions.inl"
 #include "core/isa/numbers.inl"
 #include "core/isa/avx512/table_sums.inl"
 #include "core/product/kernels.inl"
 #include "core/lookup/kernels.inl"
-#include "core/embedding/kernels.inl"
-#include "core/quadratic/kernels.inl"
 
 }  // namespace bcq::avx512

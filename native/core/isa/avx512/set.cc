@@ -10,6 +10,7 @@ namespace bcq::avx512 {
 extern const ProductKernels kProduct;
 extern const LookupKernels kLookup;
 extern const EmbeddingKernels kEmbedding;
+extern const GradientKernels kGradients;
 extern const QuadraticKernels kQuadratic;
 
 static bool supported() {
@@ -20,12 +21,8 @@ static bool supported() {
          __builtin_cpu_supports("avx512vnni");
 }
 
-extern const InstructionSet kSet = {"avx512",
-                                    supported,
-                                    &kProduct,
-                                    &kLookup,
-                                    &kEmbedding,
-                                    &kQuadratic,
-                                    solver::avx512::choose_worker};
+extern const InstructionSet kSet = {
+    "avx512",    supported,   &kProduct,   &kLookup,
+    &kEmbedding, &kGradients, &kQuadratic, solver::avx512::choose_worker};
 
 }  // namespace bcq::avx512

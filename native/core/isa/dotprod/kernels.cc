@@ -5,6 +5,7 @@
 namespace bcq::dotprod {
 
 #include "core/isa/vectors.inl"
+#include "core/isa/neon/registers.inl"
 #include "core/isa/portable/arithmetic.inl"
 #include "core/isa/neon/conversions.inl"
 #include "core/isa/numbers.inl"

@@ -19,6 +19,6 @@ static bool supported() {
 }
 
 extern const InstructionSet kSet = {"dotprod", supported, &kProduct, nullptr,
-                                    nullptr,   nullptr,   nullptr};
+                                    nullptr,   nullptr,   nullptr,   nullptr};
 
 }  // namespace bcq::dotprod

@@ -19,19 +19,28 @@ static inline u16x16 float_to_half(const f32x16& v) {
   return h;
 }
 
-/* The 16 fields that begin at `from`; reads 16 bytes. */
-template <int kBits>
-static inline i32x16 read_fields(const uint8_t* from) {
-  alignas(64) static constexpr FieldPlaces kPlaces = field_places<kBits>();
-  const uint8x16_t row = vld1q_u8(from);
-  i32x16 fields;
-  for (int i = 0; i < 4; ++i) {
-    const uint8x16_t bytes = load<uint8x16_t>((const char*)kPlaces.bytes + 16 * i);
-    const int32x4_t shifts = load<int32x4_t>((const char*)kPlaces.shifts + 16 * i);
-    const uint32x4_t words = vreinterpretq_u32_u8(vqtbl1q_u8(row, bytes));
-    const uint32x4_t field =
-        vandq_u32(vshlq_u32(words, vnegq_s32(shifts)), vdupq_n_u32((1 << kBits) - 1));
-    store((char*)&fields + 16 * i, field);
+/* Fields of `bits` bits. */
+struct Fields {
+  uint8x16_t bytes[4];
+  int32x4_t shifts[4]; /* to the left */
+  uint32x4_t mask;
+
+  explicit Fields(int bits) : mask(vdupq_n_u32((1u << bits) - 1)) {
+    const FieldPlaces& places = kFieldPlaces[bits - 1];
+    for (int i = 0; i < 4; ++i) {
+      bytes[i] = load<uint8x16_t>((const char*)places.bytes + 16 * i);
+      shifts[i] = vnegq_s32(load<int32x4_t>((const char*)places.shifts + 16 * i));
+    }
   }
-  return fields;
-}
+
+  /* The 16 that begin at `from`; reads 16 bytes. */
+  i32x16 read(const uint8_t* from) const {
+    const uint8x16_t row = vld1q_u8(from);
+    i32x16 fields;
+    for (int i = 0; i < 4; ++i) {
+      const uint32x4_t words = vreinterpretq_u32_u8(vqtbl1q_u8(row, bytes[i]));
+      store((char*)&fields + 16 * i, vandq_u32(vshlq_u32(words, shifts[i]), mask));
+    }
+    return fields;
+  }
+};

@@ -5,6 +5,7 @@
 namespace bcq::neon {
 
 #include "core/isa/vectors.inl"
+#include "core/isa/neon/registers.inl"
 #include "core/isa/portable/arithmetic.inl"
 #include "core/isa/neon/conversions.inl"
 #include "core/isa/numbers.inl"
@@ -12,7 +13,5 @@ namespace bcq::neon {
 #include "core/isa/neon/table_sums.inl"
 #include "core/product/kernels.inl"
 #include "core/lookup/kernels.inl"
-#include "core/embedding/kernels.inl"
-#include "core/quadratic/kernels.inl"
 
 }  // namespace bcq::neon

@@ -1,11 +1,10 @@
 /* Arithmetic of 16 lanes. Included inside the namespace of a set. */
 
-/* What one register holds, where 16 lanes take several. */
-typedef f32x8 RegisterFloats;
-typedef u32x8 RegisterWords;
-
 /* a b + c, rounded once where the instruction set can. */
-static inline f32x16 multiply_add(f32x16 a, f32x16 b, f32x16 c) { return a * b + c; }
+static inline RegisterFloats multiply_add(const RegisterFloats& a, const RegisterFloats& b,
+                                          const RegisterFloats& c) {
+  return a * b + c;
+}
 
 /* Lanes 0 to 7, and 8 to 15, as double. (The compiler's own conversions take detours.) */
 static inline f64x8 widen_low(const f32x16& v) {

@@ -21,14 +21,21 @@ static inline u16x16 float_to_half(const f32x16& v) {
   return __builtin_convertvector(half, u16x16);
 }
 
-/* The 16 fields that begin at `from`; reads 16 bytes. */
-template <int kBits>
-static inline i32x16 read_fields(const uint8_t* from) {
-  i32x16 fields;
-  for (int half = 0; half < 2; ++half) {
-    uint64_t word = 0;
-    for (int b = 0; b < kBits; ++b) word |= (uint64_t)from[half * kBits + b] << (8 * b);
-    for (int i = 0; i < 8; ++i) fields[8 * half + i] = word >> (kBits * i) & ((1 << kBits) - 1);
+/* Fields of `bits` bits. */
+struct Fields {
+  int bits;
+
+  explicit Fields(int of_bits) : bits(of_bits) {}
+
+  /* The 16 that begin at `from`; reads 16 bytes. */
+  i32x16 read(const uint8_t* from) const {
+    const uint64_t mask = (1u << bits) - 1;
+    i32x16 fields;
+    for (int half = 0; half < 2; ++half) {
+      uint64_t word;
+      __builtin_memcpy(&word, from + half * bits, sizeof word);
+      for (int i = 0; i < 8; ++i) fields[8 * half + i] = (int32_t)(word >> (bits * i) & mask);
+    }
+    return fields;
   }
-  return fields;
-}
+};

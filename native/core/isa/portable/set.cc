@@ -10,16 +10,13 @@ namespace bcq::portable {
 extern const ProductKernels kProduct;
 extern const LookupKernels kLookup;
 extern const EmbeddingKernels kEmbedding;
+extern const GradientKernels kGradients;
 extern const QuadraticKernels kQuadratic;
 
 static bool supported() { return true; }
 
-extern const InstructionSet kSet = {"portable",
-                                    supported,
-                                    &kProduct,
-                                    &kLookup,
-                                    &kEmbedding,
-                                    &kQuadratic,
-                                    solver::portable::choose_worker};
+extern const InstructionSet kSet = {
+    "portable",  supported,   &kProduct,   &kLookup,
+    &kEmbedding, &kGradients, &kQuadratic, solver::portable::choose_worker};
 
 }  // namespace bcq::portable

@@ -1,0 +1,5 @@
+/* What one register holds, and how many there are. What is used again and again stays in registers
+ * of this type; compilers keep longer vectors in memory. Included inside the namespace of a set. */
+typedef f32x4 RegisterFloats;
+typedef u32x4 RegisterWords;
+enum { kRegister = 4, kRegisters = 32 };
