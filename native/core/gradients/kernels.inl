@@ -26,8 +26,10 @@ static void scatter(const bcq_compositional* t, const int32_t* vectors, int64_t 
                     int64_t first, int64_t last, int64_t columns, const float* dout, float* sums,
                     int64_t stride) {
   static constexpr decltype(&scatter) kScatter[kLanes] = {
-      scatter_rows<0>,  scatter_rows<1>, scatter_rows<2>, scatter_rows<3>, scatter_rows<4>, scatter_rows<5>, scatter_rows<6>, scatter_rows<7>, scatter_rows<8>, scatter_rows<9>,  scatter_rows<10>, scatter_rows<11>,
-      scatter_rows<12>, scatter_rows<13>,    scatter_rows<14>, scatter_rows<15>};
+      scatter_rows<0>,  scatter_rows<1>,  scatter_rows<2>,  scatter_rows<3>,
+      scatter_rows<4>,  scatter_rows<5>,  scatter_rows<6>,  scatter_rows<7>,
+      scatter_rows<8>,  scatter_rows<9>,  scatter_rows<10>, scatter_rows<11>,
+      scatter_rows<12>, scatter_rows<13>, scatter_rows<14>, scatter_rows<15>};
   kScatter[columns % kLanes](t, vectors, count, first, last, columns, dout, sums, stride);
 }
 

@@ -1,4 +1,5 @@
-/* Gradients of scales and offsets. Sums are float32, in an order that does not depend on threads. */
+/* Gradients of scales and offsets. Sums are float32, in an order that does not depend on threads.
+ */
 
 /* outer [4 columns][64] = sum over the batch of x dy, for columns c to c + 3 of x [batch][32]. */
 static inline void outer_columns(const float (*x)[kWordBits], const float* dy, int64_t batch, int c,
