@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import bcq_tf
-from bcq_tf.cli.settings import add_settings, read_object, read_settings
+from bcq_tf.cli.settings import add_settings, read_object, read_settings, with_scope
 from bcq_tf.cli.start import starting
-from bcq_tf.config import check_budget, check_tune, make_rules
+from bcq_tf.config import ALL_SCOPES, check_budget, check_tune, make_rules
 from bcq_tf.files.paths import check_writable
 from bcq_tf.reports.summary import Summary
 
@@ -38,6 +38,8 @@ EXAMPLES = """examples:
       to 1 bit, by way of 3 until step 500 and 2 until step 1000
   python quantize.py --bits 2 --rules '{"*embedding*": 4, "encoder*": {"bits": 1}}'
       embeddings to 4 bits, the encoder to 1, all else to 2
+  python quantize.py --bits 8 --solver uniform --scope attention+embedding
+      attention and embeddings to 8 bits of evenly spaced levels, all else stays float
 
 The same command again goes on after the last whole epoch.
 """
@@ -92,6 +94,7 @@ def main(arguments=None):
     keras.utils.set_random_seed(options.seed)
     run = checkpoint.load_run(options.source, dropout_rate=options.dropout)
     run = dataclasses.replace(run, seed=options.seed)
+    add_scope(run.model, options)
     check_quantization(run.model, options)
     sentences = corpus.load_corpus(options.data or run.data, run.languages)
     if not options.resume:
@@ -112,7 +115,8 @@ def main(arguments=None):
 def default_output(options):
     """The run's folder where none was asked for: runs/demo-3bit."""
     bits = options.config.bits if options.budget is None else options.budget
-    return f"{options.source}-{'float' if options.is_float else f'{bits}bit'}"
+    scope = "" if options.scope == ALL_SCOPES else f"{options.scope}-"
+    return f"{options.source}-{'float' if options.is_float else f'{scope}{bits}bit'}"
 
 
 def read_quantization(options):
@@ -127,6 +131,14 @@ def read_quantization(options):
         options.schedule = schedule and {int(step): change for step, change in schedule.items()}
     except ValueError as error:
         raise UserError(f"`--schedule` must have optimizer steps as its keys: {error}") from None
+
+
+def add_scope(model, options):
+    """Adds to the rules those by which layers that are not in scope stay float."""
+    try:
+        options.rules = with_scope(options.rules, model, options, options.config)
+    except (ValueError, TypeError) as error:
+        raise UserError(error) from None
 
 
 def check_quantization(model, options):
@@ -176,7 +188,7 @@ def open_folder(folder, run, options):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
     rules = [dataclasses.asdict(rule) for rule in options.rules]
     settings = vars(options) | options.config.to_dict() | {"rules": rules}
-    for name in ("output", "resume", "config"):
+    for name in ("output", "resume", "config", "scope"):  # that one is in the rules
         del settings[name]
     settings = json.loads(json.dumps(settings))  # as they are read
     path = folder / SETTINGS

@@ -28,6 +28,7 @@ from .models.pack_report import PackReport as PackReport
 from .models.packing import pack_model as pack_model
 from .models.packing import unpack_model as unpack_model
 from .reports.report import Report as Report
+from .selection.scopes import scopes as scopes
 from .selection.selection import Plan as Plan
 from .selection.selection import select as select
 from .solvers import quantize as quantize

@@ -16,6 +16,8 @@ FLOAT_DTYPES = ("float16", "float32")  # in which codes are held
 E5M4 = "e5m4"  # see `bcq_tf.codes.scale_dtypes`
 SCALE_DTYPES = (E5M4, *FLOAT_DTYPES)
 AUTO = "auto"
+SCOPES = ("attention", "linear", "embedding", "convolution", "recurrent")  # see `bcq_tf.scopes`
+ALL_SCOPES = "all"
 GROUP_MULTIPLE = 32
 MAX_BITS = 8
 

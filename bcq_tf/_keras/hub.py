@@ -35,6 +35,11 @@ def hub_matrices(cls: type) -> dict[str, tuple[int, ...]]:
     return _MATRICES.get(cls.__name__, {}) if _is_hubs(cls) else {}
 
 
+def is_position_embedding(layer) -> bool:
+    """Whether a layer is KerasHub's table of positions, or derived from it."""
+    return any(_is_hubs(cls) and cls.__name__ == "PositionEmbedding" for cls in type(layer).__mro__)
+
+
 @contextlib.contextmanager
 def whole_configs(model):
     """In this context the configs of KerasHub's backbones have every argument that the backbone

@@ -9,7 +9,7 @@ from bcq_tf.cli.command import Command, Result, add_import
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.inputs import arranged, read_inputs
 from bcq_tf.cli.models import check_output, read_model
-from bcq_tf.cli.settings import add_settings, read_settings
+from bcq_tf.cli.settings import add_settings, read_settings, with_scope
 from bcq_tf.config import check_budget, check_tune
 from bcq_tf.files.file import SUFFIX
 
@@ -26,6 +26,8 @@ EXAMPLES = """\
       trained until the outputs are those of the floats
   python -m bcq_tf quantize model.keras model.bcq.npy --rules '{"*embedding*": 4, "*logits*": null}'
       embeddings to 4 bits, logits stay float, all else to 3 bits
+  python -m bcq_tf quantize model.keras model.bcq.npy --bits 8 --solver uniform --scope linear
+      the kernels of Dense layers, in attention too, to 8 bits; all else stays float
 """
 
 
@@ -54,6 +56,7 @@ def _run(options: argparse.Namespace) -> Result:
     if options.data:
         samples = (arranged(model, read_inputs(options.data, model).arrays),)
     with blaming_input():
+        rules = with_scope(rules, model, options, config)
         report = bcq_tf.quantize_model(
             model,
             rules=rules,

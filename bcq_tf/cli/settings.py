@@ -6,10 +6,13 @@ import argparse
 import os
 from pathlib import Path
 
+import bcq_tf
 from bcq_tf.config import (
+    ALL_SCOPES,
     AUTO,
     FIELDS,
     SCALE_DTYPES,
+    SCOPES,
     SOLVERS,
     UNSET,
     BCQConfig,
@@ -37,6 +40,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     objects = "JSON object, or a file of one: "
     parser.add_argument("--config", help=f"{objects}the options above, in place of them")
     parser.add_argument("--rules", help=f"{objects}pattern of weights to bits or settings")
+    parser.add_argument(
+        "--scope",
+        default=ALL_SCOPES,
+        metavar="SCOPE",
+        help=f"which layers: {', '.join(SCOPES)}, some with + between them, or all (%(default)s)",
+    )
 
 
 def read_settings(options: argparse.Namespace) -> tuple[BCQConfig, tuple[Rule, ...]]:
@@ -51,6 +60,15 @@ def read_settings(options: argparse.Namespace) -> tuple[BCQConfig, tuple[Rule, .
         config = replace_fields(_DEFAULT, config, "--config")
     config = make_config(config, *(getattr(options, name, UNSET) for name in FIELDS))
     return config, make_rules(read_object("--rules", options.rules), config)
+
+
+def with_scope(rules: tuple[Rule, ...], model, options: argparse.Namespace, config: BCQConfig):
+    """The rules, and behind them those of `--scope`.
+
+    Raises:
+        ValueError: there is no such scope, or nothing of the model is in it.
+    """
+    return (*rules, *bcq_tf.scopes(model, options.scope, config))
 
 
 def read_object(option: str, text: str | None) -> dict | None:

@@ -53,7 +53,7 @@ def view_weights(model: keras.layers.Layer) -> list[MatrixView | NoView]:
     for layer in walk_layers(model):
         for variable, view in _known_weights(layer):
             known.setdefault(id(variable), view)
-        for variable in _own_weights(layer):
+        for variable in own_weights(layer):
             others.setdefault(id(variable), _no_view(layer, variable))
     return [known.get(id(v)) or others[id(v)] for v in model.weights]
 
@@ -163,7 +163,7 @@ def _why_not_a_matrix(variable) -> str | None:
     return None
 
 
-def _own_weights(layer) -> list:
+def own_weights(layer) -> list:
     """The weights of a layer that no layer inside it holds."""
     inside = {id(variable) for child in sublayers(layer) for variable in child.weights}
     return [variable for variable in layer.weights if id(variable) not in inside]

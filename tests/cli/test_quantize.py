@@ -32,6 +32,8 @@ def quantized(folder, path, *arguments, **options) -> bytes:
          {"config": bcq_tf.BCQConfig(2, 64), "rules": {"classes*": {"bits": 1}}}),
         (["--rules", '{"*embeddings": 4, "classes*": null}'],
          {"rules": {"*embeddings": 4, "classes*": None}}),
+        (["--scope", "embedding", "--rules", '{"hidden*": 2}'],
+         {"rules": {"hidden*": 2, "classes/kernel": None}}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
@@ -94,6 +96,8 @@ def test_the_table_names_the_file(folder, run, tmp_path):
         (["--config", "2"], "`--config` must be a JSON object. Received: 2"),
         (["--tune", "-1"], "`tune` must be an integer >= 0. Received: tune=-1"),
         (["--tune", "1"], "`tune` needs `calibration`, samples of data. Received: tune=1"),
+        (["--scope", "words"], "`scope` must be one of ['attention', 'linear', "),
+        (["--scope", "recurrent"], "`scope` must have weights of the model in it, which are of ["),
         (["--import", "no_such_module"], "`--import` must be a module that can be imported"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -238,6 +238,18 @@ def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
             assert tensor.bits == 1
 
 
+def test_a_scope_leaves_other_layers_float(pretrained, tmp_path):
+    words = ["--epochs", "0", "--bits", "8", "--solver", "uniform", "--scope", "attention"]
+    run_quantize(pretrained, tmp_path / "run", *words)
+    codes = {
+        name: value.bits
+        for name, value in bcq_tf.read(tmp_path / "run" / "model.bcq.npy").items()
+        if isinstance(value, bcq_tf.BinaryCodes)
+    }
+    assert set(codes.values()) == {8}
+    assert all("attention" in name for name in codes)
+
+
 @pytest.fixture(scope="module")
 def loaded(pretrained):
     """The pretrained run, read once for tests that leave it as it is."""
@@ -267,6 +279,8 @@ def loaded(pretrained):
         (["--tune", "1", "--epochs", "0"], "`tune` needs --epochs 0 and --calibration"),
         (["--tune", "1", "--budget", "2", "--calibration", "9"], "`tune` needs --epochs 0 and"),
         (["--tune", "-1", "--epochs", "0", "--calibration", "9"], "`tune` must be an integer >= 0"),
+        (["--scope", "attention,linear"], "`scope` must be one of .*or some with '\\+' between"),
+        (["--scope", "convolution"], "`scope` must have weights of the model in it, which are of"),
         (["--data", "no/such/folder"], "no/such/folder"),
         (["--learning-rate", "-1"], "`learning_rate` must be a positive number. Received: .*=-1.0"),
         (["--learning-rate", "nan"], "`learning_rate` must be a positive number. Received: .*=nan"),

@@ -48,8 +48,12 @@ def nearest(weight: Chosen, value, its_levels, its_offset):
     its_levels, its_offset: tensors of what `levels` and `offset` return.
     """
     matrix, centre = _to_matrix(weight, value), _along_row(weight, its_offset)
-    steps = [_along_row(weight, level) for level in ops.unstack(its_levels, axis=-1)]
-    found = _nearest_step(matrix - centre, steps) + centre
+    if weight.config.solver == "uniform":
+        least, most = (_along_row(weight, its_levels[..., i]) for i in (0, -1))
+        found = _nearest_multiple(matrix - centre, least, most) + centre
+    else:
+        steps = [_along_row(weight, level) for level in ops.unstack(its_levels, axis=-1)]
+        found = _nearest_step(matrix - centre, steps) + centre
     return _from_matrix(weight, ops.where(ops.isfinite(matrix), found, matrix), value.dtype)
 
 
@@ -116,6 +120,15 @@ def _nearest_step(matrix, steps):
     for lower, upper in itertools.pairwise(steps):
         value = ops.where(magnitude > (lower + upper) / 2, upper, value)
     return ops.where(matrix < 0, -value, value)  # not ops.sign, which is 0 at 0
+
+
+def _nearest_multiple(matrix, least, most):
+    """The same of levels that are odd multiples of the `least`, up to `most`, however many."""
+    step = ops.maximum(least, np.finfo(np.float32).tiny)  # levels of 0 have no multiples
+    index = ops.ceil(ops.abs(matrix) / (2 * step)) - 1
+    index = ops.clip(index, 0, ops.round((most / step - 1) / 2))
+    value = (2 * index + 1) * least
+    return ops.where(matrix < 0, -value, value)
 
 
 def _along_row(weight: Chosen, per_group):
