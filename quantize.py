@@ -69,6 +69,9 @@ def parse_arguments(arguments=None):
         "sentences in which scales are trained (none)")  # fmt: skip
     add("--learning-rate", type=float, default=3e-3, help="at the start, falling to 0 along a "
         "cosine (%(default)s)")  # fmt: skip
+    add("--distill", type=float, metavar="SHARE", help="of the loss, how far the outputs are from "
+        "the float model's (none)")  # fmt: skip
+    add("--temperature", type=float, help="of --distill (1)")
     add("--dropout", type=float, help="dropout rate (that of --from); 1 bit does best with 0")
     add("--float", dest="is_float", action="store_true", help="quantize nothing: the comparison")
     add("--seed", type=int, default=0, help="random seed (%(default)s)")
@@ -155,16 +158,24 @@ def check_quantization(model, options):
         raise UserError(
             f"`calibration` needs --epochs 0 or --budget. Received: epochs={options.epochs}"
         )
+    if options.distill is not None and (options.is_float or not options.epochs):
+        raise UserError(f"`distill` needs quantized training. Received: distill={options.distill}")
     if options.tune > 0 and (options.epochs or not options.calibration):
         raise UserError(f"`tune` needs --epochs 0 and --calibration. Received: tune={options.tune}")
     try:
         check_tune(options.tune, options.calibration)
-        make_callback(None, options).check(model)
+        # Its own teacher stands for another one, which is not read before all else is right.
+        make_callback(None, options, None if options.distill is None else model).check(model)
     except (ValueError, TypeError) as error:
         raise UserError(error) from None
 
 
-def make_callback(path, options):
+def make_callback(path, options, teacher=None):
+    teaching = {}
+    if teacher is not None:
+        teaching = {"teacher": teacher, "alpha": options.distill}
+        if options.temperature is not None:
+            teaching["temperature"] = options.temperature
     return bcq_tf.BCQCallback(
         path,
         config=options.config,
@@ -174,6 +185,7 @@ def make_callback(path, options):
         latent=options.latent,
         verbose=1,
         resume=options.resume,
+        **teaching,
     )
 
 
@@ -208,7 +220,10 @@ def quantize_run(folder, run, sentences, options):
     """Makes the quantized file, with or without training; the run's model computes from it."""
     path = folder / MODEL_FILE
     if options.epochs:
-        callback = make_callback(path, options)
+        teacher = None
+        if options.distill is not None:
+            teacher = checkpoint.load_run(options.source).model
+        callback = make_callback(path, options, teacher)
         rate, saving = falling_rate(options), callback.training_weights
         fit_run(folder, run, sentences, options.epochs, rate, [callback], saving=saving)
     else:

@@ -31,7 +31,11 @@ class MaskedCrossEntropy(keras.losses.Loss):
     on every token (Szegedy et al. 2016).
     """
 
-    def __init__(self, label_smoothing=0.0, name="masked_cross_entropy", **kwargs):
+    from_logits = True  # the name and this tell what distillation compares
+
+    def __init__(
+        self, label_smoothing=0.0, name="masked_sparse_categorical_crossentropy", **kwargs
+    ):
         super().__init__(name=name, **kwargs)
         self.label_smoothing = label_smoothing
 

@@ -39,6 +39,7 @@ from bcq_tf._keras.hub import (
 from bcq_tf._keras.models import (
     CompiledByXla,
     forget_training,
+    part_of_loss,
     register_name,
     replaced_methods,
     running_eagerly,

@@ -52,6 +52,11 @@ def sync_variables(model) -> None:
         sync()
 
 
+def part_of_loss(model, loss):
+    """A loss of a batch as `compute_loss` adds it up: in each replica a part of it."""
+    return model._aggregate_additional_loss(loss)
+
+
 @contextlib.contextmanager
 def replaced_methods(*methods: tuple):
     """(object, name, function) of models, layers and optimizers: in this context each object has

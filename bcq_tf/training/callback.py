@@ -15,6 +15,7 @@ from bcq_tf.training.latent import check_latent
 from bcq_tf.training.rating import check_monitor, entry_name
 from bcq_tf.training.run import check_resume
 from bcq_tf.training.schedule import check_phases, make_phases
+from bcq_tf.training.teaching import Teacher
 
 
 class BCQCallback(keras.callbacks.Callback):
@@ -69,11 +70,19 @@ class BCQCallback(keras.callbacks.Callback):
             a table, gets as many as lower the loss most when `fit` begins, see `bcq_tf.allocate`.
         calibration: with a budget, samples of data, see `bcq_tf.quantize_model`. A generator serves
             one `fit`.
+        teacher: a model of the same outputs, or the path of one: the loss that is trained is
+            1 - `alpha` times the compiled one, and `alpha` times how far the outputs are from the
+            teacher's (Hinton, Vinyals and Dean 2015): the divergence of distributions where the
+            name of the compiled loss ends in "categorical_crossentropy" or "binary_crossentropy",
+            the relative squared difference otherwise. `val_loss` stays the compiled one.
+        temperature: by which logits are divided where they are compared, with crossentropies.
+        alpha: see `teacher`.
 
     Raises:
-        ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the logs lack
-            `monitor`, a weight holds NaN or Inf when an epoch ends and no callback ends training
-            there, or with `resume=True` the file is of other settings or another model.
+        ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the teacher's
+            outputs have other shapes than the model's, the logs lack `monitor`, a weight holds NaN
+            or Inf when an epoch ends and no callback ends training there, or with `resume=True` the
+            file is of other settings or another model.
         FileFormatError: the file at `filepath` is damaged.
 
     Example:
@@ -109,6 +118,9 @@ class BCQCallback(keras.callbacks.Callback):
         resume: bool | None = None,
         budget: float | None = None,
         calibration=None,
+        teacher=None,
+        temperature: float = 1.0,
+        alpha: float = 0.5,
     ):
         super().__init__()
         self.config = make_config(config, bits, group_size, offset, solver, scale_dtype)
@@ -129,6 +141,7 @@ class BCQCallback(keras.callbacks.Callback):
         self.verbose = verbose
         self.resume = resume
         self.budget, self.calibration = budget, calibration
+        self.teacher = None if teacher is None else Teacher(teacher, temperature, alpha)
         self._fit = None  # the last one that has begun
 
     @property

@@ -20,6 +20,7 @@ from bcq_tf.training.quantizer import ModelQuantizer
 from bcq_tf.training.rating import Rating
 from bcq_tf.training.run import Run, earlier_rules
 from bcq_tf.training.schedule import check_phases, phase_at
+from bcq_tf.training.teaching import Lesson
 from bcq_tf.training.trained_weights import TrainedWeights
 
 CALIBRATION_BATCH = 32
@@ -45,7 +46,9 @@ class Fit:
         if callback.budget is not None:
             self._spend_budget()
         self._plan = self._quantizer.plan  # that of the end of training
-        self.weights = TrainedWeights(self._quantizer, callback.latent, callback.effort)
+        self._lesson = callback.teacher and Lesson(callback.teacher, self._model)
+        methods = self._lesson.methods() if self._lesson else ()
+        self.weights = TrainedWeights(self._quantizer, callback.latent, callback.effort, methods)
         self._rating = Rating(callback.rated_by, callback.mode, self._model)
         self._ended = None  # (epoch, logs) of the last epoch that has ended
         self._begin_run()
@@ -98,6 +101,8 @@ class Fit:
 
     def end_steps(self, batch: int) -> None:
         """See `on_train_batch_end`."""
+        if self._lesson:
+            self._lesson.check()
         sync_variables(self._model)
         every, before = self._callback.every_n_steps, self._steps.count
         step = self._steps.end(batch, (self._callback.params or {}).get("steps"))

@@ -14,7 +14,9 @@ from bcq_tf.codes import BinaryCodes
 from bcq_tf.selection.selection import Chosen, Plan
 from bcq_tf.solvers import NotFiniteError
 from bcq_tf.training.latent import train_latent
+from bcq_tf.training.latent.training import LatentTraining
 from bcq_tf.training.quantizer import ModelQuantizer
+from bcq_tf.training.takeover import Takeover
 
 
 class TrainedWeights:
@@ -24,12 +26,13 @@ class TrainedWeights:
     and `not_finite` tells.
 
     effort: of a solve, but for those that start from the last scales.
+    methods: that the model is to have in its steps, see `Takeover`.
     """
 
-    def __init__(self, quantizer: ModelQuantizer, latent: bool, effort: str):
+    def __init__(self, quantizer: ModelQuantizer, latent: bool, effort: str, methods=()):
         self._quantizer, self._model = quantizer, quantizer.model
-        self._latent, self._effort = latent, effort
-        self._training = None  # straight through
+        self._latent, self._effort, self._methods = latent, effort, list(methods)
+        self._training: Takeover | None = None  # a LatentTraining, or for the methods alone
         self._quantized = False  # whether the model holds quantized weights
         self._aside = None  # those that training goes on from, where others are shown
         self._steps, self._solved = 0, None
@@ -48,6 +51,8 @@ class TrainedWeights:
             self._quantizer.take(codes)
         if self._latent and plan.chosen and (codes or self._solve_once(self._effort)):
             self._start()
+        elif self._methods:
+            self._training = Takeover(self._model, self._methods)
 
     def begin_step(self) -> None:
         """To be called before every execution of the train function."""
@@ -77,7 +82,7 @@ class TrainedWeights:
         if not self._latent:
             self._quantizer.put_codes()
             self._quantized = True
-        elif self._training:
+        elif isinstance(self._training, LatentTraining):
             self._training.set_codes(self._quantizer.codes)
             self._project_written(self._training.written_weights())
         elif self._quantizer.plan.chosen:  # they were not finite when the plan was new
@@ -186,8 +191,9 @@ class TrainedWeights:
         getattr(vars(self._model).get("evaluate"), "stop", lambda: None)()
 
     def _start(self) -> None:
-        plan = self._quantizer.plan
-        self._training = train_latent(self._model, plan.chosen, self._quantizer.codes)
+        self._stop()
+        chosen, codes = self._quantizer.plan.chosen, self._quantizer.codes
+        self._training = train_latent(self._model, chosen, codes, self._methods)
 
     def _project_written(self, written: list[Chosen]) -> None:
         self._quantizer.put_codes(written)

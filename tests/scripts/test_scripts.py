@@ -238,6 +238,16 @@ def test_rules_come_from_text_or_a_file(pretrained, tmp_path):
             assert tensor.bits == 1
 
 
+def test_the_float_model_teaches(pretrained, tmp_path):
+    losses = [
+        run_quantize(pretrained, tmp_path / name, "--epochs", "1", *words)
+        and (tmp_path / name / "log.csv").read_text("utf-8")
+        for name, words in (("plain", []), ("taught", ["--distill", "1"]))
+    ]
+    assert losses[0] != losses[1]
+    assert (tmp_path / "taught" / "model.bcq.npy").exists()
+
+
 def test_a_scope_leaves_other_layers_float(pretrained, tmp_path):
     words = ["--epochs", "0", "--bits", "8", "--solver", "uniform", "--scope", "attention"]
     run_quantize(pretrained, tmp_path / "run", *words)
@@ -279,6 +289,10 @@ def loaded(pretrained):
         (["--tune", "1", "--epochs", "0"], "`tune` needs --epochs 0 and --calibration"),
         (["--tune", "1", "--budget", "2", "--calibration", "9"], "`tune` needs --epochs 0 and"),
         (["--tune", "-1", "--epochs", "0", "--calibration", "9"], "`tune` must be an integer >= 0"),
+        (["--distill", "0"], "`alpha` must be a positive number. Received: alpha=0.0"),
+        (["--distill", "0.5", "--temperature", "0"], "`temperature` must be a positive number"),
+        (["--distill", "0.5", "--epochs", "0"], "`distill` needs quantized training"),
+        (["--distill", "0.5", "--float"], "`distill` needs quantized training"),
         (["--scope", "attention,linear"], "`scope` must be one of .*or some with '\\+' between"),
         (["--scope", "convolution"], "`scope` must have weights of the model in it, which are of"),
         (["--data", "no/such/folder"], "no/such/folder"),

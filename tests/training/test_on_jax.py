@@ -54,6 +54,13 @@ TESTS = {
         "test_a_frozen_weight_is_seen_quantized_and_stays[8]",
         "test_a_weight_that_is_not_finite_is_not_hidden_by_its_levels[nan]",
     ],
+    "training/test_teaching.py": [
+        "test_the_loss_is_that_of_the_formula[True-3.0-categorical]",
+        "test_at_alpha_1_labels_do_not_matter[False]",
+        "test_at_alpha_1_labels_do_not_matter[True]",
+        "test_val_loss_stays_the_plain_one",
+        "test_the_path_of_a_teacher[.bcq.npy]",
+    ],
     "training/test_optimizers.py": [
         "test_batches_of_one_execution",
         "test_optimizers_are_found_once_wherever_they_stand",

@@ -20,10 +20,10 @@ import tensorflow as tf
 
 from bcq_tf._keras import mask_of, walk_layers
 from bcq_tf.models.calibration.counted import counted
-from bcq_tf.models.calibration.output_gradients import ends_in_softmax
 from bcq_tf.models.calibration.product_inputs import looked_up
 from bcq_tf.models.calibration.sums import Sums, Use, sums_of
 from bcq_tf.models.calibration.watch import Watch, replaced_calls
+from bcq_tf.models.likelihood import ends_in_softmax
 from bcq_tf.selection.selection import Chosen
 
 LOOK_UPS, LOGITS = "look-ups", "logits"

@@ -14,12 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-CATEGORICAL, BINARY, GAUSSIAN = "categorical", "binary", "gaussian"
-_LOSSES = {
-    CATEGORICAL: ("sparse_categorical_crossentropy", "categorical_crossentropy"),
-    BINARY: ("binary_crossentropy",),
-    GAUSSIAN: ("mean_squared_error",),
-}
+from bcq_tf.models.likelihood import BINARY, CATEGORICAL, GAUSSIAN, likelihood
 
 
 def drawn(model) -> Callable | None:
@@ -33,28 +28,6 @@ def drawn(model) -> Callable | None:
         return [sample(tf.cast(predicted, tf.float32), from_logits, [0, next(count)])]
 
     return gradients if sample else None
-
-
-def ends_in_softmax(model) -> bool:
-    """Whether the loss that a model is compiled with is that of one class of many."""
-    return likelihood(model)[0] == CATEGORICAL
-
-
-def likelihood(model) -> tuple[str | None, bool]:
-    """What the loss that a model is compiled with takes its one output for: CATEGORICAL, BINARY or
-    GAUSSIAN, None where that is not known; and whether the loss takes logits."""
-    loss = getattr(model, "loss", None) if getattr(model, "compiled", False) else None
-    if loss is None or isinstance(loss, (list, tuple, dict)):
-        return None, False
-    try:
-        loss = keras.losses.get(loss)
-    except ValueError:
-        return None, False
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get(
-        "from_logits", False
-    )
-    return next((kind for kind, names in _LOSSES.items() if name in names), None), from_logits
 
 
 def of_data(model) -> Callable | None:

@@ -31,13 +31,15 @@ def check_latent(latent) -> None:
         )
 
 
-def train_latent(model, weights, codes):
+def train_latent(model, weights, codes, methods=()):
     """Makes a model train its weights straight through their codes.
 
     Args:
         model: a compiled Keras model, in `fit`, since its train function is made anew.
         weights: a tuple of `Chosen`.
         codes: {position: BinaryCodes}, the scales that the weights are projected onto.
+        methods: others that the model is to have in its steps, see `Takeover`; none of those that
+            a backend replaces.
 
     Returns:
         The `LatentTraining`, until whose `remove()` it is so.
@@ -46,4 +48,4 @@ def train_latent(model, weights, codes):
         from bcq_tf.training.latent.on_jax import JaxTraining as Training
     else:
         from bcq_tf.training.latent.on_tensorflow import TensorFlowTraining as Training
-    return Training(model, weights, codes)
+    return Training(model, weights, codes, methods)

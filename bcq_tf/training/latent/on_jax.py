@@ -24,7 +24,9 @@ class JaxTraining(LatentTraining):
             `train_step` calls no `compute_loss_and_updates`.
     """
 
-    def __init__(self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes]):
+    def __init__(
+        self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes], methods=()
+    ):
         if keras.distribution.distribution() is not None:
             raise ValueError(
                 "`latent=True` needs a model on one device where Keras runs on JAX. "
@@ -33,7 +35,7 @@ class JaxTraining(LatentTraining):
         self._scales = None  # inside a step, what its loss quantizes with
         self._places = _Places(model, weights)
         self._written = jax.numpy.zeros(len(weights), bool)
-        super().__init__(model, weights)
+        super().__init__(model, weights, methods)
         self.set_codes(codes)
 
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:

@@ -26,14 +26,16 @@ from bcq_tf.training.optimizers import averages, optimizers_of
 class TensorFlowTraining(LatentTraining):
     """`LatentTraining` on TensorFlow, under `MirroredStrategy` too."""
 
-    def __init__(self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes]):
+    def __init__(
+        self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes], methods=()
+    ):
         # Of the step that a thread is in: MirroredStrategy traces replicas in threads.
         self._step = threading.local()
         with model.distribute_strategy.scope():
             self._exchange = Exchange(weights, codes)
         # Keras' own step ends when it has applied its optimizer, once.
         self._ends_applied = getattr(model.train_step, "__func__", 0) is keras.Model.train_step
-        super().__init__(model, weights)
+        super().__init__(model, weights, methods)
 
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:
         self._exchange.set_codes(codes)

@@ -18,7 +18,7 @@ from bcq_tf.models.calibration.counted import counted
 from bcq_tf.models.calibration.loss_gradients import line_of
 from bcq_tf.reports.progress import progress
 from bcq_tf.selection.selection import Plan, Skipped
-from bcq_tf.training.tuning.likeness import divergence
+from bcq_tf.training.likeness import divergence
 from bcq_tf.training.tuning.tuned_floats import TunedFloats
 from bcq_tf.training.tuning.tuned_scales import TunedScales
 
