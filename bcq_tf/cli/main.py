@@ -12,7 +12,7 @@ import os
 import sys
 
 from bcq_tf import __version__
-from bcq_tf.cli import bench, compare, convert, embed, inspect, quantize, sensitivity
+from bcq_tf.cli import bench, compare, convert, embed, inspect, plot, quantize, sensitivity
 from bcq_tf.cli.command import Command, Group
 from bcq_tf.cli.errors import UserError
 from bcq_tf.cli.start import INTERRUPTED
@@ -24,6 +24,7 @@ COMMANDS: tuple[Command | Group, ...] = (
     sensitivity.COMMAND,
     compare.COMMAND,
     convert.COMMAND,
+    plot.COMMAND,
     bench.COMMAND,
     embed.COMMAND,
 )

@@ -11,8 +11,6 @@ from bcq_tf.cli.start import import_frameworks
 from bcq_tf.files.atomic import replacing
 from bcq_tf.files.paths import check_writable
 
-PICTURES = (".png", ".svg", ".pdf")  # suffixes of what is drawn
-
 
 def import_modules(names: list[str]) -> None:
     """Imports the modules of `--import`; raises UserError where one cannot be."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 
 import bcq_tf
 from bcq_tf.cli.command import Command, Result, add_import, positive, positives
 from bcq_tf.cli.errors import blaming_input
 from bcq_tf.cli.inputs import arranged, read_inputs
-from bcq_tf.cli.models import PICTURES, check_output, read_model
+from bcq_tf.cli.models import read_model
+from bcq_tf.cli.pictures import check_picture, new_figure, write_figure
 from bcq_tf.cli.settings import read_object
-from bcq_tf.files.atomic import replacing
 
 EXAMPLES = """\
   python -m bcq_tf sensitivity model.keras --data samples.npz
@@ -38,7 +37,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Result:
     if options.plot:
-        check_output(options.plot, PICTURES, [options.model, options.data], name="--plot")
+        check_picture(options.plot, [options.model, options.data], "--plot")
     with blaming_input():
         rules = read_object("--rules", options.rules)
     model = read_model(options.model, options.modules, compiled=True)
@@ -64,13 +63,11 @@ def _run(options: argparse.Namespace) -> Result:
 
 def _draw(found, path: str) -> None:
     """Each weight's losses: filled as measured, hollow as expected; those not above 0 are none."""
-    from matplotlib.figure import Figure
-
     worst: dict[str, float] = {}
     for line in found.lines:
         worst[line.path] = max(worst.get(line.path, 0.0), line.expected, line.measured or 0.0)
     paths = sorted(worst, key=worst.get)[-MOST_DRAWN:]
-    figure = Figure(figsize=(9, 1.5 + 0.22 * len(paths)), layout="constrained")
+    figure = new_figure(9, 1.5 + 0.22 * len(paths))
     axes = figure.add_subplot()
     for number, bits in enumerate(sorted({line.bits for line in found.lines})):
         for name in ("expected", "measured"):
@@ -83,8 +80,7 @@ def _draw(found, path: str) -> None:
     axes.set_yticks(range(len(paths)), paths, fontsize=7)
     axes.grid(alpha=0.3)
     figure.legend(fontsize=8, loc="outside right upper")
-    with replacing(path, os.path.splitext(path)[1]) as temporary:
-        figure.savefig(temporary, dpi=120)
+    write_figure(figure, path)
 
 
 def _points(found, paths: list[str], bits: int, name: str) -> list[tuple[float, int]]:

@@ -11,8 +11,9 @@ from bcq_tf import embeddings
 from bcq_tf.cli.command import Command, Result, positive, positives
 from bcq_tf.cli.embed.picture import draw
 from bcq_tf.cli.embed.vectors import add_vectors, check_two_words, codes_of, read_vectors
-from bcq_tf.cli.errors import UserError, blaming_input
-from bcq_tf.cli.models import PICTURES, check_exists, check_output
+from bcq_tf.cli.errors import blaming_input
+from bcq_tf.cli.models import check_exists
+from bcq_tf.cli.pictures import check_picture
 from bcq_tf.codes.packing import bytes_per_row
 from bcq_tf.embeddings import Quality
 from bcq_tf.embeddings.compression import METHODS, check_settings, most_codebooks
@@ -136,15 +137,7 @@ def _check(options: argparse.Namespace) -> None:
         check_exists(options.analogies)
     if options.picture is not None:
         read = [options.vectors, options.words, options.wordsim, options.analogies]
-        check_output(options.picture, PICTURES, read, name="--picture")
-        _check_matplotlib()
-
-
-def _check_matplotlib() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError("`--picture` needs matplotlib: pip install matplotlib")
+        check_picture(options.picture, read, "--picture")
 
 
 def _plan(options: argparse.Namespace, shape: tuple[int, int]):

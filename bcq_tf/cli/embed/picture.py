@@ -1,10 +1,8 @@
-"""The picture of `embed compare`: size against each score. Only here matplotlib is imported."""
+"""The picture of `embed compare`: size against each score."""
 
 from __future__ import annotations
 
-import os
-
-from bcq_tf.files.atomic import replacing
+from bcq_tf.cli.pictures import new_figure, write_figure
 
 COLUMNS = 3
 ERROR = "relative error"
@@ -18,17 +16,14 @@ def draw(lines, path: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    from matplotlib.figure import Figure
-
     panels = _panels(lines)
     rows = -(-len(panels) // COLUMNS)
-    figure = Figure(figsize=(4 * COLUMNS, 3.4 * rows), layout="constrained")
+    figure = new_figure(4 * COLUMNS, 3.4 * rows)
     for place, (title, scores) in enumerate(panels.items(), 1):
         axes = figure.add_subplot(rows, COLUMNS, place)
         _draw_panel(axes, title, lines, scores)
     figure.axes[1].legend(fontsize=8)  # not on the first, which has no line of the float table
-    with replacing(path, os.path.splitext(path)[1]) as temporary:
-        figure.savefig(temporary, dpi=120)
+    write_figure(figure, path)
 
 
 def _panels(lines) -> dict[str, list[float]]:
