@@ -60,8 +60,7 @@ class BCQConfig:
         # NumPy integers become plain ones, which JSON can hold.
         object.__setattr__(self, "bits", check_bits(self.bits))
         object.__setattr__(self, "group_size", check_group_size(self.group_size))
-        if not isinstance(self.offset, bool):
-            raise TypeError(f"`offset` must be True or False. Received: offset={self.offset!r}")
+        check_flag("offset", self.offset)
         check_choice("solver", self.solver, SOLVERS)
         check_choice("scale_dtype", self.scale_dtype, (AUTO, *SCALE_DTYPES))
 
@@ -232,6 +231,13 @@ def check_integer(name: str, value, least: int, most: int | None = None) -> int:
     if most is None:
         rule = "a positive integer" if least == 1 else f"an integer from {least} upwards"
     raise ValueError(f"`{name}` must be {rule}. Received: {name}={short(value)}")
+
+
+def check_flag(name: str, value) -> bool:
+    """`value`, the argument `name`; raises TypeError unless it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"`{name}` must be True or False. Received: {name}={short(value)}")
+    return value
 
 
 def check_positive(name: str, value) -> None:

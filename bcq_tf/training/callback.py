@@ -6,7 +6,15 @@ import contextlib
 
 import keras
 
-from bcq_tf.config import UNSET, BCQConfig, check_budget, check_choice, check_integer, make_config
+from bcq_tf.config import (
+    UNSET,
+    BCQConfig,
+    check_budget,
+    check_choice,
+    check_flag,
+    check_integer,
+    make_config,
+)
 from bcq_tf.reports.report import Report
 from bcq_tf.selection.selection import select
 from bcq_tf.training.checkpoints import BestFiles
@@ -77,6 +85,8 @@ class BCQCallback(keras.callbacks.Callback):
             the relative squared difference otherwise. `val_loss` stays the compiled one.
         temperature: by which logits are divided where they are compared, with crossentropies.
         alpha: see `teacher`.
+        log_weights: whether the logs, which TensorBoard and History see too, have the error of each
+            weight: `bcq_error/PATH`.
 
     Raises:
         ValueError, TypeError: an argument breaks its rule, a rule matches nothing, the teacher's
@@ -121,6 +131,7 @@ class BCQCallback(keras.callbacks.Callback):
         teacher=None,
         temperature: float = 1.0,
         alpha: float = 0.5,
+        log_weights: bool = False,
     ):
         super().__init__()
         self.config = make_config(config, bits, group_size, offset, solver, scale_dtype)
@@ -142,6 +153,7 @@ class BCQCallback(keras.callbacks.Callback):
         self.resume = resume
         self.budget, self.calibration = budget, calibration
         self.teacher = None if teacher is None else Teacher(teacher, temperature, alpha)
+        self.log_weights = check_flag("log_weights", log_weights)
         self._fit = None  # the last one that has begun
 
     @property

@@ -151,8 +151,17 @@ class Fit:
         self.weights.show()
         logs["bcq_error"] = float("nan") if self.weights.not_finite else self._quantizer.error
         logs["bcq_bits"] = self._quantizer.bits_per_weight
+        if self._callback.log_weights:
+            logs.update(self._errors())
         self._rating.add_score(logs)
         self._opened = True
+
+    def _errors(self) -> dict[str, float]:
+        # Of the same weights in every epoch; 0 of those that a schedule leaves float.
+        chosen, errors = self._plan.chosen, self._quantizer.errors
+        if self.weights.not_finite:
+            errors = {weight.position: float("nan") for weight in chosen}
+        return {f"bcq_error/{weight.path}": errors.get(weight.position, 0.0) for weight in chosen}
 
     def _rate(self) -> None:
         self._rated = True

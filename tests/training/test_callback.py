@@ -130,6 +130,24 @@ def test_logs_have_error_and_bits():
     assert 3 < history["bcq_bits"][0] < 7  # 3 bits, padding of rows of 32 and 40, scales
 
 
+@pytest.mark.parametrize("latent", [False, True])
+def test_the_logs_have_each_weights_error_where_that_is_asked_for(latent):
+    seen = []
+    board = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append({**logs}))
+    callback = BCQCallback(
+        rules={"hidden*": 1, "output*": 4}, latent=latent, log_weights=True,
+        schedule={6: {"hidden*": None}},
+    )  # fmt: skip
+    history = fit(compiled_mlp(), [board, callback], epochs=3).history
+    names = {name for name in history if name.startswith("bcq_error/")}
+    assert names == {"bcq_error/hidden/kernel", "bcq_error/output/kernel"}
+    assert all([logs[name] for logs in seen] == history[name] for name in names)
+    hidden, output = (history[f"bcq_error/{name}/kernel"] for name in ("hidden", "output"))
+    assert hidden[0] == 0
+    assert 0 < min(hidden[1:]) < max(hidden[1:]) < 0.5
+    assert 0 < min(output) < max(output) < 0.1
+
+
 def fit_around_a_table(path, bits, seed, target, resume):
     """A callback, and the codes of a packed embedding under the layer that it quantized."""
     ids = np.random.default_rng(0).integers(0, 90, (64, 4))

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import keras
 
+from bcq_tf.config import check_flag
+
 
 def check_latent(latent) -> None:
     """Raises TypeError or ValueError where `latent` is no boolean, or the backend cannot do it."""
-    if not isinstance(latent, bool):
-        raise TypeError(f"`latent` must be True or False. Received: latent={latent!r}")
+    check_flag("latent", latent)
     if latent and keras.backend.backend() not in ("tensorflow", "jax"):
         raise ValueError(
             "`latent=True` needs the TensorFlow or the JAX backend of Keras. "
