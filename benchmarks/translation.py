@@ -30,6 +30,19 @@ TRAINED = {
 }
 TRAINED["float on"] = ["--float"]
 TRAINED["latent 1 bit, no dropout"] = ["--bits", "1", "--latent", "--dropout", "0"]
+# The rows of Compressed-Transformers: evenly spaced levels in some layers, the others float. With 1
+# bit these are signs and one scale, as in its sign quantizer.
+SCOPES = {"float on": ["--float"]}
+SCOPES |= {
+    f"{scope} {bits} bit": ["--scope", scope, "--solver", "uniform", "--bits", str(bits)]
+    for scope, all_bits in (
+        ("attention", (8, 4, 2, 1)),
+        ("attention+embedding", (8,)),
+        ("linear", (8, 4, 1)),
+    )
+    for bits in all_bits
+}
+TABLES = {"ways": (ONE_SHOT, TRAINED), "scopes": ({}, SCOPES)}  # without and with training
 
 
 def main():
@@ -42,6 +55,8 @@ def main():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
+    add("--table", choices=TABLES, default="ways", help="ways to quantize, or scopes: the rows of "
+        "Compressed-Transformers, quantized in some layers alone (%(default)s)")  # fmt: skip
     add("--hparams", default="hparams/multi30k.json", help="(%(default)s)")
     add("--data", required=True, help="demo, tfds:NAME or a folder")
     add("--output", default="runs/multi30k", help="folder of all runs (%(default)s)")
@@ -69,10 +84,11 @@ def planned_runs(options):
         common = ["--seed", str(seed), "--data", options.data]
         yield "pretrain.py", base / "float", [*common, "--hparams", options.hparams]
         common += ["--from", str(base / "float"), "--epochs"]
-        for name, flags in ONE_SHOT.items():
+        one_shot, trained = TABLES[options.table]
+        for name, flags in one_shot.items():
             yield "quantize.py", base / name, [*common, "0", *flags]
         if options.epochs:
-            for name, flags in TRAINED.items():
+            for name, flags in trained.items():
                 yield "quantize.py", base / name, [*common, str(options.epochs), *flags]
 
 
