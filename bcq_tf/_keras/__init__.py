@@ -20,6 +20,13 @@ from bcq_tf._keras.deferred import (
     initialize,
     initialize_rest,
 )
+from bcq_tf._keras.distribution import (
+    is_first_process,
+    of_first_process,
+    sharding_of_all,
+    wait_for_processes,
+    with_state_sharding,
+)
 from bcq_tf._keras.fits import (
     backing_up_to,
     backup_paths,

@@ -9,11 +9,16 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
+from bcq_tf._keras.distribution import gathered
+
 
 def as_array(variable) -> np.ndarray:
-    """The value of a variable, for reading; on TensorFlow, where it can be, without a copy."""
+    """The value of a variable, for reading; on TensorFlow, where it can be, without a copy, on JAX
+    whole wherever its parts are."""
     if keras.backend.backend() == "tensorflow":
         return np.asarray(variable.value.read_value())
+    if keras.backend.backend() == "jax":
+        return gathered(variable.value)
     return keras.ops.convert_to_numpy(variable)
 
 

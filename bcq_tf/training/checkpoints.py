@@ -63,11 +63,16 @@ class BestFiles:
         if self.template is not None and not self._has_fields():
             self.read_all()
 
-    def start(self, own: list[QuantizedFile] = ()) -> None:
-        """Begins a run. own: the files of it that are there, the worst of which are removed."""
+    def start(self, own: list[QuantizedFile] = (), removes: bool = True) -> None:
+        """Begins a run.
+
+        own: the files of it that are there.
+        removes: whether the worst of them are removed, where there are more than are kept.
+        """
         self._ranks = {opened.path: rank(opened.metadata) for opened in own}
         self._stamps = {path: _stamp(path) for path in self._ranks}
-        self._remove_worst()
+        if removes:
+            self._remove_worst()
 
     def save(self, tensors, metadata: dict, epoch: int, logs: dict) -> tuple[str, str | None]:
         """Writes the file of `epoch` (from 0) and removes the run's files past the `keep` best.

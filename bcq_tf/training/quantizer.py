@@ -7,7 +7,6 @@ import math
 import zlib
 from collections.abc import Iterable
 
-import keras
 import numpy as np
 
 from bcq_tf._keras import as_array, assign_rows, serialized_model, weight_places
@@ -79,7 +78,7 @@ class ModelQuantizer:
 
     def values(self) -> dict[int, np.ndarray]:
         """The chosen weights' present values, by position."""
-        return {w.position: keras.ops.convert_to_numpy(w.variable) for w in self.plan.chosen}
+        return {w.position: np.array(as_array(w.variable)) for w in self.plan.chosen}
 
     def solve(
         self,

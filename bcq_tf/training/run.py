@@ -7,7 +7,13 @@ import uuid
 
 import numpy as np
 
-from bcq_tf._keras import as_array, print_message
+from bcq_tf._keras import (
+    as_array,
+    is_first_process,
+    of_first_process,
+    print_message,
+    wait_for_processes,
+)
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.config import BCQConfig, Rule
 from bcq_tf.files import file
@@ -103,7 +109,7 @@ class Run:
             self.codes, self.step = codes_by_position(state), state.metadata["step"]
             self.is_restored = True
         own = self._own_files(resume)
-        self._files.start(own)
+        self._files.start(own, removes=self._is_chief())
         if own:
             # In memory, since it may be replaced while training goes on.
             best = file.read(_best(own).path, mapped=False)
@@ -112,7 +118,7 @@ class Run:
             print_message(f"Going on with {best.path}: {rating_text(best.metadata)}")
         elif self.codes:
             print_message("Going on with an interrupted run, of which no epoch was kept")
-        self.identity = self.identity or uuid.uuid4().hex
+        self.identity = self.identity or of_first_process(uuid.uuid4().bytes).hex()
 
     def _own_files(self, resume: bool | None) -> list[QuantizedFile]:
         # The files that the run goes on with.
@@ -163,8 +169,13 @@ class Run:
             self.best_value = rating["value"]
         tensors, metadata = self._quantizer.contents()
         self.best = tensors, metadata | {"run": self.identity, "epoch": epoch} | rating
-        if self._files.template is None or not self._is_chief():
+        if self._files.template is None:
             return
+        if self._is_chief():
+            self._write(epoch, logs, rating)
+        wait_for_processes("bcq_tf has written a file")
+
+    def _write(self, epoch: int, logs: dict, rating: dict) -> None:
         path, previous = self._files.save(*self.best, epoch, logs)
         if previous is not None:
             print_message(
@@ -191,7 +202,7 @@ class Run:
 
     def _is_chief(self) -> bool:
         strategy = getattr(self._quantizer.model, "distribute_strategy", None)
-        return strategy is None or strategy.extended.should_checkpoint
+        return is_first_process() and (strategy is None or strategy.extended.should_checkpoint)
 
 
 def _best(opened: list[QuantizedFile]) -> QuantizedFile:

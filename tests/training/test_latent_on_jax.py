@@ -84,13 +84,3 @@ def test_new_scales_compile_nothing_anew():
         training.set_codes(quantizer.codes)
     training.remove()
     assert len(traced) == 1
-
-
-def test_a_distribution_is_refused():
-    model = compiled_mlp()
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=["cpu:0"]))
-    try:
-        with pytest.raises(ValueError, match="needs a model on one device.*DataParallel"):
-            attach(model)
-    finally:
-        keras.distribution.set_distribution(None)

@@ -7,9 +7,9 @@ the latent ones, and the loss sees others.
 from __future__ import annotations
 
 import jax
-import keras
 import numpy as np
 
+from bcq_tf._keras import sharding_of_all, with_state_sharding
 from bcq_tf.codes import BinaryCodes
 from bcq_tf.selection.selection import Chosen
 from bcq_tf.training.latent.projection import levels, nearest, offset, unless_written, within_range
@@ -19,29 +19,31 @@ from bcq_tf.training.latent.training import LatentTraining
 class JaxTraining(LatentTraining):
     """`LatentTraining` on JAX.
 
+    Under a `keras.distribution` every device projects its part of a weight with all of the scales.
+
     Raises:
-        ValueError: the model trains under a `keras.distribution`; or, at the first step, its own
-            `train_step` calls no `compute_loss_and_updates`.
+        ValueError: at the first step, the model's own `train_step` calls no
+            `compute_loss_and_updates`.
     """
 
     def __init__(
         self, model, weights: tuple[Chosen, ...], codes: dict[int, BinaryCodes], methods=()
     ):
-        if keras.distribution.distribution() is not None:
-            raise ValueError(
-                "`latent=True` needs a model on one device where Keras runs on JAX. "
-                f"Received: {type(keras.distribution.distribution()).__name__}"
-            )
         self._scales = None  # inside a step, what its loss quantizes with
         self._places = _Places(model, weights)
-        self._written = jax.numpy.zeros(len(weights), bool)
+        self._everywhere = sharding_of_all()
+        self._written = self._put(np.zeros(len(weights), bool))
         super().__init__(model, weights, methods)
         self.set_codes(codes)
 
     def set_codes(self, codes: dict[int, BinaryCodes]) -> None:
-        all_levels = [jax.numpy.asarray(levels(codes[w.position])) for w in self._weights]
-        offsets = [jax.numpy.asarray(offset(codes[w.position])) for w in self._weights]
+        all_levels = [self._put(levels(codes[w.position])) for w in self._weights]
+        offsets = [self._put(offset(codes[w.position])) for w in self._weights]
         self._codes = all_levels, offsets
+
+    def _put(self, value):
+        # On every device of a distribution the whole of it.
+        return jax.device_put(value, self._everywhere)
 
     def _written_flags(self) -> np.ndarray:
         return np.asarray(self._written)
@@ -52,6 +54,7 @@ class JaxTraining(LatentTraining):
         return [
             (model, "train_step", self._wrap_train_step(model.train_step)),
             (model, "compute_loss_and_updates", compute),
+            with_state_sharding(model, self._everywhere),
         ]
 
     def _wrap_train_function(self, train_function):
