@@ -198,22 +198,27 @@ def clear_folder(folder):
 
 def open_folder(folder, run, options):
     """Makes the run's folder, or checks that the one there was made with the same settings."""
-    rules = [dataclasses.asdict(rule) for rule in options.rules]
-    settings = vars(options) | options.config.to_dict() | {"rules": rules}
-    for name in ("output", "resume", "config", "scope"):  # that one is in the rules
-        del settings[name]
-    settings = json.loads(json.dumps(settings))  # as they are read
-    path = folder / SETTINGS
+    settings, path = settings_of(options), folder / SETTINGS
     if path.is_file():
-        old = checkpoint.read_json(path, {})
+        # Options that a run made before they were there does not name had what is now the default.
+        old = settings_of(parse_arguments([])) | checkpoint.read_json(path, {})
         for name, value in settings.items():
-            if old.get(name) != value:
+            if old[name] != value:
                 raise UserError(
-                    f"{folder} holds a run with {name}={old.get(name)}. Received: {name}={value}; "
+                    f"{folder} holds a run with {name}={old[name]}. Received: {name}={value}; "
                     "give another --output, or --no-resume to start over"
                 )
     checkpoint.save_run(folder, run)
     checkpoint.write_json(path, settings)
+
+
+def settings_of(options):
+    """What must be equal in a run that goes on, as it is read from the folder."""
+    rules = [dataclasses.asdict(rule) for rule in options.rules]
+    settings = vars(options) | options.config.to_dict() | {"rules": rules}
+    for name in ("output", "resume", "config", "scope"):  # that one is in the rules
+        del settings[name]
+    return json.loads(json.dumps(settings))
 
 
 def quantize_run(folder, run, sentences, options):

@@ -188,6 +188,17 @@ def test_other_settings_in_the_same_folder_are_refused(pretrained, quantized):
     assert (quantized / "model.bcq.npy").read_bytes() == before
 
 
+def test_a_run_of_before_an_option_was_there_goes_on(pretrained, trained, tmp_path):
+    output = Path(shutil.copytree(trained, tmp_path / "run"))
+    settings = json.loads((output / "quantize.json").read_text("utf-8"))
+    for name in ("tune", "distill", "temperature", "budget"):
+        del settings[name]
+    (output / "quantize.json").write_text(json.dumps(settings), "utf-8")
+    assert run_quantize(pretrained, output, *TRAINING)
+    with pytest.raises(UserError, match="holds a run with distill=None. Received: distill=0.5"):
+        run_quantize(pretrained, output, *TRAINING, "--distill", "0.5")
+
+
 def test_a_run_is_started_over_where_that_is_asked_for(pretrained, quantized, monkeypatch):
     made, make = [], quantize.make_callback
     monkeypatch.setattr(quantize, "make_callback", lambda *a: made.append(make(*a)) or made[-1])
