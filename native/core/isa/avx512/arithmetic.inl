@@ -1,11 +1,5 @@
 /* Arithmetic of 16 lanes. Included inside the namespace of a set. */
 
-/* a b + c, rounded once where the instruction set can. */
-static inline RegisterFloats multiply_add(const RegisterFloats& a, const RegisterFloats& b,
-                                          const RegisterFloats& c) {
-  return (f32x16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-}
-
 /* Lanes 0 to 7, and 8 to 15, as double. (The compiler's own conversions take detours.) */
 static inline f64x8 widen_low(const f32x16& v) {
   return (f64x8)_mm512_cvtps_pd(_mm512_castps512_ps256((__m512)v));

@@ -1,11 +1,5 @@
 /* Arithmetic of 16 lanes. Included inside the namespace of a set. */
 
-/* a b + c, rounded once where the instruction set can. */
-static inline RegisterFloats multiply_add(const RegisterFloats& a, const RegisterFloats& b,
-                                          const RegisterFloats& c) {
-  return a * b + c;
-}
-
 /* Lanes 0 to 7, and 8 to 15, as double. (The compiler's own conversions take detours.) */
 static inline f64x8 widen_low(const f32x16& v) {
   return __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), f64x8);

@@ -3,3 +3,9 @@
 typedef f32x4 RegisterFloats;
 typedef u32x4 RegisterWords;
 enum { kRegister = 4, kRegisters = 16 };
+
+/* a b + c. */
+static inline RegisterFloats multiply_add(const RegisterFloats& a, const RegisterFloats& b,
+                                          const RegisterFloats& c) {
+  return a * b + c;
+}
