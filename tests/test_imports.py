@@ -48,6 +48,7 @@ TOP = {
 }
 TRAINED_CODES = "autoencoder", "best_weights", "compressor"
 MORE = {f"bcq_tf.embeddings.compositional.{name}": KERAS for name in TRAINED_CODES}
+MORE["bcq_tf._keras.distribution"] = KERAS | {"jax"}
 ENTRY = "bcq_tf.__main__"  # imports the highest folder
 GENERATED = "_native", "__pycache__"
 
