@@ -40,7 +40,7 @@ def train(folder, process, processes, way):
     callback = bcq_tf.BCQCallback(
         os.path.join(folder, f"{way}.bcq.npy"), 2, latent=way != name, every_n_steps=5, verbose=1
     )
-    data = batches(process, 1 if name == "model" else processes)
+    data = batches(process, 1 if name in ("alone", "model") else processes)
     model.fit(data, epochs=2, shuffle=False, validation_data=data, verbose=0, callbacks=[callback])
     codes = {weight.path: weight.codes.reconstruct() for weight in callback.report.chosen}
     np.savez(os.path.join(folder, f"{way}.{process}.npz"), **codes)

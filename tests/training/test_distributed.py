@@ -1,4 +1,4 @@
-"""Training under `keras.distribution` on JAX: 4 devices of a process, and 2 processes of 2 each.
+"""Training under `keras.distribution` on JAX: 2 processes of 2 devices each.
 
 The codes and the file are those that one device gives with the same batches.
 """
@@ -15,41 +15,36 @@ import bcq_tf
 from tests.backends import only_on
 
 ROOT = Path(__file__).resolve().parents[2]
+PROCESSES = 2
 WAYS = ["data-latent", "both", "model-latent"]
 pytestmark = only_on("tensorflow")  # once, of processes of its own
 
 
-def start(folder, process, processes, port, ways):
-    command = [sys.executable, "-m", "tests.training.distributed", folder, process, processes]
+def start(folder, process, port, ways):
+    command = [sys.executable, "-m", "tests.training.distributed", folder, process, PROCESSES, port]
     return subprocess.Popen(
-        [*map(str, command), str(port), *ways],
+        [*map(str, command), *ways],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """{number of processes: (folder, what each process printed)}."""
-    started = {}
-    for processes in (1, 2):
-        folder = tmp_path_factory.mktemp("runs")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        ways = WAYS if processes > 1 else ["alone", "alone-latent", *WAYS]
-        running = [start(folder, i, processes, port, ways) for i in range(processes)]
-        printed = [process.communicate(timeout=300)[0] for process in running]
-        assert not any(process.returncode for process in running), "\n".join(printed)
-        started[processes] = folder, printed
-    return started
+    """(folder, what each process printed)."""
+    folder = tmp_path_factory.mktemp("runs")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = [start(folder, i, port, ["alone", "alone-latent", *WAYS]) for i in range(PROCESSES)]
+    printed = [process.communicate(timeout=300)[0] for process in running]
+    assert not any(process.returncode for process in running), "\n".join(printed)
+    return folder, printed
 
 
-@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("way", WAYS)
-def test_the_codes_are_those_of_one_device(runs, way, processes):
-    folder, _ = runs[processes]
-    latent = "-latent" if way.endswith("-latent") else ""
-    alone = bcq_tf.read(runs[1][0] / f"alone{latent}.bcq.npy")
+def test_the_codes_are_those_of_one_device(runs, way):
+    folder, _ = runs
+    alone = bcq_tf.read(folder / f"alone{'-latent' if way.endswith('-latent') else ''}.bcq.npy")
     found = bcq_tf.read(folder / f"{way}.bcq.npy")
     assert found.metadata["step"] == alone.metadata["step"]
     assert found.metadata["value"] == pytest.approx(alone.metadata["value"], rel=1e-5)
@@ -64,8 +59,8 @@ def test_the_codes_are_those_of_one_device(runs, way, processes):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_all_processes_have_the_same_codes_and_the_first_writes(runs, way):
-    folder, printed = runs[2]
-    first, second = (dict(np.load(folder / f"{way}.{i}.npz")) for i in range(2))
+    folder, printed = runs
+    first, second = (dict(np.load(folder / f"{way}.{i}.npz")) for i in range(PROCESSES))
     assert first.keys() == second.keys() == {"hidden/kernel", "output/kernel"}
     for name in first:
         np.testing.assert_array_equal(first[name], second[name])
