@@ -16,6 +16,10 @@ class LocalAttention(layers.Layer):
         super().__init__()
         self.mix = layers.Dense(64, name="mix")
 
+    def build(self, input_shape):
+        if not self.mix.built:
+            self.mix.build(input_shape)
+
     def call(self, inputs):
         return self.mix(inputs)
 
