@@ -15,6 +15,7 @@ from keras import ops
 from bcq_tf._keras import mask_of, part_of_loss
 from bcq_tf.config import check_positive
 from bcq_tf.files.file import SUFFIX
+from bcq_tf.models.calibration.counted import counted
 from bcq_tf.shown import short
 from bcq_tf.training.likeness import divergence
 
@@ -84,7 +85,7 @@ class Lesson:
             return loss
         self.is_taken = True
         wanted = self._teacher.model(x, training=False)
-        distance = self._distance(*_flat(wanted, y_pred, sample_weight))
+        distance = self._distance(*_flat(wanted, y_pred, x, sample_weight))
         distance, alpha = part_of_loss(self._model, distance), self._teacher.alpha
         return (1 - alpha) * loss + alpha * ops.cast(distance, loss.dtype)
 
@@ -99,7 +100,7 @@ def _load(path: str):
     return load_model(path, packed=keras.backend.backend() == "tensorflow")
 
 
-def _flat(wanted, found, sample_weight) -> tuple[list, list, list]:
+def _flat(wanted, found, x, sample_weight) -> tuple[list, list, list]:
     """(the teacher's outputs, the model's, how much each position of them counts)."""
     shapes = [keras.tree.map_structure(lambda t: tuple(t.shape), each) for each in (found, wanted)]
     found, wanted = ([_with_axis(t) for t in keras.tree.flatten(each)] for each in (found, wanted))
@@ -110,7 +111,10 @@ def _flat(wanted, found, sample_weight) -> tuple[list, list, list]:
         )
     weights = keras.tree.flatten(sample_weight) if sample_weight is not None else [None]
     weights = weights if len(weights) == len(found) else weights[:1] * len(found)
-    counts = [_counts(output, weight) for output, weight in zip(found, weights, strict=True)]
+    counts = [
+        counted(output[..., 0], x, weight, mask_of(output))
+        for output, weight in zip(found, weights, strict=True)
+    ]
     return [ops.stop_gradient(output) for output in wanted], found, counts
 
 
@@ -123,14 +127,3 @@ def _alike(one, other) -> bool:
     return len(one.shape) == len(other.shape) and all(
         None in pair or pair[0] == pair[1] for pair in pairs
     )
-
-
-def _counts(output, sample_weight):
-    """How much each position of an output counts, by sample weights and Keras' mask."""
-    result = ops.ones_like(output[..., 0], dtype="float32")
-    for given in (sample_weight, mask_of(output)):
-        if given is not None and len(given.shape) <= len(result.shape):
-            given = ops.cast(given, "float32")
-            missing = len(result.shape) - len(given.shape)
-            result *= ops.reshape(given, [*ops.shape(given), *[1] * missing])
-    return result

@@ -118,12 +118,12 @@ class LossGradients:
 
     def _of_loss(self, batch: tuple, predicted, flat: list) -> list:
         of_loss = self.sample(batch, predicted)
-        shape = of_loss[0].shape[:-1] if len(of_loss[0].shape) > 1 else of_loss[0].shape
-        scale = counted(batch, mask_of(flat[0]), shape)
+        positions = of_loss[0][..., 0] if len(of_loss[0].shape) > 1 else of_loss[0]
+        scale = counted(positions, batch[0], batch[2], mask_of(flat[0]))
         self.samples += float(tf.reduce_sum(scale))
         if len(flat) > 1:
             return [tf.cast(g, p.dtype) for g, p in zip(of_loss, flat, strict=True)]
-        scale = tf.reshape(scale, [*shape, *[1] * (of_loss[0].ndim - len(shape))])
+        scale = tf.reshape(scale, [*scale.shape, *[1] * (of_loss[0].ndim - scale.ndim)])
         return [tf.cast(of_loss[0] * scale, flat[0].dtype)]
 
     def _call(self, layer, call, inputs, *args, **kwargs):

@@ -130,8 +130,8 @@ class _Tuning:
         self.put_floats()
         wanted, mask = self._call(self._outputs, x)
         self._put_codes()
-        given = batch[0], None, batch[2]
-        return x, wanted, [counted(given, mask, output.shape[:-1]) for output in wanted]
+        counts = [counted(output[..., 0], batch[0], batch[2], mask) for output in wanted]
+        return x, wanted, counts
 
     def _call(self, function, *arguments):
         # The floats and the codes begin in the same states.
