@@ -172,10 +172,8 @@ def _weight(opened, model, options: argparse.Namespace) -> tuple[StoredWeight, o
 
 
 def _largest(codes: BinaryCodes) -> np.ndarray:
-    """The sum of the scales of each row and group, as an array like the matrix [R, C]."""
-    sums = np.zeros((codes.shape[0], codes.groups), np.float32)
-    order = np.arange(codes.shape[0]) if codes.row_order is None else codes.row_order
-    for scale in codes.scales:
-        sums[order[: len(scale)]] += scale.astype(np.float32)
+    """The largest level of each row and group, as an array like the matrix [R, C]."""
+    from bcq_tf.training.latent.projection import levels
+
     width = codes.group_size or codes.columns
-    return np.repeat(sums, width, axis=1)[:, : codes.columns]
+    return np.repeat(levels(codes)[..., -1], width, axis=1)[:, : codes.columns]
