@@ -36,13 +36,19 @@ void of_floats(Context& context, const Node&, Array* in, Array* out) {
   run_floats(context, in, out, kernel<Of, float>, kernel<Of, double>);
 }
 
+/* The same of one type, which has been checked. */
+template <class Of, class T>
+void of_type(Context& context, Array* in, Array* out) {
+  check_numbers(in[0]);
+  const T* const x = in[0].numbers<T>();
+  *out = context.like(&in[0]);
+  kernel<Of>(x, out->numbers<T>(), out->count);
+}
+
 template <class Of>
 void of_numbers(Context& context, const Node& node, Array* in, Array* out) {
   if (in[0].dtype != BCQ_I64) return of_floats<Of>(context, node, in, out);
-  check_numbers(in[0]);
-  const int64_t* const x = in[0].numbers<int64_t>();
-  *out = context.like(&in[0]);
-  kernel<Of>(x, out->numbers<int64_t>(), out->count);
+  of_type<Of, int64_t>(context, in, out);
 }
 
 /* Each to whether something holds. */
@@ -86,6 +92,7 @@ BCQ_OF(Softsign, x / (1 + std::abs(x)))
 BCQ_OF(Relu, x < T(0) ? T(0) : x)
 BCQ_OF(Relu6, x<T(0) ? T(0) : x> T(6) ? T(6) : x)
 BCQ_OF(Elu, x > 0 ? x : std::expm1(smaller_of(x, T(0))))
+BCQ_OF(Not, !x)
 #undef BCQ_OF
 
 struct Negative {
@@ -151,9 +158,7 @@ struct IsNan {
 void logical_not(Context& context, const Node&, Array* in, Array* out) {
   check_numbers(in[0]);
   if (in[0].dtype != BCQ_BOOL) fail_dtype(in[0].dtype);
-  const bool* const x = in[0].numbers<bool>();
-  *out = context.like(&in[0]);
-  for (int64_t i = 0; i < out->count; ++i) out->numbers<bool>()[i] = !x[i];
+  of_type<Not, bool>(context, in, out);
 }
 
 void leaky_relu(Context& context, const Node& node, Array* in, Array* out) {
