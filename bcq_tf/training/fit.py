@@ -101,6 +101,7 @@ class Fit:
 
     def end_steps(self, batch: int) -> None:
         """See `on_train_batch_end`."""
+        self.weights.end_step()
         if self._lesson:
             self._lesson.check()
         sync_variables(self._model)

@@ -118,7 +118,10 @@ class Run:
             print_message(f"Going on with {best.path}: {rating_text(best.metadata)}")
         elif self.codes:
             print_message("Going on with an interrupted run, of which no epoch was kept")
-        self.identity = self.identity or of_first_process(uuid.uuid4().bytes).hex()
+        self.identity = self.identity or self._new_identity()
+
+    def _new_identity(self) -> str:
+        return of_first_process(self._quantizer.model, uuid.uuid4().bytes).hex()
 
     def _own_files(self, resume: bool | None) -> list[QuantizedFile]:
         # The files that the run goes on with.
@@ -173,7 +176,7 @@ class Run:
             return
         if self._is_chief():
             self._write(epoch, logs, rating)
-        wait_for_processes("bcq_tf has written a file")
+        wait_for_processes(self._quantizer.model, "bcq_tf has written a file")
 
     def _write(self, epoch: int, logs: dict, rating: dict) -> None:
         path, previous = self._files.save(*self.best, epoch, logs)
@@ -201,8 +204,7 @@ class Run:
                 print_message(f"\n{path} was gone: it has been written again")
 
     def _is_chief(self) -> bool:
-        strategy = getattr(self._quantizer.model, "distribute_strategy", None)
-        return is_first_process() and (strategy is None or strategy.extended.should_checkpoint)
+        return is_first_process(self._quantizer.model)
 
 
 def _best(opened: list[QuantizedFile]) -> QuantizedFile:

@@ -22,7 +22,7 @@ class Takeover:
 
     def __init__(self, model, methods: list[tuple]):
         self._model, self._methods = model, methods
-        self._expected = False
+        self._expected = self._taken = False
         # `fit` made its train function before the callbacks' `on_train_begin`.
         with replaced_methods(*methods):
             model.make_train_function(force=True)
@@ -32,9 +32,20 @@ class Takeover:
         """To be called before every call of the model's train function; see `_guard`."""
         self._expected = True
 
+    def check_step(self) -> None:
+        """Raises RuntimeError, once a step is over, unless it was expected and the train function
+        took it."""
+        if not self._taken:
+            raise RuntimeError(
+                "`latent` and `teacher` need steps between `on_train_batch_begin` and "
+                "`on_train_batch_end` that the model's `train_function` takes, as `fit` and "
+                "`train_on_batch` do. Received: a step without one of these"
+            )
+        self._taken = False
+
     def remove(self) -> None:
-        """Lets the model train without this from its next step on."""
-        self._model.train_function = None
+        """Lets the model train without this from its next step on, in the same `fit` too."""
+        self._model.make_train_function(force=True)
 
     def _wrap_train_function(self, train_function):
         return train_function
@@ -48,16 +59,17 @@ class Takeover:
         def guarded(*arguments):
             if not self._expected:
                 self.remove()
-                self._model.make_train_function(force=True)
                 return self._model.train_function(*arguments)
             self._expected = False
             with replaced_methods(*self._methods):
                 try:
-                    return train_function(*arguments)
+                    result = train_function(*arguments)
                 except StopIteration:  # of an epoch's data
                     raise
                 except BaseException:
                     self._recover()
                     raise
+            self._taken = True
+            return result
 
         return guarded

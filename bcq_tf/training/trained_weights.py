@@ -62,6 +62,11 @@ class TrainedWeights:
         if self._training:
             self._training.expect_step()
 
+    def end_step(self) -> None:
+        """To be called after it. Raises RuntimeError where that was not what took the step."""
+        if self._training:
+            self._training.check_step()
+
     def solve(self, effort: str | None = None) -> bool:
         """Solves the weights that the model has now; whether they are finite."""
         try:

@@ -3,42 +3,25 @@
 The codes and the file are those that one device gives with the same batches.
 """
 
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import bcq_tf
 from tests.backends import only_on
+from tests.processes import free_ports, run_together
 
-ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = 2
 WAYS = ["data-latent", "both", "model-latent"]
 pytestmark = only_on("tensorflow")  # once, of processes of its own
-
-
-def start(folder, process, port, ways):
-    command = [sys.executable, "-m", "tests.training.distributed", folder, process, PROCESSES, port]
-    return subprocess.Popen(
-        [*map(str, command), *ways],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """(folder, what each process printed)."""
     folder = tmp_path_factory.mktemp("runs")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    running = [start(folder, i, port, ["alone", "alone-latent", *WAYS]) for i in range(PROCESSES)]
-    printed = [process.communicate(timeout=300)[0] for process in running]
-    assert not any(process.returncode for process in running), "\n".join(printed)
-    return folder, printed
+    (port,), ways = free_ports(1), ["alone", "alone-latent", *WAYS]
+    each = [[folder, i, PROCESSES, port, *ways] for i in range(PROCESSES)]
+    return folder, run_together("tests.training.distributed", each)
 
 
 @pytest.mark.parametrize("way", WAYS)

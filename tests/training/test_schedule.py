@@ -143,3 +143,12 @@ def test_a_run_that_starts_again_goes_on_in_its_phase(tmp_path):
     again = keras.callbacks.BackupAndRestore(backup)
     fit(compiled_mlp(), [again, spy, BCQCallback(bits=1, **options)], validation_data=VALIDATION)
     assert spy.seen == [{"hidden": 1, "output": 1}]
+
+
+@pytest.mark.parametrize("latent", [False, True])
+def test_weights_may_be_float_again_for_a_while(latent):
+    schedule = {STEPS + 1: 3, 2 * STEPS + 1: None}
+    callback = BCQCallback(bits=1, rules=RULES, schedule=schedule, latent=latent)
+    spy = Validated(kernel_bits)
+    fit(compiled_mlp(), [spy, callback], epochs=3, validation_data=VALIDATION)
+    assert spy.seen == [{"hidden": n, "output": n} for n in (3, None, 1)]
