@@ -21,6 +21,7 @@ from rich.table import Table
 from bcq_tf.embeddings import read_vectors
 from bcq_tf.embeddings.compression import compress, most_codebooks
 from bcq_tf.files.atomic import replacing
+from benchmarks.sentences import PADDING, TASKS, UNKNOWN, batches, read_task
 
 METHODS = (
     ("float", None),
@@ -33,10 +34,8 @@ METHODS = (
     ("compositional", 1),
     ("compositional", 2),
 )
-TASKS = ("sst2", "trec")
-UNITS, DROPOUT, BATCH, EPOCHS, LEARNING_RATE = 64, 0.3, 50, 10, 2e-3
+UNITS, DROPOUT, EPOCHS, LEARNING_RATE = 64, 0.3, 10, 2e-3
 ENTRIES = 16  # of a codebook; as many codebooks as fit into the bytes of uniform codes
-PADDING, UNKNOWN = 0, 1  # rows of the table before those of the words
 
 
 def main():
@@ -75,33 +74,6 @@ def parse_arguments():
     parser.add_argument("--methods", nargs="+", help="(all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(0 1 2)")
     return parser.parse_args()
-
-
-def read_task(name, folder, vectors):
-    """{"train", "dev", "test": (rows of the table for each sentence, labels)}."""
-    if name == "sst2":
-        parts = {
-            part: read_sentences(folder / "sst2" / f"stsa.binary.{part}", vectors, "utf-8")
-            for part in ("train", "dev", "test")
-        }
-    else:
-        sentences, labels = read_sentences(folder / "trec" / "TREC.train.all", vectors, "latin-1")
-        order = np.random.default_rng(0).permutation(len(labels))
-        dev, train = order[: len(order) // 10], order[len(order) // 10 :]
-        parts = {
-            part: ([sentences[i] for i in chosen], labels[chosen])
-            for part, chosen in (("train", train), ("dev", dev))
-        }
-        parts["test"] = read_sentences(folder / "trec" / "TREC.test.all", vectors, "latin-1")
-    return parts
-
-
-def read_sentences(path, vectors, encoding):
-    """Rows of the table for each sentence, and the labels."""
-    lines = [line.split() for line in path.read_text(encoding).splitlines() if line.strip()]
-    row = {word: i + UNKNOWN + 1 for i, word in enumerate(vectors.words)}
-    sentences = [[row.get(word.lower(), UNKNOWN) for word in line[1:]] for line in lines]
-    return sentences, np.array([int(line[0]) for line in lines])
 
 
 def make_codes(matrix, method, bits):
@@ -156,19 +128,6 @@ def frozen_layer(codes):
         layer = keras.layers.Embedding(*codes.shape, weights=[codes])
     layer.trainable = False
     return layer
-
-
-def batches(sentences, labels, rng=None):
-    """Padded batches of sentences of like length; in random order where `rng` is given."""
-    order = np.argsort([len(s) + (rng.random() if rng else 0) for s in sentences], kind="stable")
-    parts = [order[i : i + BATCH] for i in range(0, len(order), BATCH)]
-    for part in rng.permutation(len(parts)) if rng else range(len(parts)):
-        chosen = parts[part]
-        width = -(-max(len(sentences[i]) for i in chosen) // 4) * 4  # few shapes, few traces
-        padded = np.full((len(chosen), width), PADDING, np.int32)
-        for line, i in zip(padded, chosen, strict=True):
-            line[: len(sentences[i])] = sentences[i]
-        yield padded, labels[chosen]
 
 
 def evaluate(model, data) -> float:

@@ -17,6 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import chung_kim
+
 ROOT = Path(__file__).resolve().parent.parent
 BITS = (3, 2, 1)
 SAMPLES = ["--calibration", "1000"]
@@ -42,7 +44,25 @@ SCOPES |= {
     )
     for bits in all_bits
 }
-TABLES = {"ways": (ONE_SHOT, TRAINED), "scopes": ({}, SCOPES)}  # without and with training
+# Bits by word frequency and by sublayer, embeddings first, then the decoder, then the encoder,
+# against as many bits spent by expected loss.
+STATED, SPENT = ["--rules", "{rules}"], ["--budget", "{bits}", *SAMPLES]
+PHASES = ["--schedule", '{{"1600": {{"*coder_*": null}}, "3200": {{"*encoder_*": null}}}}']
+RECIPES = {"float on": ["--float"]}
+RECIPES |= {
+    f"Chung and Kim, projection every {steps} steps": [
+        *STATED, *PHASES, "--no-latent", "--every", str(steps),
+    ]
+    for steps in (200, 1000, 2000)
+}  # fmt: skip
+RECIPES |= {
+    "Chung and Kim, latent": [*STATED, *PHASES],
+    "Chung and Kim, latent, no phases": STATED,
+    "by expected loss, projection every 1000 steps": [*SPENT, "--no-latent", "--every", "1000"],
+    "by expected loss, latent": SPENT,
+}
+# Without and with training.
+TABLES = {"ways": (ONE_SHOT, TRAINED), "scopes": ({}, SCOPES), "recipes": ({}, RECIPES)}
 
 
 def main():
@@ -56,7 +76,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--table", choices=TABLES, default="ways", help="ways to quantize, or scopes: the rows of "
-        "Compressed-Transformers, quantized in some layers alone (%(default)s)")  # fmt: skip
+        "Compressed-Transformers, quantized in some layers alone, or recipes: bits by word "
+        "frequency and by sublayer (Chung and Kim) and by expected loss (%(default)s)")  # fmt: skip
     add("--hparams", default="hparams/multi30k.json", help="(%(default)s)")
     add("--data", required=True, help="demo, tfds:NAME or a folder")
     add("--output", default="runs/multi30k", help="folder of all runs (%(default)s)")
@@ -117,6 +138,8 @@ def run_script(script, folder, arguments, jobs, before=None):
         return
     print(f"{folder}", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
+    if "{" in "".join(arguments):
+        arguments = with_stated_bits(folder.parent, arguments)
     command = [sys.executable, str(ROOT / script), "--output", str(folder), *arguments]
     threads = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"} if jobs > 1 else {}
     with open(folder / "log.txt", "a", encoding="utf-8") as log:
@@ -127,6 +150,13 @@ def run_script(script, folder, arguments, jobs, before=None):
         raise SystemExit(
             f"error: {script} ended with code {done.returncode}, see {folder / 'log.txt'}"
         )
+
+
+def with_stated_bits(folder, arguments):
+    """Arguments with the rules of Chung and Kim for the float model of a seed, and their bits."""
+    rules = folder / "chung_kim.json"
+    bits = round(chung_kim.write_rules(folder / "float", rules), 3)
+    return [argument.format(rules=rules, bits=bits) for argument in arguments]
 
 
 def read_results(options):
