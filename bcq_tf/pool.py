@@ -1,4 +1,4 @@
-"""The threads of the compiled core: pools of them, made once a process."""
+"""The threads of the compiled core, which the process keeps."""
 
 from __future__ import annotations
 
@@ -29,12 +29,10 @@ def threads(count: int | None = None) -> Parallel:
     """What the functions of the core are handed to run on `count` threads, by default one for each
     core."""
     # By process, since a process that was forked off has none of the threads.
-    return _pool(native.core(), os.getpid(), cores() if count is None else count)
+    return _threads(native.core(), os.getpid(), cores() if count is None else count)
 
 
 @functools.cache
-def _pool(core: ctypes.CDLL, process: int, count: int) -> Parallel:
-    core.bcq_pool_create.restype = ctypes.c_void_p
-    core.bcq_pool_parallel.argtypes = (ctypes.c_void_p,)
-    core.bcq_pool_parallel.restype = Parallel
-    return core.bcq_pool_parallel(core.bcq_pool_create(count) if count > 1 else None)
+def _threads(core: ctypes.CDLL, process: int, count: int) -> Parallel:
+    core.bcq_threads.argtypes, core.bcq_threads.restype = (ctypes.c_int32,), Parallel
+    return core.bcq_threads(count)

@@ -15,17 +15,19 @@
 
 namespace {
 
-constexpr int64_t kLeastNanoseconds = 10000;  // of a thread's share, that waking it pays
-constexpr int64_t kPartsPerThread = 8;        // so that all end at about the same time
-constexpr int32_t kMostThreads = 1024;        // of one pool, whatever is asked for
+constexpr int64_t kLeastNanoseconds = 2500;  // of a thread's share, that telling it pays
+constexpr int64_t kPartsPerThread = 8;       // so that all end at about the same time
+constexpr int64_t kLeastPart = 2000;         // nanoseconds, that taking it pays
+constexpr int32_t kMostThreads = 1024;       // of one pool, whatever is asked for
+constexpr size_t kApart = 128;               // bytes between what different threads write
 // How long a thread looks for the next task before it sleeps: products follow one another.
-constexpr std::chrono::microseconds kAwake{20};
+constexpr std::chrono::microseconds kAwake{200};
 
 std::atomic<int> forks{0};  // of this process and those before it; other threads end at a fork
 
 struct Work {
-  std::atomic<int64_t> next{0};
-  int64_t items, step;
+  alignas(kApart) std::atomic<int64_t> next{0};
+  alignas(kApart) int64_t items, step;
   bcq_task task;
   void* argument;
 
@@ -38,7 +40,8 @@ struct Work {
   }
 };
 
-/* Looks again and again whether something holds, for kAwake; whether it did. */
+/* Looks again and again whether something holds, for kAwake; whether it did. Where others wait for
+ * the processor, they have it first. */
 template <class Condition>
 bool look_for(const Condition& holds) {
   const auto end = std::chrono::steady_clock::now() + kAwake;
@@ -51,6 +54,7 @@ bool look_for(const Condition& holds) {
       __asm__ volatile("yield");
 #endif
     }
+    std::this_thread::yield();
   } while (std::chrono::steady_clock::now() < end);
   return false;
 }
@@ -64,9 +68,9 @@ struct bcq_pool {
   const int forked = forks;
   std::mutex one_task, sleep;
   std::condition_variable wake;
-  std::atomic<uint64_t> state{0};  // kPlace for each place, 1 for each thread inside
-  std::atomic<int> sleepers{0};
-  bool ends = false;  // under `sleep`
+  alignas(kApart) std::atomic<uint64_t> state{0};  // kPlace for each place, 1 for each inside
+  alignas(kApart) std::atomic<int64_t> awake{0};   // threads that look for a place
+  bool ends = false;                               // under `sleep`
   Work work;
   std::vector<std::thread> others;
 
@@ -80,19 +84,24 @@ struct bcq_pool {
     const std::lock_guard<std::mutex> unlocked_at_the_end(one_task, std::adopt_lock);
     work.next = 0;
     work.items = items;
-    work.step = std::max<int64_t>(1, items / (threads * kPartsPerThread));
+    const int64_t equal = (items - 1) / threads + 1;
+    work.step = std::min(equal, std::max(items / (threads * kPartsPerThread),
+                                         1 + kLeastPart / std::max<int64_t>(1, nanoseconds)));
     work.task = task;
     work.argument = argument;
     state = kPlace * static_cast<uint64_t>(threads - 1);
-    if (sleepers > 0) {
-      const std::lock_guard<std::mutex> seen_or_not_asleep(sleep);
-      wake.notify_all();
-    }
+    if (threads - 1 > awake) wake_up(threads - 1 - awake);
     work.run();
     state &= kPlace - 1;
     while (state != 0) {
       if (!look_for([this] { return state == 0; })) std::this_thread::yield();
     }
+  }
+
+  /* One that stops looking at this moment sees the places before it sleeps. */
+  void wake_up(int64_t count) {
+    const std::lock_guard<std::mutex> lock(sleep);
+    for (int64_t i = 0; i < count; ++i) wake.notify_one();
   }
 
   bool has_place() const { return state >= kPlace; }
@@ -108,11 +117,12 @@ struct bcq_pool {
 
   void live() {
     for (;;) {
-      if (!look_for([this] { return has_place(); })) {
+      ++awake;
+      const bool found = look_for([this] { return has_place(); });
+      --awake;
+      if (!found) {
         std::unique_lock<std::mutex> lock(sleep);
-        ++sleepers;
         wake.wait(lock, [this] { return ends || has_place(); });
-        --sleepers;
         if (ends) return;
       }
       join();
@@ -159,4 +169,17 @@ bcq_parallel bcq_pool_parallel(bcq_pool* pool) {
     static_cast<bcq_pool*>(context)->run(items, nanoseconds, task, argument);
   };
   return {run, pool, static_cast<int32_t>(pool->others.size()) + 1};
+}
+
+bcq_parallel bcq_threads(int32_t threads) {
+  static std::atomic<bcq_pool*> pools[kMostThreads + 1];
+  if (threads <= 1) return bcq_pool_parallel(nullptr);
+  std::atomic<bcq_pool*>& pool = pools[std::min(threads, kMostThreads)];
+  bcq_pool* found = pool;
+  if (found == nullptr || found->forked != forks) {
+    bcq_pool* const made = bcq_pool_create(threads);
+    if (pool.compare_exchange_strong(found, made)) return bcq_pool_parallel(made);
+    bcq_pool_free(made);
+  }
+  return bcq_pool_parallel(found);
 }

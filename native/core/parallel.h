@@ -1,5 +1,5 @@
-/* Who runs the parts of a task: the caller. TensorFlow's ops hand in its own thread pool; where
- * there is none, bcq_pool_create() makes one.
+/* Who runs the parts of a task: threads that the process keeps (bcq_threads), a pool for oneself
+ * (bcq_pool_create), or the caller's.
  */
 #ifndef BCQ_CORE_PARALLEL_H_
 #define BCQ_CORE_PARALLEL_H_
@@ -18,6 +18,11 @@ typedef struct {
   void* context;
   int32_t threads; /* how many may work at once, 1 or more */
 } bcq_parallel;
+
+/* `threads` threads, the calling one included, that the process keeps for all who ask for as many;
+ * a process that was forked off has its own. Fewer where the system has no more. One task runs on
+ * them at a time: those that come meanwhile run on the threads that called them. */
+BCQ_EXPORT bcq_parallel bcq_threads(int32_t threads);
 
 /* Threads that wait for work, once made. */
 typedef struct bcq_pool bcq_pool;

@@ -61,15 +61,35 @@ void test_sleep() {
   bcq_pool_free(pool);
 }
 
-/* A child of fork() has none of the threads. */
+/* Those that the process keeps: one pool for all that ask for as many, whoever asks first. */
+void test_threads() {
+  context = "threads of the process";
+  std::atomic<bool> all{true};
+  const auto call = [&] {
+    for (int32_t threads : {INT32_MIN, 0, 1, 2, 3, 5, INT32_MAX}) {
+      const bcq_parallel parallel = bcq_threads(threads);
+      all = all & (parallel.threads >= 1 && parallel.threads <= 1024);
+      for (int i = 0; i < 50; ++i) all = all & does_all(parallel, 1 + i % 40, 1e4);
+    }
+  };
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i) callers.emplace_back(call);
+  for (std::thread& caller : callers) caller.join();
+  expect(all, "once");
+  expect(bcq_threads(3).context == bcq_threads(3).context, "one pool");
+}
+
+/* A child of fork() has none of the threads, but may have its own. */
 void test_fork() {
   context = "fork";
   bcq_pool* pool = bcq_pool_create(4);
   does_all(bcq_pool_parallel(pool), 100, 1e5);
+  const void* const before = bcq_threads(3).context;
   usleep(1000);
   const pid_t child = fork();
   if (child == 0) {
-    const bool all = does_all(bcq_pool_parallel(pool), 100, 1e5);
+    bool all = does_all(bcq_pool_parallel(pool), 100, 1e5);
+    all = all && does_all(bcq_threads(3), 100, 1e5) && bcq_threads(3).context != before;
     bcq_pool_free(pool);
     _exit(all ? 0 : 1);
   }
@@ -85,6 +105,7 @@ int main() {
   for (int32_t threads : {INT32_MIN, -1, 0, 1, 2, 7, INT32_MAX}) test_any_number(threads);
   test_many_tasks();
   test_sleep();
+  test_threads();
   test_fork();
   context = "no pool";
   bcq_pool_free(nullptr);

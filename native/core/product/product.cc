@@ -1,5 +1,7 @@
 #include "core/product/product.h"
 
+#include <atomic>
+
 #include "core/isa/instruction_set.h"
 #include "core/scratch.h"
 
@@ -56,32 +58,80 @@ int64_t lay_out(Tables* t, char* memory) {
 }
 
 constexpr double kTableNanoseconds = .5; /* to make the tables of an input, roughly */
+constexpr bcq_parallel kAlone = {nullptr, nullptr, 1};
 
-/* The tables of rows of x. Items: K tiles of rows of x. */
-void prepare(const bcq_matrix* m, const ProductMethod& method, bcq_type type, const void* x,
-             const Tables& t, const bcq_parallel& parallel) {
+/* Rows of x times the matrix, each row of y of `matrix->rows`. */
+struct Product {
+  const bcq_matrix* matrix;
+  const ProductMethod& method;
+  bcq_type type;
+  const void* x;
+  int64_t batch;
+  void* y;
+
+  /* What a row tile costs for `rows` rows of x, in nanoseconds. */
+  double tile_nanoseconds(int64_t rows) const {
+    const double signs = static_cast<double>(matrix->columns) * matrix->bits;
+    return static_cast<double>(rows) * signs * method.sign_nanoseconds;
+  }
+};
+
+struct Range {
+  int64_t begin, end;
+};
+
+/* The tables of rows of x from `first` on. Items: K tiles of rows of x. */
+void prepare(const Product& p, int64_t first, const Tables& t, const bcq_parallel& parallel) {
   run(parallel, t.batch * t.tiles, kTableNanoseconds * kTileWords * kWordBits,
       [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          const void* row = element(x, type, i / t.tiles * m->columns);
-          method.prepare(m, type, row, i / t.tiles, i % t.tiles, &t);
+          const int64_t row = first + i / t.tiles;
+          const void* x = element(p.x, p.type, row * p.matrix->columns);
+          p.method.prepare(p.matrix, p.type, x, i / t.tiles, i % t.tiles, &t);
         }
       });
 }
 
-/* y from the tables. Items: row tiles, for one block of rows of x after the other. */
-void multiply(const bcq_matrix* m, const ProductMethod& method, bcq_type type, const void* x,
-              const Tables& t, void* y, const bcq_parallel& parallel) {
-  const int64_t tiles = row_tiles(m), blocks = divide_up(t.batch, t.block);
-  const double signs = static_cast<double>(t.block) * static_cast<double>(m->columns) * m->bits;
-  run(parallel, blocks * tiles, signs * method.sign_nanoseconds, [&](int64_t begin, int64_t end) {
+/* y of row tiles from the tables. Items: row tiles, for one block of rows of x after the other. */
+void multiply(const Product& p, int64_t first, const Tables& t, Range tiles,
+              const bcq_parallel& parallel) {
+  const int64_t each = tiles.end - tiles.begin, blocks = divide_up(t.batch, t.block);
+  const void* x = element(p.x, p.type, first * p.matrix->columns);
+  void* const y = element(p.y, p.type, first * p.matrix->rows);
+  run(parallel, blocks * each, p.tile_nanoseconds(t.block), [&](int64_t begin, int64_t end) {
     while (begin < end) {
-      const int64_t tile = begin % tiles, row = begin / tiles * t.block;
-      const int64_t count = smaller(smaller(method.most_tiles, tiles - tile), end - begin);
-      method.multiply(m, &t, type, x, y, row, smaller(t.block, t.batch - row), tile, count);
+      const int64_t tile = begin % each, row = begin / each * t.block;
+      const int64_t count = smaller(smaller(p.method.most_tiles, each - tile), end - begin);
+      p.method.multiply(p.matrix, &t, p.type, x, y, row, smaller(t.block, t.batch - row),
+                        tiles.begin + tile, count);
       begin += count;
     }
   });
+}
+
+bcq_status multiply_tiles(const Product& p, Range tiles, const bcq_parallel& parallel) {
+  Tables tables = plan_at_once(p.matrix, p.method, p.batch);
+  const Scratch memory(lay_out(&tables, nullptr));
+  if (memory.data() == nullptr) return BCQ_NO_MEMORY;
+  lay_out(&tables, memory.data());
+  const int64_t most = tables.batch;
+  for (int64_t row = 0; row < p.batch; row += most) {
+    tables.batch = smaller(most, p.batch - row);
+    prepare(p, row, tables, parallel);
+    multiply(p, row, tables, tiles, parallel);
+  }
+  return BCQ_OK;
+}
+
+/* Of a product that takes so little that a thread makes tables of its own sooner than it gets those
+ * of another one: how many threads, each with as many row tiles. */
+int64_t shares_of(const Product& p, int32_t threads) {
+  constexpr double kLeast = 2500, kMost = 100000; /* nanoseconds of a share */
+  const int64_t tiles = row_tiles(p.matrix);
+  const double all = p.tile_nanoseconds(p.batch) * static_cast<double>(tiles);
+  const int64_t most = smaller(threads, tiles);
+  if (all >= kMost * static_cast<double>(most)) return 1;
+  return smaller(most, static_cast<int64_t>(all / kLeast));
 }
 
 }  // namespace
@@ -94,16 +144,14 @@ bcq_status bcq_product(const bcq_matrix* matrix, bcq_precision precision, bcq_ty
   if (batch == 0) return BCQ_OK;
   if (x == nullptr || y == nullptr) return BCQ_BAD_ARGUMENT;
   const ProductMethod& method = choose_method(matrix, precision, batch);
-  Tables tables = plan_at_once(matrix, method, batch);
-  const Scratch memory(lay_out(&tables, nullptr));
-  if (memory.data() == nullptr) return BCQ_NO_MEMORY;
-  lay_out(&tables, memory.data());
-  const int64_t most = tables.batch;
-  for (int64_t row = 0; row < batch; row += most) {
-    const void* from = element(x, type, row * matrix->columns);
-    tables.batch = smaller(most, batch - row);
-    prepare(matrix, method, type, from, tables, parallel);
-    multiply(matrix, method, type, from, tables, element(y, type, row * matrix->rows), parallel);
-  }
-  return BCQ_OK;
+  const Product product = {matrix, method, type, x, batch, y};
+  const int64_t tiles = row_tiles(matrix), shares = shares_of(product, parallel.threads);
+  if (shares <= 1) return multiply_tiles(product, {0, tiles}, parallel);
+  std::atomic<bcq_status> status{BCQ_OK};
+  const double each = product.tile_nanoseconds(batch) * static_cast<double>(tiles / shares);
+  run(parallel, shares, each, [&](int64_t begin, int64_t end) {
+    const Range own = {begin * tiles / shares, end * tiles / shares};
+    if (multiply_tiles(product, own, kAlone) != BCQ_OK) status = BCQ_NO_MEMORY;
+  });
+  return status;
 }

@@ -1,14 +1,16 @@
-/* What a program compiled by XLA calls on the CPU: the core's functions, on XLA's own threads. */
+/* What a program compiled by XLA calls on the CPU: the core's functions, on as many threads as XLA
+ * has. */
+#include "core/parallel.h"
 #include "tf/ops/all.h"
 #include "tf/xla/call.h"
-#include "tf/xla/threads.h"
 
 namespace bcq {
 namespace {
 
 template <class Op>
 ffi::Error call_on_cpu(ffi::ThreadPool pool, Args args, Rets rets, Numbers attributes) {
-  return call_op<Op>(Cpu{threads_of(&pool)}, args, rets, attributes);
+  const Cpu cpu = {bcq_threads(static_cast<int32_t>(pool.num_threads()))};
+  return call_op<Op>(cpu, args, rets, attributes);
 }
 
 template <class Op>
