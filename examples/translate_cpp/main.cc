@@ -32,7 +32,6 @@ struct Closes {
 
 using File = std::unique_ptr<bcq_file, Closes<bcq_close>>;
 using Model = std::unique_ptr<bcq_model, Closes<bcq_unload>>;
-using Pool = std::unique_ptr<bcq_pool, Closes<bcq_pool_free>>;
 
 struct Options {
   const char* path = nullptr;
@@ -65,7 +64,7 @@ class Translator {
   explicit Translator(const Options& options)
       : file_(open(options.path)),
         model_(load(file_.get())),
-        pool_(bcq_pool_create(options.threads)),
+        threads_(bcq_threads(options.threads)),
         source_(content("assets/source.spm")),
         target_(content("assets/target.spm")),
         function_(options.function) {}
@@ -78,8 +77,8 @@ class Translator {
     const bcq_array source = {BCQ_I32, 2, shape, ids.data(), bytes};
     bcq_array found;
     char message[500];
-    const bcq_status status = bcq_run(model_.get(), function_, &source, 1, &found, 1,
-                                      bcq_pool_parallel(pool_.get()), message, sizeof message);
+    const bcq_status status =
+        bcq_run(model_.get(), function_, &source, 1, &found, 1, threads_, message, sizeof message);
     if (status != BCQ_OK) throw std::runtime_error(message);
     return text(static_cast<const int32_t*>(found.data), found.shape[1]);
   }
@@ -119,7 +118,7 @@ class Translator {
 
   File file_;
   Model model_;
-  Pool pool_;
+  const bcq_parallel threads_;
   Vocabulary source_, target_;
   const char* function_;
 };

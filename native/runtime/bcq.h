@@ -4,9 +4,7 @@
  *   bcq_file* file;
  *   if (bcq_open("model.bcq.npy", &file, message, sizeof message) != BCQ_OK) return puts(message);
  *   const bcq_weight* w = bcq_find(file, "kernel");
- *   bcq_pool* pool = bcq_pool_create(4);
- *   bcq_product(&w->binary, BCQ_EXACT, BCQ_FLOAT32, x, 1, y, bcq_pool_parallel(pool));
- *   bcq_pool_free(pool);
+ *   bcq_product(&w->binary, BCQ_EXACT, BCQ_FLOAT32, x, 1, y, bcq_threads(4));
  *   bcq_close(file);
  *
  * All of an open file is constant: any number of threads may use it at once. Everything that a
@@ -22,7 +20,7 @@
 #include "core/gather/gather.h"   /* bcq_gather: rows of binary codes; bcq_columns */
 #include "core/lookup/lookup.h"   /* bcq_uniform_rows, bcq_compositional_rows */
 #include "core/matrix.h"          /* bcq_matrix, bcq_type, bcq_status */
-#include "core/parallel.h"        /* bcq_parallel, bcq_pool_create */
+#include "core/parallel.h"        /* bcq_parallel, bcq_threads */
 #include "core/product/product.h" /* bcq_product: y = x W^T of binary codes */
 
 #ifdef __cplusplus
