@@ -93,6 +93,7 @@ class Fit:
         if self._callback.latent:
             self.weights.watch_validation()
         self._next_epoch, self._opened, self._rated = epoch, False, False
+        self._validated = False
 
     def begin_steps(self, batch: int) -> None:
         """See `on_train_batch_begin`."""
@@ -119,6 +120,7 @@ class Fit:
 
     def begin_validation(self) -> None:
         """See `on_test_begin`."""
+        self._validated = True
         if self.is_training:
             self.weights.show()
 
@@ -133,6 +135,7 @@ class Fit:
     @contextlib.contextmanager
     def _around_epoch_end(self, epoch: int, logs: dict | None = None):
         try:
+            self._warn_of_floats({} if logs is None else logs)
             self._open_epoch_end({} if logs is None else logs)
             with self._backups.held():
                 yield
@@ -156,6 +159,16 @@ class Fit:
             logs.update(self._errors())
         self._rating.add_score(logs)
         self._opened = True
+
+    def _warn_of_floats(self, logs: dict) -> None:
+        # A loop of one's own may validate without telling.
+        name = self._rating.monitor
+        if name in logs and name.startswith("val_") and not self._validated:
+            warnings.warn(
+                f"{name!r} was computed before the callback's `on_test_begin`, from which on the "
+                "model's weights are quantized: it may be of others",
+                stacklevel=2,
+            )
 
     def _errors(self) -> dict[str, float]:
         # Of the same weights in every epoch; 0 of those that a schedule leaves float.

@@ -25,7 +25,7 @@ def by_hand(model, rows):
     model.optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
 
-def loop(model, callback, step, epochs=2, told=True):
+def loop(model, callback, step, epochs=2, told=True, told_of_validation=True):
     callbacks = keras.callbacks.CallbackList([callback], model=model)
     callbacks.on_train_begin()
     for epoch in range(epochs):
@@ -35,9 +35,11 @@ def loop(model, callback, step, epochs=2, told=True):
                 callbacks.on_train_batch_begin(i)
             step(model, slice(BATCH * i, BATCH * (i + 1)))
             callbacks.on_train_batch_end(i)
-        callbacks.on_test_begin()
+        if told_of_validation:
+            callbacks.on_test_begin()
         loss = float(np.mean((keras.ops.convert_to_numpy(model(X)) - Y) ** 2))
-        callbacks.on_test_end()
+        if told_of_validation:
+            callbacks.on_test_end()
         callbacks.on_epoch_end(epoch, {"val_loss": loss})
     callbacks.on_train_end()
 
@@ -81,3 +83,9 @@ def test_a_step_that_would_train_floats_is_refused(way):
 def test_a_step_that_the_callback_was_not_told_of_is_refused(way):
     with pytest.raises(RuntimeError, match="between `on_train_batch_begin` and"):
         loop(compiled_mlp(), make_callback(way), on_a_batch, told=False)
+
+
+@pytest.mark.parametrize("way", ["latent", "projection"])
+def test_a_validation_that_the_callback_was_not_told_of_is_warned_of(way):
+    with pytest.warns(UserWarning, match="'val_loss' was computed before .* `on_test_begin`"):
+        loop(compiled_mlp(), make_callback(way), on_a_batch, told_of_validation=False)
