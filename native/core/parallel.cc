@@ -16,6 +16,7 @@
 namespace {
 
 constexpr int64_t kLeastNanoseconds = 2500;  // of a thread's share, that telling it pays
+constexpr int64_t kLeastToWake = 10000;      // and waking it, where it sleeps
 constexpr int64_t kPartsPerThread = 8;       // so that all end at about the same time
 constexpr int64_t kLeastPart = 2000;         // nanoseconds, that taking it pays
 constexpr int32_t kMostThreads = 1024;       // of one pool, whatever is asked for
@@ -90,7 +91,8 @@ struct bcq_pool {
     work.task = task;
     work.argument = argument;
     state = kPlace * static_cast<uint64_t>(threads - 1);
-    if (threads - 1 > awake) wake_up(threads - 1 - awake);
+    const auto worth_waking = static_cast<int64_t>(std::min(most, total / kLeastToWake));
+    if (worth_waking - 1 > awake) wake_up(worth_waking - 1 - awake);
     work.run();
     state &= kPlace - 1;
     while (state != 0) {
