@@ -9,7 +9,6 @@ the development set (for TREC a tenth of the training set) is tested. Runs that 
 already has are not done again.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -21,7 +20,7 @@ from rich.console import Console
 from bcq_tf.embeddings import read_vectors
 from bcq_tf.files.atomic import replacing
 from benchmarks.result_table import result_table
-from benchmarks.sentences import BATCH, PADDING, TASKS, UNKNOWN, batches, read_task
+from benchmarks.sentences import BATCH, PADDING, UNKNOWN, batches, make_parser, read_task
 
 MODELS = ("LSTM", "convolutions")
 WAYS = {"float": None, "float on": None, "3 bits": 3, "2 bits": 2, "1 bit": 1}
@@ -53,15 +52,8 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("vectors", help="file of word vectors")
-    parser.add_argument("--data", required=True, help="folder with sst2 and trec")
-    parser.add_argument("--results", required=True, help="JSON file of the runs, also read")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, choices=TASKS, help="(both)")
+    parser = make_parser(__doc__)
     parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS, help="(both)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(0 1 2)")
     return parser.parse_args()
 
 

@@ -8,7 +8,6 @@ the epoch of the best accuracy on the development set (for TREC a tenth of the t
 tested. Runs that the results file already has are not done again.
 """
 
-import argparse
 import json
 import os
 import statistics
@@ -21,7 +20,7 @@ from rich.table import Table
 from bcq_tf.embeddings import read_vectors
 from bcq_tf.embeddings.compression import compress, most_codebooks
 from bcq_tf.files.atomic import replacing
-from benchmarks.sentences import PADDING, TASKS, UNKNOWN, batches, read_task
+from benchmarks.sentences import PADDING, TASKS, UNKNOWN, batches, make_parser, read_task
 
 METHODS = (
     ("float", None),
@@ -64,15 +63,8 @@ def main():
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("vectors", help="file of word vectors")
-    parser.add_argument("--data", required=True, help="folder with sst2 and trec")
-    parser.add_argument("--results", required=True, help="JSON file of the runs, also read")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, choices=TASKS, help="(both)")
+    parser = make_parser(__doc__)
     parser.add_argument("--methods", nargs="+", help="(all)")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(0 1 2)")
     return parser.parse_args()
 
 

@@ -4,11 +4,27 @@ Folder: `sst2` (stsa.binary.train, .dev, .test) and `trec` (TREC.train.all, TREC
 and a sentence a line.
 """
 
+import argparse
+
 import numpy as np
 
 TASKS = ("sst2", "trec")
 BATCH = 50
 PADDING, UNKNOWN = 0, 1  # rows of the table before those of the words
+
+
+def make_parser(description):
+    """A parser with what all of these benchmarks ask for."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("vectors", help="file of word vectors")
+    add("--data", required=True, help="folder with sst2 and trec")
+    add("--results", required=True, help="JSON file of the runs, also read")
+    add("--tasks", nargs="+", default=TASKS, choices=TASKS, help="(both)")
+    add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(0 1 2)")
+    return parser
 
 
 def read_task(name, folder, vectors):

@@ -134,9 +134,10 @@ class Fit:
 
     @contextlib.contextmanager
     def _around_epoch_end(self, epoch: int, logs: dict | None = None):
+        logs = {} if logs is None else logs
         try:
-            self._warn_of_floats({} if logs is None else logs)
-            self._open_epoch_end({} if logs is None else logs)
+            self._warn_of_floats(logs)
+            self._open_epoch_end(logs)
             with self._backups.held():
                 yield
             if not self._rated:
