@@ -37,6 +37,7 @@ from bcq_tf._keras.fits import (
     replace_saving,
     start_at_epoch,
 )
+from bcq_tf._keras.grouped_attention import grouped_queries
 from bcq_tf._keras.hub import (
     is_causal_lm,
     reads_hidden_states,

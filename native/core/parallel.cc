@@ -16,7 +16,7 @@
 namespace {
 
 constexpr int64_t kLeastNanoseconds = 2500;  // of a thread's share, that telling it pays
-constexpr int64_t kLeastToWake = 10000;      // and waking it, where it sleeps
+constexpr int64_t kLeastToWake = 4000;       // and waking it, where it sleeps
 constexpr int64_t kPartsPerThread = 8;       // so that all end at about the same time
 constexpr int64_t kLeastPart = 2000;         // nanoseconds, that taking it pays
 constexpr int32_t kMostThreads = 1024;       // of one pool, whatever is asked for

@@ -1,11 +1,14 @@
 """KerasHub's tasks generate from the codes the tokens that the float model of their value does."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
 import bcq_tf
 from bcq_tf import native
+from bcq_tf._keras import grouped_queries, walk_layers
 from bcq_tf.layers import packed_generator, packed_layer
 from bcq_tf.layers.packed_model import PackedModel
 from bcq_tf.ops import engine
@@ -122,6 +125,62 @@ def test_a_function_that_was_compiled_before_is_dropped(llama):
     assert not model.jit_compile  # as Keras has it on CPUs
 
 
+QWEN_EXPERTS = {
+    "num_experts": 2,
+    "top_k": 1,
+    "moe_intermediate_dim": 32,
+    "shared_expert_intermediate_dim": 32,
+}
+GROUPED = {
+    "Llama": {},
+    "Mistral": WINDOW,
+    "Mixtral": WINDOW | EXPERTS,
+    "Phi3": {},
+    "Qwen3": {"head_dim": 16, "sliding_window_size": 2},
+    "Qwen": {"use_sliding_window_attention": True, "sliding_window_size": 2},
+    "QwenMoe": {"use_sliding_window_attention": True, "sliding_window_size": 2} | QWEN_EXPERTS,
+    "SmolLM3": SMOLLM3 | {"num_attention_heads": 6, "num_key_value_heads": 2, "hidden_dim": 96},
+}
+UNLIKE = {  # a sink for each head, arguments of its own, no groups
+    "GptOss": {"head_dim": 16} | EXPERTS | WINDOW,
+    "Gemma3": GEMMA3,
+    "GPT2": {"num_heads": 4, "max_sequence_length": 16},
+}
+
+
+def grouped_backbone(name, settings):
+    heads = {"num_query_heads": 6, "num_key_value_heads": 2, "hidden_dim": 96}
+    own_heads = "num_heads" in settings or name == "SmolLM3"
+    cls = getattr(hub.models, f"{name}Backbone")
+    return cls(**SIZES | ({} if own_heads else heads) | settings)
+
+
+@pytest.mark.parametrize("length", [1, 3])
+@pytest.mark.parametrize("name", GROUPED)
+def test_grouped_queries_attend_as_repeated_keys_do(name, length):
+    backbone = grouped_backbone(name, GROUPED[name])
+    (layer,) = (x for x in walk_layers(backbone) if hasattr(x, "_compute_attention"))
+    random = np.random.default_rng(0)
+    query = random.normal(size=(2, length, 6, 16)).astype("float32")
+    key, value = random.normal(size=(2, 2, 5, 2, 16)).astype("float32").repeat(3, axis=3)
+    mask = random.random(size=(2, length, 5)) < 0.7
+    at = inspect.signature(layer._compute_attention).parameters.keys() & {"cache_update_index"}
+    others = dict.fromkeys(at, 1)
+    expected = layer._compute_attention(query, key, value, mask, **others)
+    with grouped_queries(backbone):
+        assert "_compute_attention" in vars(layer)
+        found = layer._compute_attention(query, key, value, mask, **others)
+    assert "_compute_attention" not in vars(layer)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_other_attention_stays(name):
+    backbone = grouped_backbone(name, UNLIKE[name])
+    with grouped_queries(backbone):
+        assert not any("_compute_attention" in vars(layer) for layer in walk_layers(backbone))
+
+
 def test_in_a_plain_graph_from_a_keras_file(llama, tmp_path):
     path, expected = llama
     bcq_tf.load_model(path).save(tmp_path / "m.keras")
@@ -144,6 +203,27 @@ def test_compile_chooses_xla_where_the_ops_are_calls_of_it(llama, xla, monkeypat
     assert model.jit_compile == xla
     model.compile(jit_compile=False)
     assert not model.jit_compile
+
+
+@pytest.mark.parametrize("sampler", ["greedy", "beam", "contrastive"])
+@pytest.mark.parametrize("first", [1, 5])
+def test_xla_keeps_a_cache_for_each_layer(sampler, first, tmp_path):
+    """Tokens are those of a plain graph's one cache."""
+    if not (engine.library() and native.library(native.XLA)):
+        pytest.skip("not compiled")
+    backbone = grouped_backbone("Llama", {"num_layers": 3})
+    model = hub.models.LlamaCausalLM(backbone=backbone, preprocessor=None)
+    for i, variable in enumerate(backbone.weights):
+        variable.assign(np.random.default_rng(i).normal(size=variable.shape) / 4)
+    bcq_tf.quantize_model(model, 3, effort="low", filepath=tmp_path / "m.bcq.npy")
+    packed = bcq_tf.load_model(tmp_path / "m.bcq.npy")
+    ids = np.where(np.arange(LENGTH) < [[first], [first + 2]], 7 + np.arange(LENGTH), 0)
+    prompt = {"token_ids": ids.astype("int32"), "padding_mask": ids > 0}
+    found = []
+    for jit_compile in (True, False):
+        packed.compile(sampler=sampler, jit_compile=jit_compile)
+        found.append(tokens(packed, prompt))
+    np.testing.assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("sampler", ["beam", "contrastive"])
