@@ -85,12 +85,26 @@ def quantized(make, tune, **settings):
 
 @pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 def test_outputs_come_nearer(make, monkeypatch):
-    monkeypatch.setattr(tuning, "RATE", 0.02)  # few steps
+    monkeypatch.setattr(tuning, "RATE", 0.08)  # few steps
     plain, before, _ = quantized(make, 0)
     tuned, after, _ = quantized(make, 2)
     assert tuned < 0.99 * plain
     for one, other in zip(before.chosen, after.chosen, strict=True):
         assert one.codes.nbytes == other.codes.nbytes
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 6])
+def test_scales_move_by_steps_of_the_codes_error(bits):
+    """Whatever the bits: 16 of Adam's steps, whose sizes fall along a cosine."""
+    settings = {"bits": bits, "scale_dtype": "float32", "batch_size": 4}
+    (_, before, _), (_, after, _) = (quantized(classifier, tune, **settings) for tune in (0, 1))
+    pairs = list(zip(before.chosen, after.chosen, strict=True))
+    error = np.average(
+        [a.error**0.5 for a, _ in pairs], weights=[np.prod(a.shape) for a, _ in pairs]
+    )
+    moved = [abs(b.codes.scales[0] / a.codes.scales[0] - 1).max() for a, b in pairs]
+    steps = len(samples()) / 4 * (1 - 1 / tuning.HELD_OUT)
+    assert 0.2 < max(moved) / (tuning.RATE * error * steps) < 1
 
 
 def test_signs_stay_and_no_float_is_written_before_the_end(tmp_path):
@@ -127,7 +141,7 @@ def test_file_model_and_report_are_of_the_tuned_codes(tmp_path):
 
 
 def test_a_budget_and_rows_of_tables(monkeypatch):
-    monkeypatch.setattr(tuning, "RATE", 0.02)
+    monkeypatch.setattr(tuning, "RATE", 0.08)
 
     def make():
         keras.utils.set_random_seed(0)
@@ -169,7 +183,7 @@ def test_padding_does_not_count():
 def test_the_best_epoch_is_kept(monkeypatch):
     """Steps that lead astray leave the codes of the solve."""
     plain, *_ = quantized(classifier, 0)
-    monkeypatch.setattr(tuning, "RATE", 30.0)
+    monkeypatch.setattr(tuning, "RATE", 100.0)
     tuned, *_ = quantized(classifier, 1)
     assert tuned == plain
 
