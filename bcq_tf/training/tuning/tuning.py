@@ -8,6 +8,8 @@ until these are those of the floats, on the samples that the solve had. That is 
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -81,7 +83,8 @@ class _Tuning:
         self._optimizer = _optimizer(steps, RATE * self._relative_error())
         self._optimizer.build(self._changes)
         order = np.random.default_rng(0)
-        best, least = self._result(), self._distance(held_out)
+        solved, at_first = self._result(), self._distance(held_out)
+        best, least = solved, at_first
         if not np.isfinite(least):
             raise ValueError(
                 f"`tune` needs finite outputs of the quantized model. Received: {least}"
@@ -95,6 +98,12 @@ class _Tuning:
                 distance = self._distance(held_out)
                 if distance < least:
                     best, least = self._result(), distance
+        if best is solved and steps > 0:
+            warnings.warn(
+                "`tune` brought the outputs no nearer to the floats', so that the codes stay as "
+                f"they were solved. Received: a divergence of {at_first:.3g}, then {distance:.3g}",
+                stacklevel=2,
+            )
         return best
 
     def _relative_error(self) -> float:

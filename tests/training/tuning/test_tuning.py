@@ -181,10 +181,11 @@ def test_padding_does_not_count():
 
 
 def test_the_best_epoch_is_kept(monkeypatch):
-    """Steps that lead astray leave the codes of the solve."""
+    """Steps that lead astray leave the codes of the solve, which is said."""
     plain, *_ = quantized(classifier, 0)
     monkeypatch.setattr(tuning, "RATE", 100.0)
-    tuned, *_ = quantized(classifier, 1)
+    with pytest.warns(UserWarning, match="no nearer"):
+        tuned, *_ = quantized(classifier, 1)
     assert tuned == plain
 
 
