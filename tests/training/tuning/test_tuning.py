@@ -95,7 +95,7 @@ def test_outputs_come_nearer(make, monkeypatch):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6])
 def test_scales_move_by_steps_of_the_codes_error(bits):
-    """Whatever the bits: 16 of Adam's steps, whose sizes fall along a cosine."""
+    """Whatever the bits: Adam's steps, whose sizes fall along a cosine."""
     settings = {"bits": bits, "scale_dtype": "float32", "batch_size": 4}
     (_, before, _), (_, after, _) = (quantized(classifier, tune, **settings) for tune in (0, 1))
     pairs = list(zip(before.chosen, after.chosen, strict=True))
