@@ -125,7 +125,12 @@ class ModelQuantizer:
         """Trains the scales of the codes, see `bcq_tf.training.tuning.tuning.tune`."""
         from bcq_tf.training.tuning.tuning import tune  # needs TensorFlow
 
-        self.codes, self.tuned = tune(self.model, self.plan, self.codes, batches, epochs, verbose)
+        chosen = self.plan.chosen
+        sizes = [math.prod(weight.view.shape) for weight in chosen]
+        error = np.average([self.errors[w.position] ** 0.5 for w in chosen], weights=sizes)
+        self.codes, self.tuned = tune(
+            self.model, self.plan, self.codes, float(error), batches, epochs, verbose
+        )
         for weight in self.plan.chosen:
             matrix = weight.view.to_matrix(as_array(weight.variable))
             lost = error_and_energy(matrix, self.codes[weight.position])

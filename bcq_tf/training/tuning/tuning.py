@@ -35,6 +35,7 @@ def tune(
     model,
     plan: Plan,
     codes: dict[int, BinaryCodes],
+    relative_error: float,
     batches: list[tuple],
     epochs: int,
     verbose: bool = False,
@@ -45,6 +46,7 @@ def tune(
         model: a built Keras model, on TensorFlow.
         plan: of its weights.
         codes: {position: codes} of those chosen.
+        relative_error: what their values lack of the floats, the mean over all of them.
         batches: (x, y, sample weights) each, see `batches_of`; targets are not looked at.
         epochs: how often they are gone through, the best of which is kept.
         verbose: whether stderr shows how many steps are done.
@@ -58,7 +60,7 @@ def tune(
     """
     tuning = _Tuning(model, plan, codes)
     try:
-        return tuning.run(batches, epochs, verbose)
+        return tuning.run(RATE * relative_error, batches, epochs, verbose)
     finally:
         tuning.put_floats()
 
@@ -77,10 +79,12 @@ class _Tuning:
                 compiled = tf.function(getattr(self, name), reduce_retracing=True, autograph=False)
                 setattr(self, name, compiled)
 
-    def run(self, batches: list[tuple], epochs: int, verbose: bool) -> tuple[dict, dict]:
+    def run(
+        self, rate: float, batches: list[tuple], epochs: int, verbose: bool
+    ) -> tuple[dict, dict]:
         training, held_out = _divided(batches)
         steps, done = epochs * len(training), 0
-        self._optimizer = _optimizer(steps, RATE * self._relative_error())
+        self._optimizer = _optimizer(steps, rate)
         self._optimizer.build(self._changes)
         order = np.random.default_rng(0)
         solved, at_first = self._result(), self._distance(held_out)
@@ -105,13 +109,6 @@ class _Tuning:
                 stacklevel=2,
             )
         return best
-
-    def _relative_error(self) -> float:
-        """What the codes' values lack of the floats, the mean over all weights that have codes."""
-        self._put_codes()
-        coded = list(zip(self._variables, self._floats, strict=True))[: len(self._scales)]
-        errors = [_relative_distance(variable.value, floats) for variable, floats in coded]
-        return float(np.average(errors, weights=[keras.ops.size(floats) for _, floats in coded]))
 
     def put_floats(self) -> None:
         for variable, value in zip(self._variables, self._floats, strict=True):
@@ -191,11 +188,6 @@ def _divided(batches: list[tuple]) -> tuple[list, list]:
         return batches, batches
     held_out = batches[::HELD_OUT]
     return [batch for i, batch in enumerate(batches) if i % HELD_OUT], held_out
-
-
-def _relative_distance(values, floats) -> float:
-    values, floats = tf.cast(values, tf.float32), tf.cast(floats, tf.float32)
-    return float(tf.math.divide_no_nan(tf.norm(values - floats), tf.norm(floats)))
 
 
 def _optimizer(steps: int, rate: float) -> keras.optimizers.Optimizer:

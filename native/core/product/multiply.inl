@@ -15,13 +15,13 @@ static inline void add_segment(const ScaledTile& scaled, const int32_t* sums, in
     for (int64_t p = 0; p < scaled.tile.planes; ++p) {
       for (int i = 0; i < kAtOnce; ++i) {
         const int row = r + 8 * i;
-        total[i] += load<f64x8>(scaled.scale[p] + row) * load_doubles(sums + p * sum_stride + row);
+        total[i] += load_doubles(scaled.scale[p] + row) * load_doubles(sums + p * sum_stride + row);
       }
     }
     for (int i = 0; i < kAtOnce; ++i) {
       const int row = r + 8 * i;
       f64x8 result = load<f64x8>(y + row) + unit * total[i];
-      if (sum_of_x != nullptr) result += *sum_of_x * load<f64x8>(scaled.offset + row);
+      if (sum_of_x != nullptr) result += *sum_of_x * load_doubles(scaled.offset + row);
       store(y + row, result);
     }
   }

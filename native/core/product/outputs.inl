@@ -1,20 +1,22 @@
 /* What every method needs to make y: the scales of a row tile, and the last step. */
 
-/* Scales or offsets of 64 rows as double; past the last row zeros. */
-static inline void load_scales(const void* scales, int32_t type, int64_t rows,
-                               double to[kTileRows]) {
+/* Scales or offsets of 64 rows as float32: where they stand, or else in `own`, past the last row
+ * zeros. */
+static inline const float* floats_of(const void* scales, int32_t type, int64_t rows,
+                                     float own[kTileRows]) {
+  if (type == BCQ_FLOAT32 && rows == kTileRows) return (const float*)scales;
   for (int i = 0; i < kTileRows; i += kLanes) {
-    const f32x16 v = load_some(element(scales, type, i), type, rows - i);
-    store(to + i, widen_low(v));
-    store(to + i + 8, widen_high(v));
+    store(own + i, load_some(element(scales, type, i), type, rows - i));
   }
+  return own;
 }
 
 /* A row tile and its scales in one group. */
 struct ScaledTile {
   Tile tile;
   int64_t group;
-  alignas(64) double scale[BCQ_MAX_BITS][kTileRows], offset[kTileRows];
+  const float *scale[BCQ_MAX_BITS], *offset; /* [64] each */
+  alignas(64) float own[BCQ_MAX_BITS + 1][kTileRows];
 
   void start(const bcq_matrix* m, int64_t index) {
     tile = tile_at(m, index);
@@ -25,10 +27,11 @@ struct ScaledTile {
     if (group == wanted) return;
     group = wanted;
     for (int64_t p = 0; p < tile.planes; ++p) {
-      load_scales(scales_at(m, group, p, tile.first), m->scale_type, tile.rows, scale[p]);
+      scale[p] = floats_of(scales_at(m, group, p, tile.first), m->scale_type, tile.rows, own[p]);
     }
     if (m->offset == nullptr) return;
-    load_scales(offset_at(m, group, tile.first), m->scale_type, tile.rows, offset);
+    const void* const offsets = offset_at(m, group, tile.first);
+    offset = floats_of(offsets, m->scale_type, tile.rows, own[BCQ_MAX_BITS]);
   }
 };
 

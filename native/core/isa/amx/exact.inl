@@ -5,7 +5,8 @@
 struct Exact : Work {
   enum { kDigits = 3, kMostRows = kMostBlock / 2 }; /* more gain nothing here */
   bool by_levels;
-  int64_t levels_group;
+  int64_t group; /* of the scales, and levels */
+  alignas(64) double scale[BCQ_MAX_BITS][kTileRows];
   Levels levels[4];
   alignas(64) double total[16][kTileRows]; /* of one row block and one segment */
   /* The sums of its parts: by planes, as integers, or by levels. */
@@ -13,7 +14,7 @@ struct Exact : Work {
   alignas(64) double level_sums[kMostRows][kTileRows];
 
   void start_tile();
-  void choose_group(int64_t group);
+  void choose_group(int64_t wanted);
   void add_part(const Part& part);
 };
 
@@ -21,8 +22,8 @@ struct Exact : Work {
  * last plane to y. */
 static inline void add_plane(Exact* w, const Part& part, const RowBlock& block, int64_t plane,
                              int64_t lane, const int32_t* sums) {
-  const __m512d low = _mm512_load_pd(w->scaled.scale[plane] + lane);
-  const __m512d high = _mm512_load_pd(w->scaled.scale[plane] + lane + 8);
+  const __m512d low = _mm512_load_pd(w->scale[plane] + lane);
+  const __m512d high = _mm512_load_pd(w->scale[plane] + lane + 8);
   const bool last = plane == w->scaled.tile.planes - 1;
   for (int64_t i = 0; i < block.rows; ++i) {
     __m512i sum = joined(sums, block, i);
@@ -121,15 +122,19 @@ static constexpr MultiplyMade kMultiplyMade[] = {multiply_made<1, 2>, multiply_m
                                                  multiply_made<3, 2>};
 
 void Exact::start_tile() {
-  levels_group = -1;
+  group = -1;
   // For one tile of A, or two planes, the planes take fewer products, and less to make.
   by_levels = blocks[0].tiles > 1 && scaled.tile.planes > 2 && scaled.tile.planes <= kMostLevelBits;
 }
 
-void Exact::choose_group(int64_t group) {
+void Exact::choose_group(int64_t wanted) {
+  if (group == wanted) return;
+  group = wanted;
   scaled.choose_group(m, group);
-  if (!by_levels || levels_group == group) return;
-  levels_group = group;
+  for (int64_t p = 0; p < scaled.tile.planes; ++p) {
+    for (int r = 0; r < kTileRows; r += 8) store(scale[p] + r, load_doubles(scaled.scale[p] + r));
+  }
+  if (!by_levels) return;
   for (int64_t lane = 0; lane < kTileRows; lane += 16) {
     kByLevels[scaled.tile.planes - 1].levels_of(this, lane);
   }

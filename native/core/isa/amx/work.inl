@@ -59,7 +59,7 @@ static inline void add_total(Work* w, const Part& part, int64_t row, int64_t lan
     __m512d result = _mm512_load_pd(y + 8 * i) + w->t->units[at] * total[i];
     if (w->m->offset != nullptr && part.last) {
       result += w->t->sums[at * kTileWords + part.segment] *
-                _mm512_load_pd(w->scaled.offset + lane + 8 * i);
+                (__m512d)load_doubles(w->scaled.offset + lane + 8 * i);
     }
     _mm512_store_pd(y + 8 * i, result);
   }
@@ -67,8 +67,7 @@ static inline void add_total(Work* w, const Part& part, int64_t row, int64_t lan
 
 /* The scales of a plane for 16 rows of the matrix from `lane` on. */
 static inline f32x16 scales_of(const Work& w, int64_t plane, int64_t lane) {
-  const double* from = w.scaled.scale[plane] + lane;
-  return narrow(load<f64x8>(from), load<f64x8>(from + 8));
+  return load<f32x16>(w.scaled.scale[plane] + lane);
 }
 
 /* A segment by parts; `part` knows its K tile and what was done of that before. */

@@ -16,6 +16,9 @@ static inline f32x16 narrow(const f64x8& low, const f64x8& high) {
 static inline f64x8 load_doubles(const int32_t* from) {
   return (f64x8)_mm512_cvtepi32_pd(_mm256_loadu_si256((const __m256i*)from));
 }
+static inline f64x8 load_doubles(const float* from) {
+  return (f64x8)_mm512_cvtps_pd(_mm256_loadu_ps(from));
+}
 
 /* The nearest integers, ties to even; below 2^31 in magnitude. */
 static inline i32x16 nearest(const f32x16& v) { return (i32x16)_mm512_cvtps_epi32((__m512)v); }

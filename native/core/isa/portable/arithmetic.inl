@@ -17,6 +17,9 @@ static inline f32x16 narrow(const f64x8& low, const f64x8& high) {
 static inline f64x8 load_doubles(const int32_t* from) {
   return __builtin_convertvector(load<i32x8>(from), f64x8);
 }
+static inline f64x8 load_doubles(const float* from) {
+  return __builtin_convertvector(load<f32x8>(from), f64x8);
+}
 
 /* The nearest integers, ties to even; below 2^31 in magnitude. */
 static inline i32x16 nearest(const f32x16& v) {
