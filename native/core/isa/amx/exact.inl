@@ -14,6 +14,7 @@ struct Exact : Work {
   alignas(64) double level_sums[kMostRows][kTileRows];
 
   void start_tile();
+  int64_t part_words() const;
   void choose_group(int64_t wanted);
   void add_part(const Part& part);
 };
@@ -55,7 +56,7 @@ static void add_planes(Exact* w, const Part& part, const RowBlock& block, int64_
   for (int64_t p = 0; p < tile.planes; ++p) {
     const uint32_t* words = tile.words + (part.begin * tile.planes + p) * kTileRows + lane;
     const MakeSigns<kStrips> make = {words, tile.planes * kTileRows, part.end - part.begin};
-    make_and_multiply<kA, kStrips, 4>(steps_of(part), a_of(block, part), w->b, make, w->sums);
+    make_and_multiply<kA, kStrips, kRing>(steps_of(part), a_of(block, part), w->b, make, w->sums);
     for (int i = 0; i < kStrips; ++i) {
       add_plane(w, part, block, p, lane + 16 * i, w->sums + i * kA * 256);
     }
@@ -63,13 +64,13 @@ static void add_planes(Exact* w, const Part& part, const RowBlock& block, int64_
 }
 
 /* The sums of 16 rows of the matrix from `lane` on: with the last part of a segment to y. */
-template <bool kLast>
+template <auto kJoin, bool kLast>
 static void finish_levels(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
   const __m512d unit[2] = {_mm512_load_pd(w->levels[lane / 16].unit),
                            _mm512_load_pd(w->levels[lane / 16].unit + 8)};
   for (int64_t i = 0; i < block.rows; ++i) {
     __m512d sum[2];
-    join_levels(w->sums, block, i, sum);
+    kJoin(w->sums, block, i, sum);
     double* before = w->level_sums[block.first - w->row + i] + lane;
     for (int half = 0; half < 2; ++half) {
       if (!part.first) sum[half] += _mm512_load_pd(before + 8 * half);
@@ -84,12 +85,12 @@ static void finish_levels(Exact* w, const Part& part, const RowBlock& block, int
 }
 
 /* B of a part for 16 rows of the matrix from `lane` on, by levels, while that of the first row
- * block is multiplied. */
-template <int kBits, int kA>
+ * block is multiplied; kPartSteps slots keep it for others. */
+template <int kBits, int kA, int kSlots>
 static void make_levels_part(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
   const uint32_t* words = w->scaled.tile.words + part.begin * kBits * kTileRows + lane;
   const MakeLevels<kBits> make(words, part.end - part.begin, w->levels[lane / 16]);
-  make_and_multiply<kA, 2, kPartSteps>(steps_of(part), a_of(block, part), w->b, make, w->sums);
+  make_and_multiply<kA, 2, kSlots>(steps_of(part), a_of(block, part), w->b, make, w->sums);
 }
 
 template <int kBits>
@@ -105,21 +106,31 @@ static constexpr Add kAddStrip[] = {add_planes<1, 1>, add_planes<2, 1>, add_plan
 static constexpr Add kAddStrips[] = {add_planes<1, 4>, add_planes<2, 2>, add_planes<3, 2>};
 static constexpr int64_t kStripLanes[] = {64, 32, 32};
 
-/* By the number of planes and of tiles of A. */
+/* By the number of planes, whether there are several row blocks, and of tiles of A. */
 struct ByLevels {
   void (*levels_of)(Exact*, int64_t lane);
-  Add make[3];
+  Add make[2][3];
 };
+template <int kBits, int kA>
+static constexpr Add kMakeOne = make_levels_part<kBits, kA, kRing>;
+template <int kBits, int kA>
+static constexpr Add kMakeFirst = make_levels_part<kBits, kA, kPartSteps>;
 template <int kBits>
 static constexpr ByLevels kByLevelsOf = {
     levels_of<kBits>,
-    {make_levels_part<kBits, 1>, make_levels_part<kBits, 2>, make_levels_part<kBits, 3>}};
+    {{kMakeOne<kBits, 1>, kMakeOne<kBits, 2>, kMakeOne<kBits, 3>},
+     {kMakeFirst<kBits, 1>, kMakeFirst<kBits, 2>, kMakeFirst<kBits, 3>}}};
 static constexpr ByLevels kByLevels[] = {kByLevelsOf<1>, kByLevelsOf<2>, kByLevelsOf<3>,
                                          kByLevelsOf<4>};
 
 typedef void (*MultiplyMade)(int64_t steps, const int8_t* a, const int8_t* b, int32_t* sums);
 static constexpr MultiplyMade kMultiplyMade[] = {multiply_made<1, 2>, multiply_made<2, 2>,
                                                  multiply_made<3, 2>};
+
+/* A of few rows of x stays in the cache for a K tile, and sums are finished once. */
+int64_t Exact::part_words() const {
+  return block_count == 1 && blocks[0].tiles < 3 ? int64_t{kTileWords} : int64_t{kPartWords};
+}
 
 void Exact::start_tile() {
   group = -1;
@@ -142,14 +153,18 @@ void Exact::choose_group(int64_t wanted) {
 
 /* A part for 16 rows of the matrix from `lane` on, by levels. */
 static void add_by_levels(Exact* w, const Part& part, int64_t lane) {
+  const ByLevels& by = kByLevels[w->scaled.tile.planes - 1];
+  const Add finish = steps_of(part) > kPartSteps ? finish_levels<join_long, true>
+                     : part.last                 ? finish_levels<join_short, true>
+                                                 : finish_levels<join_short, false>;
   for (int64_t i = 0; i < w->block_count; ++i) {
     const RowBlock& block = w->blocks[i];
     if (i == 0) {
-      kByLevels[w->scaled.tile.planes - 1].make[block.tiles - 1](w, part, block, lane);
+      by.make[w->block_count > 1][block.tiles - 1](w, part, block, lane);
     } else {
       kMultiplyMade[block.tiles - 1](steps_of(part), a_of(block, part), w->b, w->sums);
     }
-    (part.last ? finish_levels<true> : finish_levels<false>)(w, part, block, lane);
+    finish(w, part, block, lane);
   }
 }
 

@@ -12,6 +12,7 @@ struct Fast : Work {
   ByteLevels levels[4];
 
   void start_tile() { levels_group = -1; }
+  int64_t part_words() const { return kPartWords; } /* whose sums fit 32 bits */
   void choose_group(int64_t group);
   void add_part(const Part& part);
 };
@@ -76,7 +77,7 @@ template <int kBits, int kA, int kStrips>
 static void make_bytes(Fast* w, const Part& part, int64_t lane) {
   const uint32_t* words = w->scaled.tile.words + part.begin * kBits * kTileRows + lane;
   const MakeByteLevels<kBits, kStrips> make = {words, part.end - part.begin, &w->levels[lane / 16]};
-  constexpr int kSlots = kStrips == 4 ? 4 : kPartSteps;
+  constexpr int kSlots = kStrips == 4 ? kRing : kPartSteps;
   make_and_multiply<kA, kStrips, kSlots>(steps_of(part), a_of(w->blocks[0], part), w->b, make,
                                          w->sums);
 }

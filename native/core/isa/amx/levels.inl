@@ -219,10 +219,11 @@ struct MakeLevels {
   }
 };
 
-/* 255 high + low of 16 rows, for row `row` of a block, as two times 8 doubles: no more columns than
- * a part has, for which the sums of each digit fit 32 bits. */
-static inline void join_levels(const int32_t* sums, const RowBlock& block, int64_t row,
-                               __m512d joined[2]) {
+/* 255 high + low of 16 rows, for row `row` of a block, as two times 8 doubles, which hold them
+ * without an error. Short: of kPartSteps steps at most, for which those of each digit fit 32 bits.
+ */
+static inline void join_short(const int32_t* sums, const RowBlock& block, int64_t row,
+                              __m512d joined[2]) {
   __m512i digit[3];
   for (int d = 0; d < 3; ++d) {
     const int32_t* at = sums + block.places[d][row] * 16;
@@ -237,5 +238,20 @@ static inline void join_levels(const int32_t* sums, const RowBlock& block, int64
                                        : _mm512_extracti64x4_epi64(digit[d], 1));
     };
     joined[i] = _mm512_fmadd_pd(_mm512_fmadd_pd(half(2), by, half(1)), by, half(0));
+  }
+}
+
+static inline void join_long(const int32_t* sums, const RowBlock& block, int64_t row,
+                             __m512d joined[2]) {
+  const __m512d by = _mm512_set1_pd(256), high_by = _mm512_set1_pd(255);
+  for (int i = 0; i < 2; ++i) {
+    const auto of_digits = [&](const int32_t* from) {
+      const auto digit = [&](int d) {
+        return (__m512d)load_doubles(from + block.places[d][row] * 16 + 8 * i);
+      };
+      return _mm512_fmadd_pd(_mm512_fmadd_pd(digit(2), by, digit(1)), by, digit(0));
+    };
+    const __m512d high = of_digits(sums), low = of_digits(sums + block.tiles * 256);
+    joined[i] = _mm512_fmadd_pd(high, high_by, low);
   }
 }

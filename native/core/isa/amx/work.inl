@@ -4,8 +4,9 @@
 /* Rows of x that are multiplied together. */
 enum { kMostBlock = 128, kMostRowBlocks = kMostBlock / 16 };
 
-/* Steps of a part: its A stays in the first-level cache while the rows of a tile pass. */
-enum { kPartSteps = 8, kPartWords = kPartSteps * kStepWords };
+/* Steps of a part, where K tiles are cut: its A stays in the first-level cache while the rows of a
+ * tile pass. And slots for B of one row block: more would push A out of that. */
+enum { kPartSteps = 8, kPartWords = kPartSteps * kStepWords, kRing = 4 };
 
 /* A part of a segment of a K tile. */
 struct Part {
@@ -75,7 +76,7 @@ template <class Product>
 static void add_segment(Product* p, const Segment& segment, Part* part) {
   p->choose_group(segment.group);
   for (part->begin = segment.begin; part->begin < segment.end; part->begin = part->end) {
-    part->end = smaller(part->begin + kPartWords, segment.end);
+    part->end = smaller(part->begin + p->part_words(), segment.end);
     part->first = part->begin == segment.begin, part->last = part->end == segment.end;
     p->add_part(*part);
     part->step += steps_of(*part);
