@@ -56,8 +56,10 @@ void test_product(const RandomMatrix& w, bcq_precision precision, const Numbers&
   expect_near(y, expected, bounds, y.rounding(), "y");
   expect(product(w, precision, x, 0, batch, scattered()).bytes == y.bytes, "bits by threads");
   if (batch < 2 || precision == BCQ_FAST) return;
-  const Numbers last = product(w, precision, x, batch - 1, 1, alone());
-  expect(memcmp(last.at(0), y.at((batch - 1) * rows), last.bytes.size()) == 0, "bits by batch");
+  for (int64_t b = 0; b < batch; ++b) {
+    const Numbers one = product(w, precision, x, b, 1, alone());
+    expect(memcmp(one.at(0), y.at(b * rows), one.bytes.size()) == 0, "bits by batch");
+  }
 }
 
 void test_transposed(const RandomMatrix& w, const Numbers& dy, int64_t batch) {
@@ -226,6 +228,30 @@ void test_bad_rows() {
   expect(y.bytes == untouched.bytes && d.bytes == d_untouched.bytes, "nothing is written");
 }
 
+/* Half precision of plane `plane`, of five digits or, where `whole`, of all. */
+uint32_t some_scale(int64_t plane, int64_t exponent, bool whole) {
+  const uint32_t digits = whole ? 0x3ff : 0x3c0;
+  return static_cast<uint32_t>(exponent - plane) << 10 | (random_bits() & digits);
+}
+
+/* Levels that are small integers: in one unit, in one for each group (every second one's scales are
+ * 2^spread times as large), or in none, as those of rows 20, 84 and so on are not. */
+void test_levels(int64_t group_size, int64_t planes, int64_t spread, bool all_fit, int64_t batch) {
+  const Form form = {70,          1100,  group_size, std::vector<int64_t>(planes, 70),
+                     planes == 4, false, BCQ_FLOAT16};
+  RandomMatrix w(form);
+  for (int64_t i = 0; i < w.scales.count(); ++i) {
+    const int64_t row = i % form.rows, plane = i / form.rows % planes;
+    const int64_t group = i / form.rows / planes;
+    w.scales.set_bits(i, some_scale(plane, 12 + group % 2 * spread, !all_fit && row % 64 == 20));
+  }
+  w.refresh();
+  context = name(form) + ", spread " + std::to_string(spread) + ", batch " + std::to_string(batch);
+  const Numbers x = random_numbers(BCQ_FLOAT32, batch * form.columns);
+  test_product(w, BCQ_EXACT, x, batch);
+  test_product(w, BCQ_FAST, x, batch);
+}
+
 }  // namespace
 
 int main() {
@@ -254,6 +280,13 @@ int main() {
   const RandomMatrix small({70, 40, 40, {70, 3}, true, true, BCQ_FLOAT32});
   test_gradients(small, random_numbers(BCQ_FLOAT32, 135 * 40), 135);
   for (int64_t columns : {32, 511, 1024, 1056}) test_extremes(columns);
+  for (int64_t group_size : {32, 64, 96, 640, 1100}) {
+    for (int64_t planes : {3, 4}) {
+      for (int64_t spread : {0, 3, 14}) {
+        test_levels(group_size, planes, spread, spread != 3, spread == 0 ? 35 : planes * 3 - 2);
+      }
+    }
+  }
   test_bad_arguments();
   test_bad_rows();
   return finish();

@@ -2,27 +2,26 @@
  *
  * The sums of entries are integers, so that their order is free. What is done in floating point is
  * done in double, in an order that depends on nothing but the matrix and the row of x:
- *   y[r] = sum over segments of (unit (sum over planes of scale (sum of entries))
- *                                + offset (sum of x))                                 */
+ *   y[r] = sum over K tiles of (sum over segments of offset (sum of x)
+ *            + unit (sum over segments of (sum over planes of scale (sum of entries))))
+ * Sums over planes, and over segments where scales have few digits, are exact. */
 
-/* Adds one segment of one row of x to y [64]: sums [planes][64], `sum_stride` apart, times the
- * planes' scales and the unit; and the offset times the sum of x. */
+/* Adds one segment of one row of x to `total` [64]: sums [planes][64], `sum_stride` apart, times
+ * the planes' scales. */
 static inline void add_segment(const ScaledTile& scaled, const int32_t* sums, int64_t sum_stride,
-                               double unit, const double* sum_of_x, double* y) {
+                               double* total) {
   constexpr int kAtOnce = 4;  // vectors, for which there are registers
   for (int r = 0; r < kTileRows; r += 8 * kAtOnce) {
-    f64x8 total[kAtOnce] = {};
+    f64x8 sum[kAtOnce] = {};
     for (int64_t p = 0; p < scaled.tile.planes; ++p) {
       for (int i = 0; i < kAtOnce; ++i) {
         const int row = r + 8 * i;
-        total[i] += load_doubles(scaled.scale[p] + row) * load_doubles(sums + p * sum_stride + row);
+        sum[i] += load_doubles(scaled.scale[p] + row) * load_doubles(sums + p * sum_stride + row);
       }
     }
     for (int i = 0; i < kAtOnce; ++i) {
-      const int row = r + 8 * i;
-      f64x8 result = load<f64x8>(y + row) + unit * total[i];
-      if (sum_of_x != nullptr) result += *sum_of_x * load_doubles(scaled.offset + row);
-      store(y + row, result);
+      double* const to = total + r + 8 * i;
+      store(to, load<f64x8>(to) + sum[i]);
     }
   }
 }
@@ -34,6 +33,7 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segme
                      ScaledTile* scaled, int64_t row, int64_t k, double* y, int64_t y_stride) {
   const Tile& tile = scaled->tile;
   alignas(64) int32_t sums[BCQ_MAX_BITS][kBatch][kTileRows];
+  alignas(64) double total[kBatch][kTileRows] = {};
   for (int64_t i = 0; i < segments.count; ++i) {
     const Segment& s = segments.segment[i];
     scaled->choose_group(m, s.group);
@@ -46,11 +46,14 @@ static void add_tile(const bcq_matrix* m, const Tables* t, const Segments& segme
                                    t->row_bytes, weights, t->row_weights, sums[p][0]);
     }
     for (int b = 0; b < kBatch; ++b) {
-      const int64_t at = (row + b) * t->tiles + k;
-      const double* sum_of_x = m->offset != nullptr ? t->sums + at * kTileWords + i : nullptr;
-      add_segment(*scaled, sums[0][b], kBatch * kTileRows, t->units[at], sum_of_x,
-                  y + b * y_stride);
+      add_segment(*scaled, sums[0][b], kBatch * kTileRows, total[b]);
+      if (m->offset == nullptr) continue;
+      const double sum_of_x = t->sums[((row + b) * t->tiles + k) * kTileWords + i];
+      add_times(sum_of_x, scaled->offset, y + b * y_stride);
     }
+  }
+  for (int b = 0; b < kBatch; ++b) {
+    add_times(t->units[(row + b) * t->tiles + k], total[b], y + b * y_stride);
   }
 }
 

@@ -35,6 +35,18 @@ struct ScaledTile {
   }
 };
 
+/* y [64] += factor values [64] */
+static inline void add_times(double factor, const double* values, double* y) {
+  for (int r = 0; r < kTileRows; r += 8) {
+    store(y + r, load<f64x8>(y + r) + factor * load<f64x8>(values + r));
+  }
+}
+static inline void add_times(double factor, const float* values, double* y) {
+  for (int r = 0; r < kTileRows; r += 8) {
+    store(y + r, load<f64x8>(y + r) + factor * load_doubles(values + r));
+  }
+}
+
 static bool is_finite(const Tables* t, int64_t row) {
   for (int64_t k = 0; k < t->tiles; ++k) {
     if (!t->finite[row * t->tiles + k]) return false;

@@ -11,6 +11,29 @@ enum { kMostDigits = 3, kStepWords = 2 };
 /* Two digits: inputs become integers of at most 127 (1 + 2^8). */
 static constexpr double kFastRange = 127 * 257;
 
+/* One or two words of a segment, which 64 columns of A and B stand for: the first, and the last. */
+struct Step {
+  int64_t first, last, segment;
+};
+
+struct Steps {
+  int64_t count;
+  Step step[kTileWords];
+};
+
+/* The steps of a K tile, in the order that A has them. */
+static inline Steps steps_of(const Segments& segments) {
+  Steps all;
+  all.count = 0;
+  for (int64_t i = 0; i < segments.count; ++i) {
+    const Segment& s = segments.segment[i];
+    for (int64_t word = s.begin; word < s.end; word += kStepWords) {
+      all.step[all.count++] = {word, smaller(word + 1, s.end - 1), i};
+    }
+  }
+  return all;
+}
+
 /* Room for the steps of a K tile. */
 static inline int64_t most_steps(const bcq_matrix* m) {
   const bool even = groups(m) == 1 || m->group_size / kWordBits % kStepWords == 0;
@@ -117,20 +140,20 @@ static void prepare(const bcq_matrix* m, bcq_type type, const void* x_row, int64
   int64_t place[kDigits];
   for (int d = 0; d < kDigits; ++d) place[d] = b.place(d, row - b.first) * 64;
   int8_t* a = b.a + tile * b.k_stride;
-  const Segments segments = segments_of(m, tile);
-  for (int64_t i = 0; i < segments.count; ++i) {
-    const Segment& s = segments.segment[i];
-    for (int64_t word = s.begin; word < s.end; word += kStepWords, a += b.tiles * kTileBytes) {
-      for (int64_t half = 0; half < kStepWords; ++half) {
-        int8_t* to[kDigits];
-        for (int d = 0; d < kDigits; ++d) {
-          to[d] = a + place[d] + 32 * half;
-          if (word + half >= s.end) _mm256_storeu_si256((__m256i*)to[d], _mm256_setzero_si256());
+  const Steps steps = steps_of(segments_of(m, tile));
+  for (int64_t i = 0; i < steps.count; ++i, a += b.tiles * kTileBytes) {
+    const Step& step = steps.step[i];
+    for (int64_t half = 0; half < kStepWords; ++half) {
+      int8_t* to[kDigits];
+      for (int d = 0; d < kDigits; ++d) {
+        to[d] = a + place[d] + 32 * half;
+        if (step.first + half > step.last) {
+          _mm256_storeu_si256((__m256i*)to[d], _mm256_setzero_si256());
         }
-        if (word + half >= s.end) continue;
-        const float* x = in.x + (word + half - tile * kTileWords) * kWordBits;
-        store_digits<kDigits>(x, scale, rest, factor, to);
       }
+      if (step.first + half > step.last) continue;
+      const float* x = in.x + (step.first + half - tile * kTileWords) * kWordBits;
+      store_digits<kDigits>(x, scale, rest, factor, to);
     }
   }
 }

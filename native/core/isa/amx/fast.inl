@@ -12,7 +12,7 @@ struct Fast : Work {
   ByteLevels levels[4];
 
   void start_tile() { levels_group = -1; }
-  int64_t part_words() const { return kPartWords; } /* whose sums fit 32 bits */
+  void add_k_tile(int64_t k);
   void choose_group(int64_t group);
   void add_part(const Part& part);
 };
@@ -42,11 +42,11 @@ static void byte_levels_of(Fast* w, int64_t lane) {
 template <int kBits, int kStrips>
 struct MakeByteLevels {
   static constexpr int kRows = 16 * kStrips;
-  const uint32_t* words;
-  int64_t count;
+  const uint32_t* words; /* of the first of the rows, in word 0 */
+  const Step* steps;
   const ByteLevels* levels; /* of each strip */
 
-  struct Step {
+  struct Made {
     const ByteLevels* levels;
     LevelWord<kBits> word[kStrips][kStepWords];
 
@@ -60,14 +60,13 @@ struct MakeByteLevels {
     }
   };
 
-  ALWAYS_INLINE Step operator()(int64_t index) const {
-    Step step = {levels, {}};
-    for (int s = 0; s < kStrips; ++s) {
-      for (int i = 0; i < kStepWords; ++i) {
-        step.word[s][i].load(word_of<kBits>(words, index, i, count) + 16 * s);
-      }
+  ALWAYS_INLINE Made operator()(int64_t index) const {
+    Made made = {levels, {}};
+    for (int i = 0; i < kStepWords; ++i) {
+      const uint32_t* const from = word_of<kBits>(words, steps[index], i);
+      for (int s = 0; s < kStrips; ++s) made.word[s][i].load(from + 16 * s);
     }
-    return step;
+    return made;
   }
 };
 
@@ -75,11 +74,10 @@ struct MakeByteLevels {
  * block is multiplied. There are other blocks where a block has two tiles. */
 template <int kBits, int kA, int kStrips>
 static void make_bytes(Fast* w, const Part& part, int64_t lane) {
-  const uint32_t* words = w->scaled.tile.words + part.begin * kBits * kTileRows + lane;
-  const MakeByteLevels<kBits, kStrips> make = {words, part.end - part.begin, &w->levels[lane / 16]};
+  const MakeByteLevels<kBits, kStrips> make = {w->scaled.tile.words + lane,
+                                               w->steps.step + part.step, &w->levels[lane / 16]};
   constexpr int kSlots = kStrips == 4 ? kRing : kPartSteps;
-  make_and_multiply<kA, kStrips, kSlots>(steps_of(part), a_of(w->blocks[0], part), w->b, make,
-                                         w->sums);
+  make_and_multiply<kA, kStrips, kSlots>(part.steps, a_of(w->blocks[0], part), w->b, make, w->sums);
 }
 
 struct ByBytes {
@@ -97,6 +95,21 @@ void Fast::choose_group(int64_t group) {
   levels_group = group;
   for (int64_t lane = 0; lane < kTileRows; lane += 16) {
     kByBytes[scaled.tile.planes - 1].levels_of(this, lane);
+  }
+}
+
+/* Adds the total of a segment, or of a part, to y, for 16 rows of the matrix from `lane` on. */
+static inline void add_total(Fast* w, const Part& part, int64_t row, int64_t lane,
+                             const __m512d total[2]) {
+  const int64_t at = row * w->t->tiles + part.k;
+  double* y = w->y[row - w->row] + lane;
+  for (int i = 0; i < 2; ++i) {
+    __m512d result = _mm512_load_pd(y + 8 * i) + w->t->units[at] * total[i];
+    if (w->m->offset != nullptr && part.last) {
+      result += w->t->sums[at * kTileWords + part.segment] *
+                (__m512d)load_doubles(w->scaled.offset + lane + 8 * i);
+    }
+    _mm512_store_pd(y + 8 * i, result);
   }
 }
 
@@ -122,11 +135,18 @@ void Fast::add_part(const Part& part) {
       if (i == 0) {
         kByBytes[scaled.tile.planes - 1].make[tiles - 1](this, part, lane);
       } else {
-        multiply_made<2, 2>(steps_of(part), a_of(blocks[i], part), b, sums);
+        multiply_made<2, 2>(part.steps, a_of(blocks[i], part), b, sums);
       }
       for (int64_t s = 0; s < strips; ++s) {
         finish_bytes(this, part, blocks[i], lane + 16 * s, sums + s * tiles * 256);
       }
     }
   }
+}
+
+void Fast::add_k_tile(int64_t k) {
+  for_parts_of_segments(steps, k, kPartSteps, [&](const Part& part) {
+    choose_group(segments.segment[part.segment].group);
+    add_part(part);
+  });
 }

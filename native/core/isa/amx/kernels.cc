@@ -19,6 +19,8 @@ namespace bcq::amx {
 #include "core/isa/amx/levels.inl"
 #include "core/isa/amx/work.inl"
 #include "core/isa/amx/exact.inl"
+#include "core/isa/amx/by_planes.inl"
+#include "core/isa/amx/by_levels.inl"
 #include "core/isa/amx/fast.inl"
 
 enum { kLeastBlock = 16, kMostBytes = 1 << 20 };  // half of the second-level cache

@@ -1,9 +1,10 @@
 /* Planes -> B: the weights themselves. Included inside the namespace of a set.
  *
  * The levels of a row, which are sums of its scales with either sign, are integers times a power of
- * two. Where these have at most 16 bits, as scales of half precision mostly do, a weight is two
- * signed bytes, 255 hi + lo, and six products of tiles serve all planes. The sums are then what the
- * planes' sums times their scales add up to, without an error, as that is in double. */
+ * two, their unit. Where these have at most 16 bits, as scales of half precision mostly do, a
+ * weight is two signed bytes, 255 hi + lo, and six products of tiles serve all planes. The sums are
+ * then what the planes' sums times their scales add up to, without an error, as that is in double.
+ * Where one unit does for all segments of a K tile, their sums are one sum. */
 
 enum { kMostLevelBits = 4, kMostLevel = 127 * 255 + 127 };
 
@@ -12,7 +13,7 @@ enum { kMostLevelBits = 4, kMostLevel = 127 * 255 + 127 };
 struct Levels {
   alignas(64) int8_t high[128], low[128];
   alignas(64) double unit[16];
-  bool fits;
+  bool fits; /* else there are none */
 };
 
 static constexpr int32_t kNoExponent = 1 << 20; /* of 0 */
@@ -55,47 +56,77 @@ static inline void store_levels(const i32x16* values, int8_t* to) {
   }
 }
 
+static inline f32x16 power_of_two(const i32x16& exponent) {
+  const i32x16 most = exponent < 127 ? exponent : (i32x16){} + 127;
+  return (f32x16)((most + 127) << 23);
+}
+
 static inline void store_units(const i32x16& exponent, double* to) {
-  for (int i = 0; i < kLanes; ++i) {
-    const uint64_t bits = (uint64_t)(exponent[i] + 1023) << 52;
-    __builtin_memcpy(to + i, &bits, 8);
+  const __m512i field = (__m512i)(exponent + 1023);
+  for (int i = 0; i < 2; ++i) {
+    const __m256i half =
+        i == 0 ? _mm512_castsi512_si256(field) : _mm512_extracti64x4_epi64(field, 1);
+    _mm512_store_si512(to + 8 * i, _mm512_slli_epi64(_mm512_cvtepi32_epi64(half), 52));
   }
 }
 
+/* The scales of 16 rows in one group. */
 template <int kBits>
-static inline void make_levels(const f32x16 scales[kBits], Levels* levels) {
-  f32x16 mantissa[kBits];
-  i32x16 exponent[kBits], lowest = (i32x16){} + kNoExponent, finite = (i32x16){} - 1;
-  for (int p = 0; p < kBits; ++p) {
-    split_scale(scales[p], &mantissa[p], &exponent[p]);
-    lowest = exponent[p] < lowest ? exponent[p] : lowest;
-    finite &= ((i32x16)scales[p] & 0x7f800000) != 0x7f800000;
+struct Scales {
+  f32x16 scale[kBits], mantissa[kBits];
+  i32x16 exponent[kBits];
+
+  explicit Scales(const f32x16 scales[kBits]) {
+    for (int p = 0; p < kBits; ++p) {
+      scale[p] = scales[p];
+      split_scale(scale[p], &mantissa[p], &exponent[p]);
+    }
   }
-  lowest = lowest == kNoExponent ? (i32x16){} : lowest;
-  i32x16 whole[kBits];
-  f32x16 sum = {};
-  for (int p = 0; p < kBits; ++p) {
-    const i32x16 up = exponent[p] == kNoExponent ? (i32x16){} : exponent[p] - lowest;
-    const i32x16 power = ((up < 31 ? up : (i32x16){} + 31) + 127) << 23;
-    const f32x16 magnitude = mantissa[p] * (f32x16)power;
-    sum += magnitude;
-    const i32x16 sign = (i32x16)scales[p] >> 31, value = nearest(magnitude);
-    whole[p] = (value ^ sign) - sign;
+
+  /* The exponent of the largest unit. */
+  i32x16 largest_unit() const {
+    i32x16 lowest = exponent[0];
+    for (int p = 1; p < kBits; ++p) lowest = exponent[p] < lowest ? exponent[p] : lowest;
+    return lowest;
   }
-  const i32x16 fits = finite & (sum <= (float)kMostLevel);
-  levels->fits = _mm512_movepi32_mask((__m512i)fits) == 0xffff;
-  if (!levels->fits) return;
-  store_units(lowest, levels->unit);
-  i32x16 high[1 << (kBits - 1)], low[1 << (kBits - 1)];
-  for (int c = 0; c < 1 << (kBits - 1); ++c) {
-    i32x16 value = whole[0];
-    for (int p = 1; p < kBits; ++p) value += c >> (kBits - 1 - p) & 1 ? -whole[p] : whole[p];
-    high[c] = nearest((f32x16)_mm512_cvtepi32_ps((__m512i)value) * (1 / 255.0f));
-    low[c] = value - 255 * high[c];
+
+  /* The magnitude of a scale in a unit that is not too large. */
+  f32x16 magnitude_in(const i32x16& unit, int p) const {
+    return mantissa[p] * power_of_two(exponent[p] == kNoExponent ? (i32x16){} : exponent[p] - unit);
   }
-  store_levels<kBits>(high, levels->high);
-  store_levels<kBits>(low, levels->low);
-}
+
+  /* Whether the levels of all rows then have at most 16 bits. */
+  bool fit(const i32x16& unit) const {
+    f32x16 sum = {};
+    i32x16 fits = (i32x16){} - 1;
+    for (int p = 0; p < kBits; ++p) {
+      sum += magnitude_in(unit, p);
+      fits &= ((i32x16)scale[p] & 0x7f800000) != 0x7f800000;
+    }
+    fits &= sum <= (float)kMostLevel;
+    return _mm512_movepi32_mask((__m512i)fits) == 0xffff;
+  }
+
+  void make_levels(const i32x16& unit, Levels* levels) const {
+    levels->fits = fit(unit);
+    if (!levels->fits) return;
+    i32x16 whole[kBits];
+    for (int p = 0; p < kBits; ++p) {
+      const i32x16 sign = (i32x16)scale[p] >> 31, value = nearest(magnitude_in(unit, p));
+      whole[p] = (value ^ sign) - sign;
+    }
+    i32x16 high[1 << (kBits - 1)], low[1 << (kBits - 1)];
+    for (int c = 0; c < 1 << (kBits - 1); ++c) {
+      i32x16 value = whole[0];
+      for (int p = 1; p < kBits; ++p) value += c >> (kBits - 1 - p) & 1 ? -whole[p] : whole[p];
+      high[c] = nearest((f32x16)_mm512_cvtepi32_ps((__m512i)value) * (1 / 255.0f));
+      low[c] = value - 255 * high[c];
+    }
+    store_levels<kBits>(high, levels->high);
+    store_levels<kBits>(low, levels->low);
+    store_units(unit, levels->unit);
+  }
+};
 
 /* The signs of 16 rows of one word, as indices of levels and masks of signs.
  *
@@ -173,49 +204,42 @@ static inline __m512i rows_of_bytes() {
                             _mm512_set1_epi32(0x01010101 << (kBits - 1)));
 }
 
-/* Word `half` of step `index`; where there is none, which digits of 0 multiply, the one before. */
+/* Word `half` of a step; where there is none, which digits of 0 multiply, the one before. */
 template <int kBits>
-ALWAYS_INLINE static inline const uint32_t* word_of(const uint32_t* words, int64_t index, int half,
-                                                    int64_t count) {
-  return words + smaller(index * kStepWords + half, count - 1) * kBits * kTileRows;
+ALWAYS_INLINE static inline const uint32_t* word_of(const uint32_t* words, const Step& step,
+                                                    int half) {
+  return words + (half == 0 ? step.first : step.last) * kBits * kTileRows;
 }
 
-/* Makes B of a part for 16 rows, high bytes and then low ones. */
+/* Makes B of steps for 16 rows, high bytes and then low ones. */
 template <int kBits>
 struct MakeLevels {
   static constexpr int kRows = 16;
-  const uint32_t* words;
-  int64_t count;
-  LevelTable<kBits> high, low;
-  __m512i rows;
+  const uint32_t* words; /* of the first of the rows, in word 0 */
+  const Step* steps;
+  const Levels* levels; /* by segment */
 
-  MakeLevels(const uint32_t* words, int64_t count, const Levels& levels)
-      : words(words),
-        count(count),
-        high(levels.high),
-        low(levels.low),
-        rows(rows_of_bytes<kBits>()) {}
-
-  struct Step {
-    const MakeLevels& all;
+  struct Made {
+    LevelTable<kBits> high, low;
     LevelWord<kBits> word[kStepWords];
 
     template <int kRow>
     ALWAYS_INLINE void store_row(int8_t* to) const {
       const LevelWord<kBits>& from = word[kRow / 8];
-      const __m512i index = from.template index<kRow % 8>(all.rows);
+      const __m512i index = from.template index<kRow % 8>(rows_of_bytes<kBits>());
       const __mmask64 minus = from.template minus<kRow % 8>();
-      _mm512_store_si512(to + 64 * kRow, all.high.entry(index, minus));
-      _mm512_store_si512(to + kTileBytes + 64 * kRow, all.low.entry(index, minus));
+      _mm512_store_si512(to + 64 * kRow, high.entry(index, minus));
+      _mm512_store_si512(to + kTileBytes + 64 * kRow, low.entry(index, minus));
     }
   };
 
-  ALWAYS_INLINE Step operator()(int64_t index) const {
-    Step step = {*this, {}};
-    for (int i = 0; i < kStepWords; ++i) {
-      step.word[i].load(word_of<kBits>(words, index, i, count));
-    }
-    return step;
+  ALWAYS_INLINE Made operator()(int64_t index) const {
+    const Step& step = steps[index];
+    Made made = {LevelTable<kBits>(levels[step.segment].high),
+                 LevelTable<kBits>(levels[step.segment].low),
+                 {}};
+    for (int i = 0; i < kStepWords; ++i) made.word[i].load(word_of<kBits>(words, step, i));
+    return made;
   }
 };
 

@@ -6,15 +6,16 @@
 
 enum { kWordsAhead = 16 }; /* that memory is asked for words before they are used */
 
-/* Makes B of one plane of a segment for kStrips times 16 rows from `words` on; the words of a row
- * are `stride` apart. */
+/* Makes B of one plane for kStrips times 16 rows from `words`, word 0, on; the words of a row are
+ * `stride` apart. */
 template <int kStrips>
 struct MakeSigns {
   static constexpr int kRows = kStrips * 16;
   const uint32_t* words;
-  int64_t stride, count;
+  int64_t stride;
+  const Step* steps;
 
-  struct Step {
+  struct Made {
     __m512i bits[2 * kStrips];
 
     template <int kRow>
@@ -25,18 +26,18 @@ struct MakeSigns {
     }
   };
 
-  ALWAYS_INLINE Step operator()(int64_t index) const {
-    const uint32_t* first = words + index * kStepWords * stride;
+  ALWAYS_INLINE Made operator()(int64_t index) const {
     // Where there is no second word, digits are zeros.
-    const uint32_t* second = index * kStepWords + 1 < count ? first + stride : first;
-    Step step;
+    const uint32_t* first = words + steps[index].first * stride;
+    const uint32_t* second = words + steps[index].last * stride;
+    Made made;
     for (int i = 0; i < kStrips; ++i) {
       _mm_prefetch((const char*)(first + 16 * i + kWordsAhead * stride), _MM_HINT_T0);
       _mm_prefetch((const char*)(second + 16 * i + kWordsAhead * stride), _MM_HINT_T0);
-      step.bits[2 * i] = _mm512_loadu_si512(first + 16 * i);
-      step.bits[2 * i + 1] = _mm512_loadu_si512(second + 16 * i);
+      made.bits[2 * i] = _mm512_loadu_si512(first + 16 * i);
+      made.bits[2 * i + 1] = _mm512_loadu_si512(second + 16 * i);
     }
-    return step;
+    return made;
   }
 };
 

@@ -6,22 +6,41 @@ enum { kMostBlock = 128, kMostRowBlocks = kMostBlock / 16 };
 
 /* Steps of a part, where K tiles are cut: its A stays in the first-level cache while the rows of a
  * tile pass. And slots for B of one row block: more would push A out of that. */
-enum { kPartSteps = 8, kPartWords = kPartSteps * kStepWords, kRing = 4 };
+enum { kPartSteps = 8, kRing = 4 };
 
-/* A part of a segment of a K tile. */
+/* A part of one segment of a K tile, or of all of them. */
 struct Part {
-  int64_t k, segment; /* the K tile, and which segment of it */
-  int64_t begin, end; /* words */
-  int64_t step;       /* the first, of the K tile */
-  bool first, last;   /* of the segment */
+  int64_t k, step, steps; /* the K tile, and which of its steps */
+  int64_t segment;        /* that of the first step */
+  bool first, last;       /* of what is cut */
 };
-
-static inline int64_t steps_of(const Part& part) {
-  return divide_up(part.end - part.begin, kStepWords);
-}
 
 static inline const int8_t* a_of(const RowBlock& block, const Part& part) {
   return block.a + part.k * block.k_stride + part.step * block.tiles * kTileBytes;
+}
+
+/* action(part) for the parts of `steps` steps from `first` on, each of at most `most`. */
+template <class Action>
+static inline void for_parts(const Steps& all, int64_t k, int64_t first, int64_t steps,
+                             int64_t most, const Action& action) {
+  for (int64_t i = 0; i < steps; i += most) {
+    const int64_t step = first + i;
+    action(
+        Part{k, step, smaller(most, steps - i), all.step[step].segment, i == 0, i + most >= steps});
+  }
+}
+
+/* The same for one segment after the other. */
+template <class Action>
+static inline void for_parts_of_segments(const Steps& all, int64_t k, int64_t most,
+                                         const Action& action) {
+  for (int64_t first = 0, steps = 0; first < all.count; first += steps, steps = 0) {
+    while (first + steps < all.count &&
+           all.step[first + steps].segment == all.step[first].segment) {
+      ++steps;
+    }
+    for_parts(all, k, first, steps, most, action);
+  }
 }
 
 /* What each method needs for a row tile and a block of rows of x. */
@@ -29,6 +48,8 @@ struct Work {
   const bcq_matrix* m;
   const Tables* t;
   ScaledTile scaled;
+  Segments segments; /* of the K tile, and its steps */
+  Steps steps;
   int64_t row, batch; /* of x */
   RowBlock blocks[kMostRowBlocks];
   int64_t block_count;
@@ -51,36 +72,9 @@ static inline void choose_rows(Work* w, const bcq_matrix* m, const Tables* t, in
   }
 }
 
-/* Adds the total of a segment, or of a part, to y, for 16 rows of the matrix from `lane` on. */
-static inline void add_total(Work* w, const Part& part, int64_t row, int64_t lane,
-                             const __m512d total[2]) {
-  const int64_t at = row * w->t->tiles + part.k;
-  double* y = w->y[row - w->row] + lane;
-  for (int i = 0; i < 2; ++i) {
-    __m512d result = _mm512_load_pd(y + 8 * i) + w->t->units[at] * total[i];
-    if (w->m->offset != nullptr && part.last) {
-      result += w->t->sums[at * kTileWords + part.segment] *
-                (__m512d)load_doubles(w->scaled.offset + lane + 8 * i);
-    }
-    _mm512_store_pd(y + 8 * i, result);
-  }
-}
-
 /* The scales of a plane for 16 rows of the matrix from `lane` on. */
 static inline f32x16 scales_of(const Work& w, int64_t plane, int64_t lane) {
   return load<f32x16>(w.scaled.scale[plane] + lane);
-}
-
-/* A segment by parts; `part` knows its K tile and what was done of that before. */
-template <class Product>
-static void add_segment(Product* p, const Segment& segment, Part* part) {
-  p->choose_group(segment.group);
-  for (part->begin = segment.begin; part->begin < segment.end; part->begin = part->end) {
-    part->end = smaller(part->begin + p->part_words(), segment.end);
-    part->first = part->begin == segment.begin, part->last = part->end == segment.end;
-    p->add_part(*part);
-    part->step += steps_of(*part);
-  }
 }
 
 /* One row tile for the rows of x. */
@@ -92,12 +86,9 @@ static void add_row_tile(Product* p, int64_t tile) {
     for (int64_t r = 0; r < kTileRows; r += 8) _mm512_store_pd(p->y[i] + r, _mm512_setzero_pd());
   }
   for (int64_t k = 0; k < p->t->tiles; ++k) {
-    const Segments segments = segments_of(p->m, k);
-    Part part = {};
-    part.k = k;
-    for (; part.segment < segments.count; ++part.segment) {
-      add_segment(p, segments.segment[part.segment], &part);
-    }
+    p->segments = segments_of(p->m, k);
+    p->steps = steps_of(p->segments);
+    p->add_k_tile(k);
   }
 }
 
