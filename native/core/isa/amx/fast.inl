@@ -56,7 +56,7 @@ struct MakeByteLevels {
       const LevelWord<kBits>& from = word[kStrip][kRow / 8 % 2];
       const LevelTable<kBits> table(levels[kStrip].level);
       const __m512i index = from.template index<kBit>(rows_of_bytes<kBits>());
-      _mm512_store_si512(to + 64 * kRow, table.entry(index, from.template minus<kBit>()));
+      _mm512_store_si512(to + 64 * kRow, table.template entry<kBit>(from, index));
     }
   };
 

@@ -8,8 +8,9 @@
 
 enum { kMostLevelBits = 4, kMostLevel = 127 * 255 + 127 };
 
-/* The positive half of the levels of 16 rows, in one group: that of the plane 0 sign +. Entry
- * row 2^(bits - 1) + c has scale p with - where bit `bits` - 1 - p of c is 1. */
+/* The positive half of the levels of 16 rows, in one group: that of the plane 0 sign +. Level c
+ * has scale p with - where bit `bits` - 1 - p of c is 1; it is entry 2^(bits - 1) row + c, or, of 4
+ * bits, 4 row + c % 4 of the first 64 or of the last. */
 struct Levels {
   alignas(64) int8_t high[128], low[128];
   alignas(64) double unit[16];
@@ -31,13 +32,7 @@ static inline void split_scale(const f32x16& scale, f32x16* mantissa, i32x16* ex
   *exponent = whole == 0 ? (i32x16){} + kNoExponent : found;
 }
 
-static inline __m512i interleaved(const i32x16& even, const i32x16& odd, int half) {
-  alignas(64) int32_t order[16];
-  for (int i = 0; i < 16; ++i) order[i] = 8 * half + i / 2 + 16 * (i % 2);
-  return _mm512_permutex2var_epi32((__m512i)even, _mm512_load_si512(order), (__m512i)odd);
-}
-
-/* values [2^(bits - 1)], each of 16 rows -> bytes [16][2^(bits - 1)] */
+/* values [2^(bits - 1)], each of 16 rows -> bytes in that order */
 template <int kBits>
 static inline void store_levels(const i32x16* values, int8_t* to) {
   constexpr int kCount = 1 << (kBits - 1);
@@ -48,12 +43,8 @@ static inline void store_levels(const i32x16* values, int8_t* to) {
   if constexpr (kBits == 2) {
     _mm256_storeu_si256((__m256i*)to, _mm512_cvtepi32_epi16((__m512i)joined[0]));
   }
-  if constexpr (kBits == 3) store(to, joined[0]);
-  if constexpr (kBits == 4) {
-    for (int i = 0; i < 2; ++i) {
-      _mm512_storeu_si512(to + 64 * i, interleaved(joined[0], joined[1], i));
-    }
-  }
+  if constexpr (kBits >= 3) store(to, joined[0]);
+  if constexpr (kBits == 4) store(to + 64, joined[1]);
 }
 
 static inline f32x16 power_of_two(const i32x16& exponent) {
@@ -161,16 +152,19 @@ struct LevelWord {
     }
   }
 
-  /* Of column 8 t + kBit, for each byte; `row`: the byte's row times 2^(bits - 1). */
+  /* The entry of column 8 t + kBit, for each byte; `row`: that of level 0 in the byte's row. */
   template <int kBit>
   ALWAYS_INLINE __m512i index(__m512i row) const {
     if constexpr (kBits == 1) return row;
     const __m512i mask = _mm512_set1_epi8(kBits == 2 ? 1 : 3);
     const __m512i pair = _mm512_srli_epi32(pairs[kBit % 2], kBit / 2 * 2);
-    const __m512i of_two = _mm512_ternarylogic_epi32(pair, mask, row, 0xea);  // (a & b) | c
-    if constexpr (kBits < 4) return of_two;
-    const __m512i matrix = _mm512_set1_epi64((int64_t)((1ull << kBit) << (8 * (7 - 2))));
-    return _mm512_or_si512(of_two, _mm512_gf2p8affine_epi64_epi8(third, matrix, 0));
+    return _mm512_ternarylogic_epi32(pair, mask, row, 0xea);  // (a & b) | c
+  }
+
+  /* 4 bits: whether it is one of the last 64 entries. */
+  template <int kBit>
+  ALWAYS_INLINE __mmask64 last() const {
+    return kBits < 4 ? 0 : _mm512_test_epi8_mask(third, _mm512_set1_epi8(char(1 << kBit)));
   }
 
   /* Where the first sign is -. */
@@ -189,19 +183,23 @@ struct LevelTable {
     half[0] = _mm512_load_si512(from), half[1] = _mm512_load_si512(from + 64);
   }
 
-  /* Of each byte the level that its index chooses, or its opposite. */
-  ALWAYS_INLINE __m512i entry(__m512i index, __mmask64 minus) const {
-    const __m512i level = kBits == 4 ? _mm512_permutex2var_epi8(half[0], index, half[1])
-                                     : _mm512_permutexvar_epi8(index, half[0]);
+  /* Of column 8 t + kBit, for each byte, the level that its index chooses, or its opposite. */
+  template <int kBit>
+  ALWAYS_INLINE __m512i entry(const LevelWord<kBits>& word, __m512i index) const {
+    __m512i level = _mm512_permutexvar_epi8(index, half[0]);
+    if constexpr (kBits == 4) {
+      level = _mm512_mask_permutexvar_epi8(level, word.template last<kBit>(), index, half[1]);
+    }
+    const __mmask64 minus = word.template minus<kBit>();
     return _mm512_mask_sub_epi8(level, minus, _mm512_setzero_si512(), level);
   }
 };
 
-/* Of each byte of 16 rows, the row times 2^(bits - 1). */
+/* Of each byte of 16 rows, the entry of the row's level 0. */
 template <int kBits>
 static inline __m512i rows_of_bytes() {
   return _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                            _mm512_set1_epi32(0x01010101 << (kBits - 1)));
+                            _mm512_set1_epi32(0x01010101 << (kBits < 4 ? kBits - 1 : 2)));
 }
 
 /* Word `half` of a step; where there is none, which digits of 0 multiply, the one before. */
@@ -227,9 +225,8 @@ struct MakeLevels {
     ALWAYS_INLINE void store_row(int8_t* to) const {
       const LevelWord<kBits>& from = word[kRow / 8];
       const __m512i index = from.template index<kRow % 8>(rows_of_bytes<kBits>());
-      const __mmask64 minus = from.template minus<kRow % 8>();
-      _mm512_store_si512(to + 64 * kRow, high.entry(index, minus));
-      _mm512_store_si512(to + kTileBytes + 64 * kRow, low.entry(index, minus));
+      _mm512_store_si512(to + 64 * kRow, high.template entry<kRow % 8>(from, index));
+      _mm512_store_si512(to + kTileBytes + 64 * kRow, low.template entry<kRow % 8>(from, index));
     }
   };
 
