@@ -10,7 +10,7 @@ static void finish_levels(Exact* w, const Part& part, const RowBlock& block, int
     __m512d sum[2];
     kJoin(w->sums, block, i, sum);
     for (int half = 0; half < 2; ++half) sum[half] *= unit[half];
-    add_to_total(w, part, block.first + i, lane, sum, kFirst, kLast);
+    add_to_total<kFirst, kLast>(w, block.first + i, lane, sum);
   }
 }
 
@@ -24,9 +24,10 @@ static Add finish_of(bool first, bool last) {
  * multiplied; kPartSteps slots keep it for others. */
 template <int kBits, int kA, int kSlots>
 static void make_levels_part(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
-  const MakeLevels<kBits> make = {w->scaled.tile.words + lane, w->steps.step + part.step,
+  const uint32_t* const words = w->scaled.tile.words + part.word * kBits * kTileRows + lane;
+  const MakeLevels<kBits> make = {words, part.words, w->steps.step + part.step,
                                   w->levels[lane / 16]};
-  make_and_multiply<kA, 2, kSlots>(part.steps, a_of(block, part), w->b, make, w->sums);
+  make_and_multiply<kA, 2, kSlots>(part.steps, a_of(*w, block, part), w->b, make, w->sums);
 }
 
 /* The scales of 16 rows from `lane` on in a segment's group. */
@@ -42,6 +43,12 @@ static inline Scales<kBits> strip_scales(const Exact& w, int64_t segment, int64_
   return Scales<kBits>(scales);
 }
 
+/* Whether a part may go over the segments: all steps have two words but the last. */
+static inline bool in_pairs(const Steps& steps) {
+  const int64_t words = steps.step[steps.count - 1].last + 1 - steps.step[0].first;
+  return steps.count == divide_up(words, kStepWords);
+}
+
 /* The levels of 16 rows from `lane` on in all segments, with one unit where they fit that. */
 template <int kBits>
 static void choose_levels_of(Exact* w, int64_t lane) {
@@ -54,7 +61,7 @@ static void choose_levels_of(Exact* w, int64_t lane) {
   }
   least = least == kNoExponent ? (i32x16){} : least;
   Levels* const levels = w->levels[lane / 16];
-  bool one_unit = true;
+  bool one_unit = in_pairs(w->steps);
   for (int64_t i = 0; i < count && one_unit; ++i) {
     strip_scales<kBits>(*w, i, lane).make_levels(least, &levels[i]);
     one_unit = levels[i].fits;
@@ -100,7 +107,7 @@ static void add_strip_by_levels(Exact* w, const Part& part, int64_t lane) {
     if (i == 0) {
       by.make[w->block_count > 1][block.tiles - 1](w, part, block, lane);
     } else {
-      kMultiplyMade[block.tiles - 1](part.steps, a_of(block, part), w->b, w->sums);
+      kMultiplyMade[block.tiles - 1](part.steps, a_of(*w, block, part), w->b, w->sums);
     }
     finish(w, part, block, lane);
   }

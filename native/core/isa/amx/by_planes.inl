@@ -1,35 +1,61 @@
 /* Planes, whose sums are multiplied with their scales. Included inside the namespace of a set,
  * after exact.inl. */
 
-/* One plane of 16 rows of the matrix from `lane` on: its sums, times scales, to the segment's
- * total; with the last plane to that of the K tile. */
-static inline void add_plane(Exact* w, const Part& part, const RowBlock& block, int64_t plane,
-                             int64_t lane, const int32_t* sums) {
+/* The sums of a plane so far, for row `row` of a block and 16 rows of the matrix from `lane` on. */
+static inline int32_t* sums_of_plane(Exact* w, const RowBlock& block, int64_t row, int64_t plane,
+                                     int64_t lane) {
+  return w->plane_sums[plane][block.first - w->row + row] + lane;
+}
+
+static inline __m512i sum_of_plane(Exact* w, const Part& part, const RowBlock& block, int64_t row,
+                                   int64_t plane, int64_t lane, const int32_t* sums) {
+  const __m512i sum = joined(sums, block, row);
+  if (part.first) return sum;
+  return _mm512_add_epi32(sum, _mm512_load_si512(sums_of_plane(w, block, row, plane, lane)));
+}
+
+/* A part that is not the last of its segment. */
+static inline void keep_plane(Exact* w, const Part& part, const RowBlock& block, int64_t plane,
+                              int64_t lane, const int32_t* sums) {
+  for (int64_t i = 0; i < block.rows; ++i) {
+    _mm512_store_si512(sums_of_plane(w, block, i, plane, lane),
+                       sum_of_plane(w, part, block, i, plane, lane, sums));
+  }
+}
+
+/* The last part: the plane's sums, times scales, to the segment's total; with the last plane to
+ * that of the K tile. */
+template <bool kFirst, bool kLast>
+static inline void finish_plane(Exact* w, const Part& part, const RowBlock& block, int64_t plane,
+                                int64_t lane, const int32_t* sums) {
   const __m512d low = _mm512_load_pd(w->scale[plane] + lane);
   const __m512d high = _mm512_load_pd(w->scale[plane] + lane + 8);
   const bool last = plane == w->scaled.tile.planes - 1;
-  const bool first_of_tile = part.segment == 0, last_of_tile = last_of_k_tile(*w, part);
   for (int64_t i = 0; i < block.rows; ++i) {
-    __m512i sum = joined(sums, block, i);
-    int32_t* before = w->plane_sums[plane][block.first - w->row + i] + lane;
-    if (!part.first) sum = _mm512_add_epi32(sum, _mm512_load_si512(before));
-    if (!part.last) {
-      _mm512_store_si512(before, sum);
-      continue;
-    }
-    double* const before_it = w->segment_total[i] + lane;
+    const __m512i sum = sum_of_plane(w, part, block, i, plane, lane, sums);
+    double* const before = w->segment_total[i] + lane;
     __m512d total[2] = {low * _mm512_cvtepi32_pd(_mm512_castsi512_si256(sum)),
                         high * _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(sum, 1))};
     for (int half = 0; half < 2 && plane > 0; ++half) {
-      total[half] = _mm512_load_pd(before_it + 8 * half) + total[half];
+      total[half] = _mm512_load_pd(before + 8 * half) + total[half];
     }
     if (last) {
-      add_to_total(w, part, block.first + i, lane, total, first_of_tile, last_of_tile);
+      add_to_total<kFirst, kLast>(w, block.first + i, lane, total);
     } else {
-      _mm512_store_pd(before_it, total[0]);
-      _mm512_store_pd(before_it + 8, total[1]);
+      _mm512_store_pd(before, total[0]);
+      _mm512_store_pd(before + 8, total[1]);
     }
   }
+}
+
+static inline void add_plane(Exact* w, const Part& part, const RowBlock& block, int64_t plane,
+                             int64_t lane, const int32_t* sums) {
+  if (!part.last) return keep_plane(w, part, block, plane, lane, sums);
+  const bool first = part.segment == 0, last = last_of_k_tile(*w, part);
+  const auto finish = first  ? last ? finish_plane<true, true> : finish_plane<true, false>
+                       : last ? finish_plane<false, true>
+                             : finish_plane<false, false>;
+  finish(w, part, block, plane, lane, sums);
 }
 
 /* A part for kStrips times 16 rows of the matrix from `lane` on, by planes. */
@@ -37,9 +63,9 @@ template <int kA, int kStrips>
 static void add_planes(Exact* w, const Part& part, const RowBlock& block, int64_t lane) {
   const Tile& tile = w->scaled.tile;
   for (int64_t p = 0; p < tile.planes; ++p) {
-    const MakeSigns<kStrips> make = {tile.words + p * kTileRows + lane, tile.planes * kTileRows,
-                                     w->steps.step + part.step};
-    make_and_multiply<kA, kStrips, kRing>(part.steps, a_of(block, part), w->b, make, w->sums);
+    const uint32_t* words = tile.words + (part.word * tile.planes + p) * kTileRows + lane;
+    const MakeSigns<kStrips> make = {words, tile.planes * kTileRows, part.words};
+    make_and_multiply<kA, kStrips, kRing>(part.steps, a_of(*w, block, part), w->b, make, w->sums);
     for (int i = 0; i < kStrips; ++i) {
       add_plane(w, part, block, p, lane + 16 * i, w->sums + i * kA * 256);
     }

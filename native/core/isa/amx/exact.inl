@@ -22,7 +22,7 @@ struct Exact : Work {
   bool one_unit[kTileRows / 16];
 
   void start_tile();
-  void add_k_tile(int64_t k);
+  void add_k_tile();
 };
 
 typedef void (*Add)(Exact*, const Part&, const RowBlock&, int64_t lane);
@@ -34,13 +34,14 @@ static inline bool last_of_k_tile(const Exact& w, const Part& part) {
 
 /* Adds what a part brings for row `row` of x and 16 rows of the matrix from `lane` on to the K
  * tile's total, and this, with the last part, times the K tile's unit to y. */
-ALWAYS_INLINE static inline void add_to_total(Exact* w, const Part& part, int64_t row, int64_t lane,
-                                              const __m512d sum[2], bool first, bool last) {
+template <bool kFirst, bool kLast>
+ALWAYS_INLINE static inline void add_to_total(Exact* w, int64_t row, int64_t lane,
+                                              const __m512d sum[2]) {
   double *total = w->total[row - w->row] + lane, *y = w->y[row - w->row] + lane;
   for (int i = 0; i < 16; i += 8) {
-    const __m512d all = first ? sum[i / 8] : _mm512_load_pd(total + i) + sum[i / 8];
-    if (last) {
-      const double unit = w->t->units[row * w->t->tiles + part.k];
+    const __m512d all = kFirst ? sum[i / 8] : _mm512_load_pd(total + i) + sum[i / 8];
+    if (kLast) {
+      const double unit = w->t->units[row * w->t->tiles + w->k];
       _mm512_store_pd(y + i, _mm512_load_pd(y + i) + unit * all);
     } else {
       _mm512_store_pd(total + i, all);
@@ -69,7 +70,7 @@ static inline int64_t part_steps(const Exact& w) {
   return w.block_count == 1 && w.blocks[0].tiles < 3 ? int64_t{kTileWords} : int64_t{kPartSteps};
 }
 
-static void add_by_levels(Exact* w, int64_t k) {
+static void add_by_levels(Exact* w) {
   const Segments& segments = w->segments;
   const int64_t rows = w->scaled.tile.rows, most = part_steps(*w);
   const int64_t group = segments.count == 1 ? segments.segment[0].group : -1;
@@ -77,12 +78,12 @@ static void add_by_levels(Exact* w, int64_t k) {
     for (int64_t lane = 0; lane < rows; lane += 16) choose_levels(w, lane);
   }
   w->levels_group = group;
-  for_parts(w->steps, k, 0, w->steps.count, most, [&](const Part& part) {
+  for_parts(*w, 0, w->steps.count, most, [&](const Part& part) {
     for (int64_t lane = 0; lane < rows; lane += 16) {
       if (w->one_unit[lane / 16]) add_strip_by_levels(w, part, lane);
     }
   });
-  for_parts_of_segments(w->steps, k, most, [&](const Part& part) {
+  for_parts_of_segments(*w, most, [&](const Part& part) {
     for (int64_t lane = 0; lane < rows; lane += 16) {
       if (w->one_unit[lane / 16]) continue;
       // Sums of parts would not be added as those of segments are.
@@ -93,19 +94,19 @@ static void add_by_levels(Exact* w, int64_t k) {
 }
 
 /* The offsets' part of y. */
-static void add_offsets(Exact* w, int64_t k) {
+static void add_offsets(Exact* w) {
   for (int64_t i = 0; i < w->segments.count; ++i) {
     w->scaled.choose_group(w->m, w->segments.segment[i].group);
     for (int64_t row = 0; row < w->batch; ++row) {
-      const int64_t at = (w->row + row) * w->t->tiles + k;
+      const int64_t at = (w->row + row) * w->t->tiles + w->k;
       add_times(w->t->sums[at * kTileWords + i], w->scaled.offset, w->y[row]);
     }
   }
 }
 
-void Exact::add_k_tile(int64_t k) {
-  if (m->offset != nullptr) add_offsets(this, k);
-  if (by_levels) return add_by_levels(this, k);
-  for_parts_of_segments(steps, k, part_steps(*this),
+void Exact::add_k_tile() {
+  if (m->offset != nullptr) add_offsets(this);
+  if (by_levels) return add_by_levels(this);
+  for_parts_of_segments(*this, part_steps(*this),
                         [&](const Part& part) { add_by_planes(this, part); });
 }

@@ -12,7 +12,7 @@ struct Fast : Work {
   ByteLevels levels[4];
 
   void start_tile() { levels_group = -1; }
-  void add_k_tile(int64_t k);
+  void add_k_tile();
   void choose_group(int64_t group);
   void add_part(const Part& part);
 };
@@ -42,8 +42,8 @@ static void byte_levels_of(Fast* w, int64_t lane) {
 template <int kBits, int kStrips>
 struct MakeByteLevels {
   static constexpr int kRows = 16 * kStrips;
-  const uint32_t* words; /* of the first of the rows, in word 0 */
-  const Step* steps;
+  const uint32_t* words;    /* of the first of the rows */
+  int64_t count;            /* of words */
   const ByteLevels* levels; /* of each strip */
 
   struct Made {
@@ -62,31 +62,35 @@ struct MakeByteLevels {
 
   ALWAYS_INLINE Made operator()(int64_t index) const {
     Made made = {levels, {}};
-    for (int i = 0; i < kStepWords; ++i) {
-      const uint32_t* const from = word_of<kBits>(words, steps[index], i);
-      for (int s = 0; s < kStrips; ++s) made.word[s][i].load(from + 16 * s);
+    for (int s = 0; s < kStrips; ++s) {
+      for (int i = 0; i < kStepWords; ++i) {
+        made.word[s][i].load(word_of<kBits>(words, index, i, count) + 16 * s);
+      }
     }
     return made;
   }
 };
 
 /* B of a part for kStrips times 16 rows of the matrix from `lane` on, while that of the first row
- * block is multiplied. There are other blocks where a block has two tiles. */
-template <int kBits, int kA, int kStrips>
+ * block is multiplied; kPartSteps slots keep it for others. */
+template <int kBits, int kA, int kStrips, int kSlots>
 static void make_bytes(Fast* w, const Part& part, int64_t lane) {
-  const MakeByteLevels<kBits, kStrips> make = {w->scaled.tile.words + lane,
-                                               w->steps.step + part.step, &w->levels[lane / 16]};
-  constexpr int kSlots = kStrips == 4 ? kRing : kPartSteps;
-  make_and_multiply<kA, kStrips, kSlots>(part.steps, a_of(w->blocks[0], part), w->b, make, w->sums);
+  const uint32_t* const words = w->scaled.tile.words + part.word * kBits * kTileRows + lane;
+  const MakeByteLevels<kBits, kStrips> make = {words, part.words, &w->levels[lane / 16]};
+  make_and_multiply<kA, kStrips, kSlots>(part.steps, a_of(*w, w->blocks[0], part), w->b, make,
+                                         w->sums);
 }
 
 struct ByBytes {
   void (*levels_of)(Fast*, int64_t lane);
-  void (*make[2])(Fast*, const Part&, int64_t lane); /* by the tiles of A */
+  /* For one tile of A, for two, and for several blocks, which have two. */
+  void (*make[3])(Fast*, const Part&, int64_t lane);
 };
 template <int kBits>
-static constexpr ByBytes kByBytesOf = {byte_levels_of<kBits>,
-                                       {make_bytes<kBits, 1, 4>, make_bytes<kBits, 2, 2>}};
+static constexpr ByBytes kByBytesOf = {
+    byte_levels_of<kBits>,
+    {make_bytes<kBits, 1, 4, kRing>, make_bytes<kBits, 2, 2, kRing>,
+     make_bytes<kBits, 2, 2, kPartSteps>}};
 static constexpr ByBytes kByBytes[] = {kByBytesOf<1>, kByBytesOf<2>, kByBytesOf<3>, kByBytesOf<4>};
 
 void Fast::choose_group(int64_t group) {
@@ -101,7 +105,7 @@ void Fast::choose_group(int64_t group) {
 /* Adds the total of a segment, or of a part, to y, for 16 rows of the matrix from `lane` on. */
 static inline void add_total(Fast* w, const Part& part, int64_t row, int64_t lane,
                              const __m512d total[2]) {
-  const int64_t at = row * w->t->tiles + part.k;
+  const int64_t at = row * w->t->tiles + w->k;
   double* y = w->y[row - w->row] + lane;
   for (int i = 0; i < 2; ++i) {
     __m512d result = _mm512_load_pd(y + 8 * i) + w->t->units[at] * total[i];
@@ -133,9 +137,9 @@ void Fast::add_part(const Part& part) {
   for (int64_t lane = 0; lane < scaled.tile.rows; lane += 16 * strips) {
     for (int64_t i = 0; i < block_count; ++i) {
       if (i == 0) {
-        kByBytes[scaled.tile.planes - 1].make[tiles - 1](this, part, lane);
+        kByBytes[scaled.tile.planes - 1].make[block_count > 1 ? 2 : tiles - 1](this, part, lane);
       } else {
-        multiply_made<2, 2>(part.steps, a_of(blocks[i], part), b, sums);
+        multiply_made<2, 2>(part.steps, a_of(*this, blocks[i], part), b, sums);
       }
       for (int64_t s = 0; s < strips; ++s) {
         finish_bytes(this, part, blocks[i], lane + 16 * s, sums + s * tiles * 256);
@@ -144,8 +148,8 @@ void Fast::add_part(const Part& part) {
   }
 }
 
-void Fast::add_k_tile(int64_t k) {
-  for_parts_of_segments(steps, k, kPartSteps, [&](const Part& part) {
+void Fast::add_k_tile() {
+  for_parts_of_segments(*this, kPartSteps, [&](const Part& part) {
     choose_group(segments.segment[part.segment].group);
     add_part(part);
   });

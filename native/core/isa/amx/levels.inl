@@ -202,18 +202,20 @@ static inline __m512i rows_of_bytes() {
                             _mm512_set1_epi32(0x01010101 << (kBits < 4 ? kBits - 1 : 2)));
 }
 
-/* Word `half` of a step; where there is none, which digits of 0 multiply, the one before. */
+/* Word `half` of a part's step `index`; where there is none, which digits of 0 multiply, the one
+ * before. (Computed: to load it would wait for the stores of B, whose addresses are alike.) */
 template <int kBits>
-ALWAYS_INLINE static inline const uint32_t* word_of(const uint32_t* words, const Step& step,
-                                                    int half) {
-  return words + (half == 0 ? step.first : step.last) * kBits * kTileRows;
+ALWAYS_INLINE static inline const uint32_t* word_of(const uint32_t* words, int64_t index, int half,
+                                                    int64_t count) {
+  return words + smaller(index * kStepWords + half, count - 1) * kBits * kTileRows;
 }
 
 /* Makes B of steps for 16 rows, high bytes and then low ones. */
 template <int kBits>
 struct MakeLevels {
   static constexpr int kRows = 16;
-  const uint32_t* words; /* of the first of the rows, in word 0 */
+  const uint32_t* words; /* of the first of the rows */
+  int64_t count;         /* of words */
   const Step* steps;
   const Levels* levels; /* by segment */
 
@@ -235,7 +237,7 @@ struct MakeLevels {
     Made made = {LevelTable<kBits>(levels[step.segment].high),
                  LevelTable<kBits>(levels[step.segment].low),
                  {}};
-    for (int i = 0; i < kStepWords; ++i) made.word[i].load(word_of<kBits>(words, step, i));
+    for (int i = 0; i < kStepWords; ++i) made.word[i].load(word_of<kBits>(words, index, i, count));
     return made;
   }
 };

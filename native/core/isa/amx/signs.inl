@@ -6,14 +6,13 @@
 
 enum { kWordsAhead = 16 }; /* that memory is asked for words before they are used */
 
-/* Makes B of one plane for kStrips times 16 rows from `words`, word 0, on; the words of a row are
+/* Makes B of one plane of a part for kStrips times 16 rows from `words` on; the words of a row are
  * `stride` apart. */
 template <int kStrips>
 struct MakeSigns {
   static constexpr int kRows = kStrips * 16;
   const uint32_t* words;
-  int64_t stride;
-  const Step* steps;
+  int64_t stride, count;
 
   struct Made {
     __m512i bits[2 * kStrips];
@@ -27,9 +26,9 @@ struct MakeSigns {
   };
 
   ALWAYS_INLINE Made operator()(int64_t index) const {
+    const uint32_t* first = words + index * kStepWords * stride;
     // Where there is no second word, digits are zeros.
-    const uint32_t* first = words + steps[index].first * stride;
-    const uint32_t* second = words + steps[index].last * stride;
+    const uint32_t* second = index * kStepWords + 1 < count ? first + stride : first;
     Made made;
     for (int i = 0; i < kStrips; ++i) {
       _mm_prefetch((const char*)(first + 16 * i + kWordsAhead * stride), _MM_HINT_T0);

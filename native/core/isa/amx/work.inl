@@ -8,47 +8,22 @@ enum { kMostBlock = 128, kMostRowBlocks = kMostBlock / 16 };
  * tile pass. And slots for B of one row block: more would push A out of that. */
 enum { kPartSteps = 8, kRing = 4 };
 
-/* A part of one segment of a K tile, or of all of them. */
+/* A part of one segment of a K tile, or of all of them: steps that all have two words but the last.
+ */
 struct Part {
-  int64_t k, step, steps; /* the K tile, and which of its steps */
-  int64_t segment;        /* that of the first step */
-  bool first, last;       /* of what is cut */
+  int64_t step, steps; /* of the K tile: the first, and how many */
+  int64_t word, words;
+  int64_t segment;  /* that of the first step */
+  bool first, last; /* of what is cut */
 };
-
-static inline const int8_t* a_of(const RowBlock& block, const Part& part) {
-  return block.a + part.k * block.k_stride + part.step * block.tiles * kTileBytes;
-}
-
-/* action(part) for the parts of `steps` steps from `first` on, each of at most `most`. */
-template <class Action>
-static inline void for_parts(const Steps& all, int64_t k, int64_t first, int64_t steps,
-                             int64_t most, const Action& action) {
-  for (int64_t i = 0; i < steps; i += most) {
-    const int64_t step = first + i;
-    action(
-        Part{k, step, smaller(most, steps - i), all.step[step].segment, i == 0, i + most >= steps});
-  }
-}
-
-/* The same for one segment after the other. */
-template <class Action>
-static inline void for_parts_of_segments(const Steps& all, int64_t k, int64_t most,
-                                         const Action& action) {
-  for (int64_t first = 0, steps = 0; first < all.count; first += steps, steps = 0) {
-    while (first + steps < all.count &&
-           all.step[first + steps].segment == all.step[first].segment) {
-      ++steps;
-    }
-    for_parts(all, k, first, steps, most, action);
-  }
-}
 
 /* What each method needs for a row tile and a block of rows of x. */
 struct Work {
   const bcq_matrix* m;
   const Tables* t;
   ScaledTile scaled;
-  Segments segments; /* of the K tile, and its steps */
+  int64_t k; /* the K tile, its segments and its steps */
+  Segments segments;
   Steps steps;
   int64_t row, batch; /* of x */
   RowBlock blocks[kMostRowBlocks];
@@ -58,10 +33,36 @@ struct Work {
   alignas(64) int8_t b[16 * kTileBytes];
 };
 
+static inline const int8_t* a_of(const Work& w, const RowBlock& block, const Part& part) {
+  return block.a + w.k * block.k_stride + part.step * block.tiles * kTileBytes;
+}
+
+/* action(part) for the parts of `steps` steps from `first` on, each of at most `most`. */
+template <class Action>
+static inline void for_parts(const Work& w, int64_t first, int64_t steps, int64_t most,
+                             const Action& action) {
+  for (int64_t i = 0; i < steps; i += most) {
+    const int64_t count = smaller(most, steps - i);
+    const Step& begin = w.steps.step[first + i];
+    const int64_t words = w.steps.step[first + i + count - 1].last + 1 - begin.first;
+    action(Part{first + i, count, begin.first, words, begin.segment, i == 0, i + most >= steps});
+  }
+}
+
+/* The same for one segment after the other. */
+template <class Action>
+static inline void for_parts_of_segments(const Work& w, int64_t most, const Action& action) {
+  const Step* const step = w.steps.step;
+  for (int64_t first = 0, end = 0; first < w.steps.count; first = end) {
+    while (end < w.steps.count && step[end].segment == step[first].segment) ++end;
+    for_parts(w, first, end - first, most, action);
+  }
+}
+
 template <int kDigits>
 static inline void choose_rows(Work* w, const bcq_matrix* m, const Tables* t, int64_t row,
                                int64_t batch) {
-  w->m = m, w->t = t, w->row = row, w->batch = batch;
+  w->m = m, w->t = t, w->row = row, w->batch = batch, w->k = -1;
   for (w->block_count = 0; w->block_count < row_blocks(batch); ++w->block_count) {
     RowBlock block = row_block<kDigits>(m, t, row, batch, w->block_count);
     if (block.rows <= 0) break;
@@ -77,6 +78,13 @@ static inline f32x16 scales_of(const Work& w, int64_t plane, int64_t lane) {
   return load<f32x16>(w.scaled.scale[plane] + lane);
 }
 
+static inline void choose_k_tile(Work* w, int64_t k) {
+  if (w->k == k) return;
+  w->k = k;
+  w->segments = segments_of(w->m, k);
+  w->steps = steps_of(w->segments);
+}
+
 /* One row tile for the rows of x. */
 template <class Product>
 static void add_row_tile(Product* p, int64_t tile) {
@@ -86,9 +94,8 @@ static void add_row_tile(Product* p, int64_t tile) {
     for (int64_t r = 0; r < kTileRows; r += 8) _mm512_store_pd(p->y[i] + r, _mm512_setzero_pd());
   }
   for (int64_t k = 0; k < p->t->tiles; ++k) {
-    p->segments = segments_of(p->m, k);
-    p->steps = steps_of(p->segments);
-    p->add_k_tile(k);
+    choose_k_tile(p, k);
+    p->add_k_tile();
   }
 }
 
