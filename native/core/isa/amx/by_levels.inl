@@ -43,10 +43,12 @@ static inline Scales<kBits> strip_scales(const Exact& w, int64_t segment, int64_
   return Scales<kBits>(scales);
 }
 
-/* Whether a part may go over the segments: all steps have two words but the last. */
+/* Whether a part may go over the segments. */
 static inline bool in_pairs(const Steps& steps) {
-  const int64_t words = steps.step[steps.count - 1].last + 1 - steps.step[0].first;
-  return steps.count == divide_up(words, kStepWords);
+  for (int64_t i = 0; i + 1 < steps.count; ++i) {
+    if (steps.step[i].first == steps.step[i].last) return false;
+  }
+  return true;
 }
 
 /* The levels of 16 rows from `lane` on in all segments, with one unit where they fit that. */
