@@ -32,15 +32,13 @@ static void make_levels_part(Exact* w, const Part& part, const RowBlock& block, 
 
 /* The scales of 16 rows from `lane` on in a segment's group. */
 template <int kBits>
-static inline Scales<kBits> strip_scales(const Exact& w, int64_t segment, int64_t lane) {
+static inline void load_scales(const Exact& w, int64_t segment, int64_t lane, Scales<kBits>* to) {
   const Tile& tile = w.scaled.tile;
   const int64_t group = w.segments.segment[segment].group;
-  f32x16 scales[kBits];
   for (int p = 0; p < kBits; ++p) {
     const void* const from = scales_at(w.m, group, p, tile.first + lane);
-    scales[p] = load_some(from, w.m->scale_type, tile.rows - lane);
+    to->set(p, load_some(from, w.m->scale_type, tile.rows - lane));
   }
-  return Scales<kBits>(scales);
 }
 
 /* Whether a part may go over the segments. */
@@ -55,9 +53,11 @@ static inline bool in_pairs(const Steps& steps) {
 template <int kBits>
 static void choose_levels_of(Exact* w, int64_t lane) {
   const int64_t count = w->segments.count;
+  Scales<kBits> scales[kTileWords];
   i32x16 unit[kTileWords], least = (i32x16){} + kNoExponent;
   for (int64_t i = 0; i < count; ++i) {
-    unit[i] = strip_scales<kBits>(*w, i, lane).largest_unit();
+    load_scales(*w, i, lane, &scales[i]);
+    unit[i] = scales[i].largest_unit();
     least = unit[i] < least ? unit[i] : least;
     unit[i] = unit[i] == kNoExponent ? (i32x16){} : unit[i];
   }
@@ -65,13 +65,11 @@ static void choose_levels_of(Exact* w, int64_t lane) {
   Levels* const levels = w->levels[lane / 16];
   bool one_unit = in_pairs(w->steps);
   for (int64_t i = 0; i < count && one_unit; ++i) {
-    strip_scales<kBits>(*w, i, lane).make_levels(least, &levels[i]);
+    scales[i].make_levels(least, &levels[i]);
     one_unit = levels[i].fits;
   }
   w->one_unit[lane / 16] = one_unit;
-  for (int64_t i = 0; i < count && !one_unit; ++i) {
-    strip_scales<kBits>(*w, i, lane).make_levels(unit[i], &levels[i]);
-  }
+  for (int64_t i = 0; i < count && !one_unit; ++i) scales[i].make_levels(unit[i], &levels[i]);
 }
 
 /* By the number of planes, whether there are several row blocks, and of tiles of A. */

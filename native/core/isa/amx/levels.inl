@@ -67,11 +67,9 @@ struct Scales {
   f32x16 scale[kBits], mantissa[kBits];
   i32x16 exponent[kBits];
 
-  explicit Scales(const f32x16 scales[kBits]) {
-    for (int p = 0; p < kBits; ++p) {
-      scale[p] = scales[p];
-      split_scale(scale[p], &mantissa[p], &exponent[p]);
-    }
+  void set(int p, const f32x16& value) {
+    scale[p] = value;
+    split_scale(value, &mantissa[p], &exponent[p]);
   }
 
   /* The exponent of the largest unit. */
